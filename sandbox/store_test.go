@@ -1,0 +1,98 @@
+package sandbox
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// TestTwoProcessesShareAFile starts this test again as other processes.
+func TestTwoProcessesShareAFile(t *testing.T) {
+	t.Parallel()
+	const child = "SANDBOX_TEST_DB"
+	if db := os.Getenv(child); db != "" {
+		r := newRig(t, Options{DB: db, Balance: 50 * CostPerSMS})
+		r.do("POST /account/topup", `{"amount":500,"phone_number":"`+decliningPayer+`"}`)
+		for range 40 {
+			if a := r.do("POST /sms/send", `{"message":"Hi","recipient":"0700000010"}`); a.code() != "" && a.status != 402 {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		}
+		return
+	}
+	db := filepath.Join(t.TempDir(), "shared.db")
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$") //nolint:gosec // this very test
+			cmd.Env = append(os.Environ(), child+"="+db)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+	wg.Wait()
+	r := newRig(t, Options{DB: db})
+	if got, sent := r.funds(), len(r.outbox()); got != 0 || sent != 50 {
+		t.Errorf("balance %d, %d messages", got, sent)
+	}
+}
+
+func TestADatabaseFileIsItsOwnersAlone(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such modes")
+	}
+	dir := t.TempDir()
+	newRig(t, Options{DB: filepath.Join(dir, "sandbox.db")})
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) != 3 {
+		t.Errorf("%d files, want the database and its -wal and -shm", len(files))
+	}
+	for _, file := range files {
+		if info, err := file.Info(); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", file.Name(), info.Mode(), err)
+		}
+	}
+}
+
+func TestADatabaseThatCannotBeOpenedIsAnError(t *testing.T) {
+	t.Parallel()
+	text := filepath.Join(t.TempDir(), "notes.txt")
+	if err := os.WriteFile(text, []byte(strings.Repeat("not a database\n", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, o := range map[string]Options{
+		"a directory that is not there": {DB: filepath.Join(t.TempDir(), "missing", "sandbox.db")},
+		"another kind of file":          {DB: text},
+		"a wallet in debt":              {Balance: -1},
+	} {
+		if s, err := Open(t.Context(), o); err == nil {
+			t.Errorf("%s: opened, %v", name, s.Close())
+		}
+	}
+}
+
+func TestSandboxesInMemoryAreApart(t *testing.T) {
+	t.Parallel()
+	first, second := newRig(t, Options{Balance: 100}), newRig(t, Options{Balance: 100})
+	first.do("POST /sms/send", `{"message":"Hi","recipient":"0700000010"}`)
+	if a, b := first.funds(), second.funds(); a != 65 || b != 100 {
+		t.Errorf("balances %d and %d", a, b)
+	}
+}
+
+func TestIDsAreTellingAndRandom(t *testing.T) {
+	t.Parallel()
+	a, b := newID("msg_"), newID("msg_")
+	if a == b || !strings.HasPrefix(a, "msg_") || len(a) != len("msg_")+26 {
+		t.Errorf("%q and %q", a, b)
+	}
+}
