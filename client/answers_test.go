@@ -1,0 +1,187 @@
+package client
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+func TestTheEnvelopeIsUnwrappedAndTheDataUntouched(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ body, data, meta string }{
+		"the envelope":                {`{"success":true,"data":{"b":1.10,"a":12345678901234567890}}`, `{"b":1.10,"a":12345678901234567890}`, ""},
+		"members beside the data":     {`{"success":true,"data":[1],"next":"p2"}`, `[1]`, `"p2"`},
+		"null as data":                {`{"success":true,"data":null}`, `null`, ""},
+		"a bare object":               {` {"balance":1} `, `{"balance":1}`, ""},
+		"a bare array":                {`[1,2]`, `[1,2]`, ""},
+		"a bare object that has data": {`{"data":1}`, `{"data":1}`, ""},
+		"success without data":        {`{"success":true,"message":"Sent"}`, `{"success":true,"message":"Sent"}`, ""},
+		"success that is a count":     {`{"success":3}`, `{"success":3}`, ""},
+		"broken UTF-8":                {"{\"a\":\"\xff\"}", "{\"a\":\"\uFFFD\"}", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := newRig(t, says(201, c.body)).Balance(t.Context(), BalanceRequest{"wal_1"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(got.Data) != c.data || string(got.Meta["next"]) != c.meta || got.Status != 201 || got.Attempts != 1 {
+				t.Errorf("%+v, data %s", got, got.Data)
+			}
+		})
+	}
+}
+
+func TestAnErrorBodyOfAnyShapeIsUnderstood(t *testing.T) {
+	t.Parallel()
+	page := "<html><body><h1>502 Bad Gateway</h1></body></html>"
+	for name, c := range map[string]struct {
+		status                      int
+		body, code, message, detail string
+	}{
+		"an object inside":           {422, `{"success":false,"error":{"code":"validation_failed","message":"amount: too small","fields":["amount"]}}`, "validation_failed", "amount: too small", `{"fields":["amount"]}`},
+		"a text beside a code":       {402, `{"error":"Not enough","code":"insufficient_balance"}`, "insufficient_balance", "Not enough", ""},
+		"a flat object":              {401, `{"code":"key_revoked","message":"Revoked"}`, "key_revoked", "Revoked", ""},
+		"success false alone":        {403, `{"success":false}`, "", "Forbidden", ""},
+		"success false and a code":   {403, `{"success":false,"code":"wallet_forbidden"}`, "wallet_forbidden", "Forbidden", ""},
+		"a text that is a code":      {402, `{"error":"insufficient_balance"}`, "insufficient_balance", "insufficient_balance", ""},
+		"a JSON string":              {500, `"Something broke"`, "", "Something broke", ""},
+		"HTML":                       {502, page, "", "the answer is not a JSON object: " + page, ""},
+		"nothing at all":             {504, "", "", "Gateway Timeout", ""},
+		"truncated JSON":             {500, `{"error":{"code":"inter`, "", `the answer is not a JSON object: {"error":{"code":"inter`, ""},
+		"an array":                   {500, `[1]`, "", "the answer is not a JSON object: [1]", ""},
+		"members of the wrong types": {500, `{"code":7,"message":null,"error":true}`, "", "Internal Server Error", `{"code":7,"error":true}`},
+		"a 200 that is a failure":    {200, `{"success":false,"error":{"code":"internal_error","message":"No"}}`, "internal_error", "No", ""},
+		"a 200 that only says false": {200, `{"success":false}`, "", `the answer says "success": false`, ""},
+		"a 200 with HTML":            {200, page, "", "the answer is not a JSON object: " + page, ""},
+		"a 200 with nothing":         {200, "", "", "the answer is empty", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newRig(t, says(c.status, c.body)).fails(t, "send_group_sms")
+			if e.Status != c.status || e.Code != c.code || e.Message != c.message || e.Details != c.detail {
+				t.Errorf("%d %q %q %q", e.Status, e.Code, e.Message, e.Details)
+			}
+		})
+	}
+}
+
+func TestWhatAFailureMeansForTheMoney(t *testing.T) {
+	t.Parallel()
+	const spends = "topup_wallet, send_sms to one, send_sms to several, send_group_sms"
+	const free = "get_balance, list_sms_history, list_groups, add_contacts"
+	for _, c := range []struct {
+		name, calls string
+		answer      http.HandlerFunc
+		money       Money
+		retry       Retry
+		unknown     bool
+	}{
+		{"bad credentials", spends + ", create_group, " + free, says(401, coded("invalid_credentials")), NotCharged, RetryNo, false},
+		{"a revoked key", spends + ", create_group, " + free, says(401, coded("key_revoked")), NotCharged, RetryNo, false},
+		{"another's wallet", spends + ", create_group, " + free, says(403, coded("wallet_forbidden")), NotCharged, RetryNo, false},
+		{"an empty wallet", spends + ", create_group, " + free, says(402, coded("insufficient_balance")), NotCharged, RetryAfterTopUp, false},
+		{"a refused value", spends + ", create_group, " + free, says(422, coded("validation_failed")), NotCharged, RetryAfterFix, false},
+		{"a refusal by the provider, one number", "send_sms to one", says(502, coded("send_failed")), Refunded, RetryLater, false},
+		{"a refusal by the provider, several", "send_sms to several, send_sms to a list, send_group_sms", says(502, coded("send_failed")), Refunded, CheckFirst, false},
+		{"a refused charge, of which nothing is documented", "topup_wallet", says(502, coded("send_failed")), Unknown, CheckFirst, true},
+		{"an internal error", spends, says(500, coded("internal_error")), Unknown, CheckFirst, true},
+		{"a known code under another status", spends, says(422, coded("insufficient_balance")), Unknown, CheckFirst, true},
+		{"a 402 without a code", spends, says(402, ""), Unknown, CheckFirst, true},
+		{"a 422 with a code of its own", spends, says(422, coded("too_strange")), Unknown, CheckFirst, true},
+		{"too many requests", spends, says(429, ""), Unknown, CheckFirst, true},
+		{"a 502 that is no JSON", spends, says(502, "Bad gateway"), Unknown, CheckFirst, true},
+		{"a redirect", spends, says(302, ""), Unknown, CheckFirst, true},
+		{"a 404", spends, says(404, ""), Unknown, CheckFirst, true},
+		{"a success that cannot be read", spends, says(200, "{"), Unknown, CheckFirst, true},
+		{"a success that says false", spends, says(200, coded("insufficient_balance")), Unknown, CheckFirst, true},
+		{"a lost connection", spends, hangsUp, Unknown, CheckFirst, true},
+		{"an internal error", "create_group", says(500, coded("internal_error")), NotCharged, CheckFirst, true},
+		{"a lost connection", "create_group", hangsUp, NotCharged, CheckFirst, true},
+		{"an internal error", free, says(500, coded("internal_error")), NotCharged, RetryLater, false},
+		{"too many requests", free, says(429, ""), NotCharged, RetryLater, false},
+		{"a lost connection", free, hangsUp, NotCharged, RetryLater, false},
+		{"a 404", free, says(404, ""), NotCharged, RetryNo, false},
+		{"a redirect", free, says(302, ""), NotCharged, RetryNo, false},
+		{"a success that cannot be read", free, says(200, "{"), NotCharged, RetryNo, false},
+	} {
+		for call := range strings.SplitSeq(c.calls, ", ") {
+			t.Run(c.name+", "+call, func(t *testing.T) {
+				t.Parallel()
+				e := newRig(t, c.answer).fails(t, call)
+				if e.Money != c.money || e.Retry != c.retry || e.OutcomeUnknown() != c.unknown {
+					t.Errorf("%s, %s, unknown %v: %v", e.Money, e.Retry, e.OutcomeUnknown(), e)
+				}
+			})
+		}
+	}
+}
+
+func TestAnErrorCarriesWhatTheHeadersSay(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]time.Duration{"3": 3 * time.Second, "-3": 0, "soon": 0, "": 0, "99999999999": 0, "9999999": 24 * time.Hour} {
+		e := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", header)
+			w.Header().Set("X-Request-Id", "req_7")
+			w.WriteHeader(http.StatusForbidden)
+		}).fails(t, "get_balance")
+		if e.RetryAfter != want && header != "99999999999" || e.RequestID != "req_7" || !strings.Contains(e.Error(), "req_7") {
+			t.Errorf("%q: %v, %v", header, e.RetryAfter, e)
+		}
+	}
+	date := time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)
+	if got := retryAfter(date); got < 59*time.Minute || got > time.Hour {
+		t.Errorf("%s: %v", date, got)
+	}
+}
+
+func TestARedirectIsNotFollowedAndNamed(t *testing.T) {
+	t.Parallel()
+	for _, call := range []string{"get_balance", "send_sms to one"} {
+		r := newRig(t, func(w http.ResponseWriter, q *http.Request) {
+			http.Redirect(w, q, "https://elsewhere.example.test/private?walletId=1", http.StatusTemporaryRedirect)
+		})
+		e := r.fails(t, call)
+		if len(r.requests()) != 1 || !strings.Contains(e.Message, "(this one leads to https://elsewhere.example.test)") {
+			t.Errorf("%s: %d requests, %v", call, len(r.requests()), e)
+		}
+	}
+}
+
+func TestAnAnswerIsReadToItsLimitAndNoFurther(t *testing.T) {
+	t.Parallel()
+	for extra, ok := range map[int]bool{0: true, 1: false, 1 << 20: false} {
+		r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(`"` + strings.Repeat("a", maxBody-2+extra) + `"`))
+		})
+		got, err := r.Balance(t.Context(), BalanceRequest{"wal_1"})
+		if ok && (err != nil || len(got.Data) != maxBody) || !ok && (err == nil || !strings.Contains(err.Error(), "longer than 8 MiB")) {
+			t.Errorf("%d bytes too many: %v", extra, err)
+		}
+	}
+}
+
+func FuzzErrorBody(f *testing.F) {
+	for _, body := range []string{
+		`{"success":false,"error":{"code":"validation_failed","message":"x","fields":[1]}}`, `{"error":"text","code":"c"}`,
+		`{"code":1,"message":{}}`, `"text"`, `<html>`, ``, `null`, `{"error":null}`, `{"error":{"error":{}}}`, "\xff",
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		body = []byte(strings.ToValidUTF8(string(body), "?"))
+		e := understand(body)
+		for _, text := range []string{e.code, e.message, e.details} {
+			if len(text) > maxMessage+len("the answer is not a JSON object: …") || !utf8.ValidString(text) {
+				t.Errorf("%q of %q", text, body)
+			}
+		}
+		data, _, err := unwrap(body)
+		if err == nil && !json.Valid(data) {
+			t.Errorf("data %q of %q", data, body)
+		}
+	})
+}

@@ -1,0 +1,229 @@
+package client
+
+import (
+	"net/http"
+	"slices"
+)
+
+// Where a parameter goes.
+const (
+	InPath  = "path"
+	InQuery = "query"
+	InBody  = "body"
+)
+
+// Effect is what a call changes, and with that whether it may be repeated.
+type Effect string
+
+// The effects, from harmless to costly.
+const (
+	Reads   Effect = "reads"   // changes nothing
+	Adds    Effect = "adds"    // changes something once, however often it is repeated
+	Creates Effect = "creates" // makes one more of something each time
+	Spends  Effect = "spends"  // moves money each time
+)
+
+// Endpoint is one of the API's endpoints as the vendor documents it.
+type Endpoint struct {
+	Name    string // of the tool that calls it
+	Method  string
+	Path    string // with path parameters in braces
+	Summary string
+	Effect  Effect
+	Params  []Param
+}
+
+// Param is one parameter of an endpoint.
+type Param struct {
+	Name        string
+	In          string // path, query or body
+	Type        string // as documented: string, number or array
+	Required    bool
+	Min, Max    int64  // 0 is none. Of a number its value; of a string its length in UTF-16 code units; of an array its items
+	Default     int64  // 0 is none
+	Description string // with what the documents say of units and forms
+	Example     any
+}
+
+func walletID(in string) Param {
+	return Param{
+		Name: "walletId", In: in, Type: "string", Required: true, Min: 1,
+		Description: "The wallet's stable id, shown next to the API keys.",
+		Example:     "wal_sandbox",
+	}
+}
+
+func message(example string) Param {
+	// The limit is documented for sms/send; nothing says that a group's differs.
+	return Param{
+		Name: "message", In: InBody, Type: "string", Required: true, Min: 1, Max: 1600,
+		Description: "The text, up to 1600 UTF-16 code units; each 160 begun are one billed unit.",
+		Example:     example,
+	}
+}
+
+func groupID(in string) Param {
+	return Param{
+		Name: "groupId", In: in, Type: "string", Required: true, Min: 1,
+		Description: "The id of a saved group.", Example: "grp_customers",
+	}
+}
+
+// The eight endpoints. Their limits are the documents' own, but for a least
+// length or count of 1 where an empty value could mean nothing.
+var (
+	getBalance = Endpoint{
+		Name: "get_balance", Method: http.MethodGet, Path: apiRoot + "/account/balance", Effect: Reads,
+		Summary: "The wallet's balance, its currency and the cost of one SMS unit.",
+		Params:  []Param{walletID(InQuery)},
+	}
+	topUp = Endpoint{
+		Name: "topup_wallet", Method: http.MethodPost, Path: apiRoot + "/account/topup", Effect: Spends,
+		Summary: "Charges a Mobile Money account; the wallet is credited when the payer approves on the phone.",
+		Params: []Param{
+			walletID(InBody),
+			{
+				Name: "amount", In: InBody, Type: "number", Required: true, Min: 500, Max: 10_000_000,
+				Description: "Amount in UGX, 500 to 10,000,000.", Example: 5000,
+			},
+			{
+				Name: "phone_number", In: InBody, Type: "string", Required: true, Min: 1,
+				Description: "The payer's phone: +256…, 256… or 0XXXXXXXXX.", Example: "+256700000010",
+			},
+			{
+				Name: "description", In: InBody, Type: "string",
+				Description: "What the payment is for.", Example: "Wallet top-up",
+			},
+		},
+	}
+	sendSMS = Endpoint{
+		Name: "send_sms", Method: http.MethodPost, Path: apiRoot + "/sms/send", Effect: Spends,
+		Summary: "Sends one message to one number or to many.",
+		Params: []Param{
+			walletID(InBody),
+			message("Hello from Kampala"),
+			{
+				Name: "recipient", In: InBody, Type: "string", Required: true, Min: 1,
+				Description: "One phone number, an array of them, or a list separated by commas or spaces.",
+				Example:     []string{"+256700000010", "+256700000011"},
+			},
+		},
+	}
+	sendGroupSMS = Endpoint{
+		Name: "send_group_sms", Method: http.MethodPost, Path: apiRoot + "/sms/group", Effect: Spends,
+		Summary: "Sends one message to every contact of a saved group.",
+		Params:  []Param{walletID(InBody), groupID(InBody), message("Market day is on Friday")},
+	}
+	listHistory = Endpoint{
+		Name: "list_sms_history", Method: http.MethodGet, Path: apiRoot + "/sms/history", Effect: Reads,
+		Summary: "What the wallet has sent, a page at a time.",
+		Params: []Param{
+			walletID(InQuery),
+			{
+				Name: "page", In: InQuery, Type: "number", Min: 1, Default: 1,
+				Description: "Page number, from 1.", Example: 1,
+			},
+			{
+				Name: "per_page", In: InQuery, Type: "number", Min: 1, Max: 100, Default: 50,
+				Description: "Results on a page, 1 to 100.", Example: 20,
+			},
+		},
+	}
+	listGroups = Endpoint{
+		Name: "list_groups", Method: http.MethodGet, Path: apiRoot + "/groups", Effect: Reads,
+		Summary: "The wallet's contact groups, with how many contacts each has.",
+		Params:  []Param{walletID(InQuery)},
+	}
+	createGroup = Endpoint{
+		Name: "create_group", Method: http.MethodPost, Path: apiRoot + "/groups", Effect: Creates,
+		Summary: "Creates an empty contact group.",
+		Params: []Param{
+			walletID(InBody),
+			{
+				Name: "title", In: InBody, Type: "string", Required: true, Min: 1, Max: 120,
+				Description: "The group's title, 1 to 120 UTF-16 code units.", Example: "Customers",
+			},
+			{
+				Name: "description", In: InBody, Type: "string",
+				Description: "What the group is for.", Example: "Everyone who buys on market days",
+			},
+		},
+	}
+	addContacts = Endpoint{
+		Name: "add_contacts", Method: http.MethodPost, Path: apiRoot + "/groups/{groupId}/contacts", Effect: Adds,
+		Summary: "Adds contacts to a group; numbers that it already has are skipped silently.",
+		Params: []Param{
+			groupID(InPath),
+			walletID(InBody),
+			{
+				Name: "contacts", In: InBody, Type: "array", Required: true, Min: 1,
+				Description: "Objects of a phone number and, if known, a name.",
+				Example:     []Contact{{Phone: "+256700000010", Name: "Sarah"}, {Phone: "+256700000011"}},
+			},
+		},
+	}
+)
+
+// Endpoints are the API's eight, in the documents' order.
+func Endpoints() []Endpoint {
+	return []Endpoint{
+		getBalance, topUp, sendSMS, sendGroupSMS, listHistory, listGroups, createGroup, addContacts,
+	}
+}
+
+// Money is what a call that failed did to the wallet, or to a payer.
+type Money string
+
+// The three things that can be said of the money.
+const (
+	NotCharged Money = "not_charged"
+	Refunded   Money = "refunded"
+	Unknown    Money = "unknown"
+)
+
+// Retry is what to do after a failure.
+type Retry string
+
+// The five pieces of advice.
+const (
+	RetryNo         Retry = "no"
+	RetryAfterFix   Retry = "after_fix"
+	RetryAfterTopUp Retry = "after_topup"
+	RetryLater      Retry = "later"
+	CheckFirst      Retry = "check_first" // the history and the balance tell what happened
+)
+
+// Code is one of the error codes that the vendor documents.
+type Code struct {
+	Name        string
+	Status      int // HTTP
+	Meaning     string
+	VendorRetry string // the documents' retry column, as it is
+	Money       Money  // what became of the money of a spend
+	Retry       Retry  // our reading of the retry column
+}
+
+// Codes are the vendor's seven. internal_error is called transient and "once
+// with backoff", but nothing says that the message did not go out first.
+func Codes() []Code {
+	return []Code{
+		{"invalid_credentials", http.StatusUnauthorized, "Bad API key or secret", "No", NotCharged, RetryNo},
+		{"key_revoked", http.StatusUnauthorized, "Key has been revoked", "No", NotCharged, RetryNo},
+		{"wallet_forbidden", http.StatusForbidden, "Wallet does not belong to this key", "No", NotCharged, RetryNo},
+		{"insufficient_balance", http.StatusPaymentRequired, "Wallet holds less than the total cost", "After top-up", NotCharged, RetryAfterTopUp},
+		{"validation_failed", http.StatusUnprocessableEntity, "Body or query failed validation", "After fix", NotCharged, RetryAfterFix},
+		{"send_failed", http.StatusBadGateway, "Provider rejected; wallet refunded", "Once with backoff", Refunded, RetryLater},
+		{"internal_error", http.StatusInternalServerError, "Transient server error", "Once with backoff", Unknown, CheckFirst},
+	}
+}
+
+// documented finds the code of an answer. A code under another status than its
+// own is not what the documents describe, and so nothing is known of it.
+func documented(status int, code string) (Code, bool) {
+	codes := Codes()
+	at := slices.IndexFunc(codes, func(c Code) bool { return c.Status == status && c.Name == code })
+	if at < 0 {
+		return Code{}, false
+	}
+	return codes[at], true
+}

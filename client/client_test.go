@@ -1,0 +1,163 @@
+package client
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestEachMethodSendsItsRequest(t *testing.T) {
+	t.Parallel()
+	for call, want := range map[string]struct{ line, body string }{
+		"get_balance":         {"GET /stub/api/v1/account/balance?walletId=wal+%26+1", ""},
+		"topup_wallet":        {"POST /stub/api/v1/account/topup", `{"amount":500,"phone_number":"+256700000010","walletId":"wal_1"}`},
+		"send_sms to one":     {"POST /stub/api/v1/sms/send", `{"message":"Hi \u003cyou\u003e","recipient":"+256700000010","walletId":"wal_1"}`},
+		"send_sms to several": {"POST /stub/api/v1/sms/send", `{"message":"Hi","recipient":["+256700000010","+256700000011"],"walletId":"wal_1"}`},
+		"send_sms to a list":  {"POST /stub/api/v1/sms/send", `{"message":"Hi","recipient":"0700000010, 0700000011","walletId":"wal_1"}`},
+		"send_group_sms":      {"POST /stub/api/v1/sms/group", `{"groupId":"grp_1","message":"Hi","walletId":"wal_1"}`},
+		"list_sms_history":    {"GET /stub/api/v1/sms/history?per_page=20&walletId=wal_1", ""},
+		"list_groups":         {"GET /stub/api/v1/groups?walletId=wal_1", ""},
+		"create_group":        {"POST /stub/api/v1/groups", `{"description":"All","title":"Customers","walletId":"wal_1"}`},
+		"add_contacts": {
+			"POST /stub/api/v1/groups/..%2Fx%3Fy/contacts",
+			`{"contacts":[{"phone":"+256700000010","name":"Sarah"},{"phone":"+256700000011"}],"walletId":"wal_1"}`,
+		},
+	} {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, says(200, `{"success":true,"data":{}}`))
+			if _, err := calls[call](t.Context(), r.Client); err != nil {
+				t.Fatal(err)
+			}
+			got := r.requests()
+			if len(got) != 1 || got[0].Method+" "+got[0].URI != want.line || got[0].Body != want.body {
+				t.Fatalf("got  %+v\nwant %s %s", got, want.line, want.body)
+			}
+			key, secret, _ := (&http.Request{Header: got[0].Header}).BasicAuth()
+			if key != testKey || secret != testSecret || got[0].Header.Get("User-Agent") != "test/1" {
+				t.Errorf("headers %v", got[0].Header)
+			}
+			if got[0].Body != "" && got[0].Header.Get("Content-Type") != "application/json" {
+				t.Errorf("a body without its type: %v", got[0].Header)
+			}
+		})
+	}
+}
+
+func TestAPathSegmentThatIsNoIDIsRefusedBeforeAnythingIsSent(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"", ".", ".."} {
+		r := newRig(t, says(200, `{}`))
+		_, err := r.AddContacts(t.Context(), AddContactsRequest{GroupID: id, WalletID: "wal_1"})
+		failure, ok := err.(*Error) //nolint:errorlint // the method's own promise
+		if !ok || failure.Sent || failure.Retry != RetryAfterFix || len(r.requests()) != 0 {
+			t.Errorf("%q: %v, %d requests", id, err, len(r.requests()))
+		}
+	}
+}
+
+func TestTheCatalogueAndTheRequestsNameTheSameParameters(t *testing.T) {
+	t.Parallel()
+	requests := []any{
+		BalanceRequest{}, TopUpRequest{}, SendRequest{}, GroupSendRequest{},
+		HistoryRequest{}, GroupsRequest{}, CreateGroupRequest{}, AddContactsRequest{},
+	}
+	for i, e := range Endpoints() {
+		fields := map[string]bool{}
+		for f := range reflect.TypeOf(requests[i]).Fields() {
+			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+			fields[name] = options == "" // required
+		}
+		params := map[string]bool{}
+		for _, p := range e.Params {
+			params[p.Name] = p.Required
+			if (p.In == InQuery) != (e.Method == http.MethodGet) && p.In != InPath {
+				t.Errorf("%s: %s is in the %s", e.Name, p.Name, p.In)
+			}
+			if (p.In == InPath) != strings.Contains(e.Path, "{"+p.Name+"}") {
+				t.Errorf("%s: %s and the path disagree", e.Name, p.Name)
+			}
+		}
+		if !reflect.DeepEqual(fields, params) {
+			t.Errorf("%s: fields %v, parameters %v", e.Name, fields, params)
+		}
+	}
+}
+
+func TestBaseURL(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":                                "https://www.wesendall.com",
+		"https://api.example.test/":       "https://api.example.test",
+		"http://127.0.0.1:8787":           "http://127.0.0.1:8787",
+		"http://[::1]:8787/stub/":         "http://[::1]:8787/stub",
+		"http://localhost:8787":           "http://localhost:8787",
+		"http://www.wesendall.com":        "must begin with https://",
+		"http://127.0.0.1.example.test":   "must begin with https://",
+		"ftp://127.0.0.1":                 "must begin with https://",
+		"https://u:hunter2@example.test":  "must not contain a user name",
+		"https://u:hunter2@example.test:": "must not contain a user name",
+		"https://u:hunter2@exa mple.test": "cannot be read",
+		"https://":                        "must be an address",
+		"www.wesendall.com":               "must be an address",
+		"https://example.test?x=1":        "must not have a query",
+		"https://example.test/#x":         "must not have a query",
+		"https://example.test/api/v1/":    "must not end in /api/v1",
+	} {
+		c, err := New(Options{BaseURL: text})
+		switch {
+		case err == nil && c.BaseURL() != want:
+			t.Errorf("%q: %s", text, c.BaseURL())
+		case err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2")):
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestTheSecretIsNeverPrinted(t *testing.T) {
+	t.Parallel()
+	c, err := New(Options{Key: testKey, Secret: NewSecret(testSecret)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := NewSecret(testSecret)
+	var out strings.Builder
+	for _, value := range []any{
+		secret, &secret, c, *c, Options{Secret: secret}, []Secret{secret},
+		map[string]Secret{"a": secret}, struct{ hidden Secret }{secret},
+	} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			fmt.Fprintf(&out, verb, value)
+		}
+		text, _ := json.Marshal(value)
+		out.Write(text)
+		slog.New(slog.NewTextHandler(&out, nil)).Info("x", "value", value)
+		slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "value", value)
+	}
+	hex := fmt.Sprintf("%x", testSecret)
+	if text := out.String(); strings.Contains(text, testSecret) || strings.Contains(text, hex) || !strings.Contains(text, redacted) {
+		t.Error(text)
+	}
+	if secret.Reveal() != testSecret || (Secret{}).Reveal() != "" {
+		t.Error("the secret is lost")
+	}
+}
+
+func TestTheSecretIsTakenOutOfWhatTheServerSays(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(w http.ResponseWriter, q *http.Request) {
+		basic := strings.TrimPrefix(q.Header.Get("Authorization"), "Basic ")
+		w.Header().Set("X-Request-Id", "req_"+testSecret)
+		w.WriteHeader(http.StatusUnauthorized)
+		_ = json.NewEncoder(w).Encode(map[string]any{"code": testSecret, "message": testSecret + " " + basic, "more": basic})
+	})
+	e := r.fails(t, "get_balance")
+	text := fmt.Sprintf("%v %+v %#v", e, *e, e)
+	if strings.Contains(text, testSecret) || strings.Contains(text, "c2tfdGVzdF") || !strings.Contains(e.Message, redacted) {
+		t.Error(text)
+	}
+}

@@ -1,0 +1,77 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+)
+
+// SendRequest is one message to one or many numbers.
+type SendRequest struct {
+	WalletID string `json:"walletId"`
+	// Message of up to 1,600 UTF-16 code units, billed for each 160 begun.
+	Message   string     `json:"message"`
+	Recipient Recipients `json:"recipient"`
+}
+
+// Recipients are phone numbers. JSON may have one string or an array of them;
+// a string may itself be a list, which the vendor splits at commas and spaces.
+type Recipients []string
+
+// UnmarshalJSON reads a string or an array of strings.
+func (r *Recipients) UnmarshalJSON(text []byte) error {
+	var one string
+	if json.Unmarshal(text, &one) == nil {
+		*r = Recipients{one}
+		return nil
+	}
+	var many []string
+	if json.Unmarshal(text, &many) != nil {
+		return errors.New("must be a string or an array of strings")
+	}
+	*r = many
+	return nil
+}
+
+// MarshalJSON writes one recipient as a string and several as an array.
+func (r Recipients) MarshalJSON() ([]byte, error) {
+	if len(r) == 1 {
+		return json.Marshal(r[0])
+	}
+	return json.Marshal([]string(r))
+}
+
+// single tells whether exactly one number is meant.
+func (r Recipients) single() bool {
+	return len(r) == 1 && !strings.ContainsAny(strings.TrimSpace(r[0]), ",; \t\r\n\v\f\u00a0")
+}
+
+// Send sends one message. The wallet is charged for each recipient.
+func (c *Client) Send(ctx context.Context, r SendRequest) (*Response, error) {
+	return c.call(ctx, sendSMS, r, r.Recipient.single())
+}
+
+// GroupSendRequest is one message to everyone in a saved group.
+type GroupSendRequest struct {
+	WalletID string `json:"walletId"`
+	GroupID  string `json:"groupId"`
+	Message  string `json:"message"`
+}
+
+// SendGroup sends one message to every contact of a group.
+func (c *Client) SendGroup(ctx context.Context, r GroupSendRequest) (*Response, error) {
+	return c.call(ctx, sendGroupSMS, r, false)
+}
+
+// HistoryRequest asks for one page of what was sent.
+type HistoryRequest struct {
+	WalletID string `json:"walletId"`
+	Page     int64  `json:"page,omitempty"`     // from 1, which is the default
+	PerPage  int64  `json:"per_page,omitempty"` // 1 to 100, 50 by default
+}
+
+// History lists what the wallet has sent.
+func (c *Client) History(ctx context.Context, r HistoryRequest) (*Response, error) {
+	return c.call(ctx, listHistory, r, false)
+}

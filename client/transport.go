@@ -1,0 +1,93 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// readTransport reuses connections and speaks HTTP/2 where it can. Its idle
+// connections are as many as a host's calls at once.
+func readTransport() http.RoundTripper {
+	t := baseTransport()
+	t.MaxIdleConnsPerHost = 64
+	t.IdleConnTimeout = 90 * time.Second
+	t.ForceAttemptHTTP2 = true
+	return t
+}
+
+// writeTransport gives every call a new HTTP/1.1 connection. Go resends a POST
+// by itself over HTTP/2 in some cases, and a kept connection that the server
+// has just closed makes an unknown outcome of a call that never arrived.
+func writeTransport() http.RoundTripper {
+	t := baseTransport()
+	t.DisableKeepAlives = true
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
+	return t
+}
+
+func baseTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 10 * time.Second,
+	}
+}
+
+// noRedirect makes an answer of every redirect: following one would show the
+// credentials to an address that nobody configured, or send a POST twice.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// sleep waits until the duration is over or the context ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+var errGateShut = errors.New("the call was cancelled before its request left")
+
+// gate is the body of a request that changes something, and the point of no
+// return. The transport reads it once connected, with the headers still in its
+// buffer: until then the caller may cancel and nothing has left; from then on
+// the request is finished whatever the caller does, so that its outcome can be
+// told. It offers the transport no way to read the body a second time.
+type gate struct {
+	caller context.Context
+	body   *bytes.Reader
+
+	mu   sync.Mutex
+	left bool
+}
+
+// Read passes the gate.
+func (g *gate) Read(p []byte) (int, error) {
+	g.mu.Lock()
+	if !g.left && g.caller.Err() != nil {
+		g.mu.Unlock()
+		return 0, errGateShut
+	}
+	g.left = true
+	g.mu.Unlock()
+	return g.body.Read(p)
+}
+
+// Close does nothing: the body is in memory.
+func (*gate) Close() error { return nil }
+
+// passed tells whether any of the request may have left.
+func (g *gate) passed() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.left
+}
