@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/mark3labs/mcp-go/client"
+	"github.com/mark3labs/mcp-go/client/transport"
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mattn/go-isatty"
+
+	"github.com/wesendall/wesendall-mcp/guard"
+	"github.com/wesendall/wesendall-mcp/server"
+)
+
+type callCmd struct {
+	Tool      string `arg:"" help:"The tool's name."`
+	Arguments string `arg:"" optional:"" default:"{}" help:"Its arguments as a JSON object, or - to read them from stdin."`
+}
+
+// Run calls one tool as a host would: a client and the server, in one process.
+func (c callCmd) Run(ctx context.Context, w world, s *settings) error {
+	arguments := []byte(c.Arguments)
+	if c.Arguments == "-" {
+		var err error
+		if arguments, err = io.ReadAll(w.in); err != nil {
+			return err
+		}
+	}
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(arguments, &object); err != nil || object == nil {
+		return usage(`the arguments must be a JSON object, such as '{"recipient":"+256700000010","message":"Hello"}'`)
+	}
+	b, err := s.backend(ctx, w)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = b.close() }()
+	srv, err := s.build(b, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	result, err := callTool(ctx, srv, c.Tool, json.RawMessage(arguments))
+	if err != nil {
+		if failure, ok := errors.AsType[*mcp.JSONRPCErrorDetails](err); ok {
+			return usage("%s", failure.Message)
+		}
+		return usageError{err}
+	}
+	return show(w, result)
+}
+
+// callTool speaks the protocol with a server over two pipes.
+func callTool(ctx context.Context, srv *server.Server, tool string, arguments json.RawMessage) (*mcp.CallToolResult, error) {
+	toServer, requests := io.Pipe()
+	answers, fromServer := io.Pipe()
+	served := make(chan error, 1)
+	go func() {
+		served <- srv.ServeStdio(ctx, toServer, fromServer)
+		_ = fromServer.Close()
+	}()
+	// A signal stops the server's reading; the call that it has is answered.
+	lasting := context.WithoutCancel(ctx)
+	host := client.NewClient(transport.NewIO(answers, requests, io.NopCloser(bytes.NewReader(nil))))
+	if err := host.Start(lasting); err != nil {
+		return nil, err
+	}
+	var hello mcp.InitializeRequest
+	hello.Params.ProtocolVersion = mcp.LATEST_PROTOCOL_VERSION
+	hello.Params.ClientInfo = mcp.Implementation{Name: "wesendall-mcp call", Version: version()}
+	if _, err := host.Initialize(lasting, hello); err != nil {
+		return nil, err
+	}
+	var request mcp.CallToolRequest
+	request.Params.Name, request.Params.Arguments = tool, arguments
+	result, err := host.CallTool(lasting, request)
+	_ = requests.Close()
+	return result, errors.Join(err, <-served)
+}
+
+// show prints a result, and makes the exit code of it.
+func show(w world, r *mcp.CallToolResult) error {
+	text, err := json.Marshal(r.StructuredContent)
+	if len(r.RawStructuredContent) > 0 {
+		text, err = r.RawStructuredContent, nil // with every digit as it came
+	}
+	if err != nil {
+		return err
+	}
+	var said struct{ Summary, Code, Message string }
+	if err := json.Unmarshal(text, &said); err != nil {
+		return err
+	}
+	if isatty.IsTerminal(w.out.Fd()) {
+		headline := said.Summary
+		if r.IsError {
+			headline = said.Code + ": " + said.Message
+		}
+		var readable bytes.Buffer
+		if err := json.Indent(&readable, text, "", "  "); err != nil {
+			return err
+		}
+		text = append([]byte(headline+"\n\n"), readable.Bytes()...)
+	}
+	if _, err := fmt.Fprintln(w.out, string(text)); err != nil {
+		return err
+	}
+	switch {
+	case !r.IsError:
+		return nil
+	case said.Code == guard.OutcomeUnknown:
+		return exitStatus(exitUnknown)
+	default:
+		return exitStatus(exitFailure)
+	}
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	"github.com/joho/godotenv"
+
+	"github.com/wesendall/wesendall-mcp/client"
+)
+
+// settings are the flags that every command has. A flag wins over the
+// environment, and that over a file of --env-file.
+type settings struct {
+	Sandbox  bool     `help:"Use the embedded stand-in instead of Wesendall: nothing real is sent or charged."`
+	EnvFile  string   `help:"Read variables from this file, too; it is trusted whole." placeholder:"PATH"`
+	BaseURL  string   `help:"Where the API answers." env:"WESENDALL_BASE_URL" placeholder:"URL"`
+	ReadOnly bool     `help:"Serve only the tools that change nothing." env:"WESENDALL_READ_ONLY"`
+	Tools    []string `help:"Serve only these tools." env:"WESENDALL_TOOLS" placeholder:"NAME"`
+}
+
+// credentials are the three values that a call needs.
+type credentials struct {
+	key    string
+	secret client.Secret
+	wallet string
+	source string // where they came from, for people
+	// missing says what must be set, where the credentials are unusable.
+	missing string
+}
+
+// The variables that credentials come from.
+const (
+	keyName    = "WESENDALL_API_KEY"
+	secretName = "WESENDALL_API_SECRET"
+	fileName   = "WESENDALL_API_SECRET_FILE"
+	walletName = "WESENDALL_WALLET_ID"
+)
+
+// placeholder is a value that somebody forgot to replace.
+var placeholder = regexp.MustCompile(`\$\{[^}]*\}?|(?i:^your[-_ ])|^<.*>$`)
+
+// resolver gives kong the variables of the environment and of --env-file.
+type resolver struct {
+	lookup func(string) (string, bool)
+}
+
+// Validate has nothing to check.
+func (resolver) Validate(*kong.Application) error { return nil }
+
+// Resolve is called for each flag that is not on the command line.
+func (r resolver) Resolve(c *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	if len(flag.Envs) == 0 {
+		return nil, nil
+	}
+	file := ""
+	for _, f := range c.Flags() {
+		if f.Name == "env-file" {
+			file, _ = c.FlagValue(f).(string)
+		}
+	}
+	lookup, err := withFile(r.lookup, file)
+	if err != nil {
+		return nil, err
+	}
+	name := flag.Envs[0]
+	value, ok := lookup(name)
+	switch {
+	case !ok:
+		return nil, nil
+	case placeholder.MatchString(value):
+		return nil, fmt.Errorf("%s is still a placeholder (%s): set it, or remove it", name, value)
+	}
+	return value, nil
+}
+
+// withFile looks a variable up in the environment and then in a file. An empty
+// variable is one that is not set.
+func withFile(lookup func(string) (string, bool), file string) (func(string) (string, bool), error) {
+	var more map[string]string
+	if file != "" {
+		var err error
+		if more, err = readEnv(file); err != nil {
+			return nil, usage("--env-file: %w", err)
+		}
+	}
+	return func(name string) (string, bool) {
+		if value, ok := lookup(name); ok && value != "" {
+			return value, true
+		}
+		value := more[name]
+		return value, value != ""
+	}, nil
+}
+
+// readEnv reads a file of variables. Its errors never quote a line of it.
+func readEnv(path string) (map[string]string, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // the operator names it
+	if err != nil {
+		return nil, err
+	}
+	values, err := godotenv.UnmarshalBytes(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a file of NAME=value lines", path)
+	}
+	return values, nil
+}
+
+// load finds the credentials. What is wrong with them is no error, for the
+// server starts without them; only an --env-file that cannot be read is.
+func (s *settings) load(w world) (credentials, error) {
+	lookup, err := withFile(w.lookup, s.EnvFile)
+	if err != nil {
+		return credentials{}, err
+	}
+	source := "the environment"
+	if s.EnvFile != "" {
+		source += " and " + s.EnvFile
+	}
+	anySet := false
+	for _, name := range []string{keyName, secretName, fileName, walletName} {
+		_, ok := lookup(name)
+		anySet = anySet || ok
+	}
+	if !anySet {
+		local, problem := localEnv(filepath.Join(w.dir, ".env"))
+		if local == nil {
+			return credentials{missing: "set " + keyName + ", " + secretName + " and " + walletName + problem + ", or start with --sandbox to try it."}, nil
+		}
+		lookup = func(name string) (string, bool) { value, ok := local[name]; return value, ok }
+		source = ".env in the working directory"
+	}
+	return collect(lookup, source), nil
+}
+
+// localEnv reads the .env of the working directory. A repository that an agent
+// opens may bring one, so it counts only as a whole set of credentials, and
+// nothing else in it does.
+func localEnv(path string) (values map[string]string, problem string) {
+	all, err := readEnv(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, ""
+	case err != nil:
+		return nil, " (the .env in the working directory cannot be read)"
+	}
+	values = map[string]string{}
+	for _, name := range []string{keyName, secretName, walletName} {
+		if values[name] = all[name]; values[name] == "" {
+			return nil, " (the .env in the working directory has no " + name + ", and counts only with all three)"
+		}
+	}
+	return values, ""
+}
+
+// collect reads the credentials, and says which of them is unusable.
+func collect(lookup func(string) (string, bool), source string) credentials {
+	c := credentials{source: source}
+	var faults []string
+	value := func(name string) string {
+		text, _ := lookup(name)
+		if placeholder.MatchString(text) {
+			faults = append(faults, name+" is still a placeholder")
+			return ""
+		}
+		return strings.TrimSpace(text)
+	}
+	c.key, c.wallet = value(keyName), value(walletName)
+	secret, file := value(secretName), value(fileName)
+	switch {
+	case secret != "" && file != "":
+		faults = append(faults, "set "+secretName+" or "+fileName+", not both")
+	case file != "":
+		text, err := os.ReadFile(file) //nolint:gosec // the operator names it
+		if err != nil {
+			faults = append(faults, fileName+" cannot be read: "+err.Error())
+		}
+		secret = strings.TrimSpace(string(text))
+		if err == nil && secret == "" {
+			faults = append(faults, fileName+" names an empty file")
+		}
+	}
+	if len(faults) == 0 && c.key == "" {
+		faults = append(faults, "set "+keyName)
+	}
+	if len(faults) == 0 && secret == "" {
+		faults = append(faults, "set "+secretName+" or "+fileName)
+	}
+	if strings.Contains(c.key, ":") {
+		faults = append(faults, keyName+" must not contain a colon")
+	}
+	c.secret = client.NewSecret(secret)
+	if len(faults) > 0 {
+		c.missing = strings.Join(faults, "; ") + "."
+	}
+	return c
+}

@@ -1,0 +1,136 @@
+// Command wesendall-mcp serves Wesendall's SMS and Mobile Money API to AI agents
+// as tools of the Model Context Protocol, over stdin and stdout.
+//
+// It reads flags and environment into one configuration and wires the rooms
+// together; what any of it does is written there.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+	exitUnknown = 3 // the outcome of a call is unknown
+)
+
+const about = `Serves Wesendall (SMS and Mobile Money in Uganda) to AI agents: eight tools over the Model Context Protocol.
+
+Without a command it serves MCP on stdin and stdout, for a host such as Claude Code or Cursor to start. With --sandbox nothing real is sent or charged.
+
+Credentials come from the environment, never from a flag: WESENDALL_API_KEY, WESENDALL_API_SECRET (or WESENDALL_API_SECRET_FILE) and WESENDALL_WALLET_ID.`
+
+// cli is the whole command line.
+type cli struct {
+	settings
+	Serve   serveCmd         `cmd:"" default:"1" help:"Serve MCP on stdin and stdout (what happens without a command)."`
+	Call    callCmd          `cmd:"" help:"Run one tool and print its result."`
+	Stand   sandboxCmd       `cmd:"" name:"sandbox" help:"Serve the stand-in API over HTTP until stopped."`
+	Version kong.VersionFlag `help:"Print the version and exit."`
+}
+
+// world is what the process has from outside.
+type world struct {
+	args   []string
+	in     *os.File
+	out    *os.File
+	err    io.Writer
+	lookup func(string) (string, bool) // of the environment
+	dir    string                      // the working directory
+}
+
+func main() {
+	out := os.Stdout
+	os.Stdout = os.Stderr          // whatever prints by mistake must not break the protocol
+	signal.Ignore(syscall.SIGPIPE) // a host that is gone is an error of the write
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, world{os.Args[1:], os.Stdin, out, os.Stderr, os.LookupEnv, "."})
+	stop()
+	os.Exit(code)
+}
+
+// exit is how --help and --version end the parser.
+type exit int
+
+// usageError is the caller's fault: one line, and exit code 2.
+type usageError struct{ error }
+
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// run is the program; it returns the exit code.
+func run(ctx context.Context, w world) (code int) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			end, ok := fault.(exit)
+			if !ok {
+				panic(fault)
+			}
+			code = int(end)
+		}
+	}()
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("wesendall-mcp"), kong.Description(about), kong.UsageOnError(),
+		kong.Writers(w.out, w.err), kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.Vars{"version": version()}, kong.Resolvers(resolver{w.lookup}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Bind(w, &c.settings), kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+	if err != nil {
+		return complain(w, err, exitFailure)
+	}
+	parsed, err := parser.Parse(w.args)
+	if err != nil {
+		return complain(w, err, exitUsage)
+	}
+	err = parsed.Run()
+	var status exitStatus
+	var wrong usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &status):
+		return int(status)
+	case errors.As(err, &wrong):
+		return complain(w, err, exitUsage)
+	default:
+		return complain(w, err, exitFailure)
+	}
+}
+
+// exitStatus is a failure that was already reported.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+// complain says in one line what is wrong.
+func complain(w world, err error, code int) int {
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	if code == exitUsage {
+		text += " (see wesendall-mcp --help)"
+	}
+	_, _ = fmt.Fprintln(w.err, "wesendall-mcp: "+text)
+	return code
+}
+
+// version is the one version string, from the build.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
+		return "dev"
+	}
+	return info.Main.Version
+}

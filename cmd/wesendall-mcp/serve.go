@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/mattn/go-isatty"
+
+	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/sandbox"
+	"github.com/wesendall/wesendall-mcp/server"
+	"github.com/wesendall/wesendall-mcp/tools"
+)
+
+// backend is the API that the tools call.
+type backend struct {
+	tools.Options
+	about string // for people
+	close func() error
+}
+
+// backend chooses between Wesendall and the sandbox, and connects to nobody.
+func (s *settings) backend(ctx context.Context, w world) (*backend, error) {
+	if s.Sandbox {
+		stand, err := sandbox.Start(ctx, "127.0.0.1:0", sandbox.Options{Balance: sandbox.DefaultBalance})
+		if err != nil {
+			return nil, err
+		}
+		api, err := s.client(stand.URL(), sandbox.APIKey, client.NewSecret(sandbox.APISecret))
+		return &backend{
+			tools.Options{API: api, Wallet: sandbox.WalletID, Sandbox: true},
+			"the embedded sandbox, wallet " + sandbox.WalletID + "; nothing real is sent or charged", stand.Close,
+		}, err
+	}
+	found, err := s.load(w)
+	if err != nil {
+		return nil, err
+	}
+	api, err := s.client(s.BaseURL, found.key, found.secret)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	b := &backend{about: "no wallet, for " + found.missing, close: func() error { return nil }}
+	if found.missing != "" {
+		b.Missing = found.missing
+		return b, nil
+	}
+	b.API, b.Wallet = api, found.wallet
+	b.about = "wallet " + found.wallet
+	if found.wallet == "" {
+		b.about = "any wallet, for reading alone, since WESENDALL_WALLET_ID is not set"
+	}
+	b.about += " at " + api.BaseURL() + ", credentials from " + found.source
+	return b, nil
+}
+
+func (*settings) client(base, key string, secret client.Secret) (*client.Client, error) {
+	return client.New(client.Options{BaseURL: base, Key: key, Secret: secret, UserAgent: "wesendall-mcp/" + version()})
+}
+
+// build makes the server of the settings.
+func (s *settings) build(b *backend, log *slog.Logger) (*server.Server, error) {
+	b.ReadOnly, b.Only, b.Log = s.ReadOnly, s.Tools, log
+	set, err := tools.New(b.Options)
+	if err != nil {
+		return nil, usage("--tools: %w", err)
+	}
+	return server.New(server.Options{Version: version(), Tools: set, Log: log}), nil
+}
+
+type serveCmd struct{}
+
+// Run serves MCP on stdin and stdout until either ends.
+func (serveCmd) Run(ctx context.Context, w world, s *settings) error {
+	b, err := s.backend(ctx, w)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = b.close() }()
+	log := slog.New(slog.NewTextHandler(w.err, nil))
+	srv, err := s.build(b, log)
+	if err != nil {
+		return err
+	}
+	if isatty.IsTerminal(w.in.Fd()) {
+		_, _ = fmt.Fprintf(w.err, `wesendall-mcp %s: an MCP server on stdin and stdout, for an AI host to start.
+It uses %s.
+To connect a host, give it this program as the command of an MCP server, for example:
+    claude mcp add wesendall -- wesendall-mcp%s
+Waiting for messages. Press Ctrl-D or Ctrl-C to end.
+`, version(), b.about, map[bool]string{true: " --sandbox"}[s.Sandbox])
+	} else {
+		log.Info("serving", "version", version(), "with", b.about)
+	}
+	return srv.ServeStdio(ctx, w.in, w.out)
+}

@@ -1,0 +1,140 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/mark3labs/mcp-go/mcp"
+)
+
+// message is one JSON-RPC message as it was read.
+type message struct {
+	raw    json.RawMessage
+	id     json.RawMessage // as it was written; nil for a notification
+	method string          // "" for a response
+	params json.RawMessage
+}
+
+// refusal is an answer that the protocol itself gives.
+type refusal struct {
+	id   json.RawMessage
+	code int
+	text string
+}
+
+func (r *refusal) message() mcp.JSONRPCMessage {
+	return mcp.NewJSONRPCError(identity(r.id), r.code, r.text, nil)
+}
+
+// identity is an id that is written as it was read: the library would make a
+// floating point number of an integer.
+func identity(id json.RawMessage) mcp.RequestId {
+	if id == nil {
+		id = json.RawMessage("null")
+	}
+	return mcp.NewRequestId(id)
+}
+
+// parse reads one line, or says what is wrong with it.
+func parse(line []byte) (*message, *refusal) {
+	if !json.Valid(line) {
+		return nil, &refusal{nil, mcp.PARSE_ERROR, "this is not valid JSON"}
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(line, &members) != nil || members == nil {
+		if line[0] == '[' {
+			return nil, &refusal{nil, mcp.INVALID_REQUEST, "batches are not supported: send each message on its own line"}
+		}
+		return nil, &refusal{nil, mcp.INVALID_REQUEST, "a message must be a JSON object"}
+	}
+	m := &message{raw: line, params: members["params"]}
+	if id, given := members["id"]; given {
+		if first := id[0]; first != '"' && first != '-' && (first < '0' || first > '9') {
+			return nil, &refusal{nil, mcp.INVALID_REQUEST, "id must be a string or a number"}
+		}
+		m.id = id
+	}
+	if string(members["jsonrpc"]) != `"2.0"` {
+		return nil, &refusal{m.id, mcp.INVALID_REQUEST, `jsonrpc must be "2.0"`}
+	}
+	method, given := members["method"]
+	switch {
+	case given && (json.Unmarshal(method, &m.method) != nil || m.method == ""):
+		return nil, &refusal{m.id, mcp.INVALID_REQUEST, "method must be a string"}
+	case !given && members["result"] == nil && members["error"] == nil:
+		return nil, &refusal{m.id, mcp.INVALID_REQUEST, "a message must have a method, a result or an error"}
+	}
+	return m, nil
+}
+
+// modern tells whether a request carries its protocol version with it, as they
+// do from 2026-07-28 on, and so needs no handshake.
+func (m *message) modern() bool {
+	var params struct {
+		Meta map[string]json.RawMessage `json:"_meta"`
+	}
+	var version string
+	return json.Unmarshal(m.params, &params) == nil &&
+		json.Unmarshal(params.Meta[mcp.MetaKeyProtocolVersion], &version) == nil &&
+		mcp.IsModernProtocol(version)
+}
+
+// check refuses requests that the library would answer with the names of its Go
+// types, or not at all.
+func (s *Server) check(m *message) *refusal {
+	invalid := func(format string, args ...any) *refusal {
+		return &refusal{m.id, mcp.INVALID_PARAMS, fmt.Sprintf(format, args...)}
+	}
+	if m.params != nil && !isObject(m.params) {
+		return invalid("params must be an object")
+	}
+	if m.method != string(mcp.MethodToolsCall) {
+		return nil
+	}
+	var params map[string]json.RawMessage
+	_ = json.Unmarshal(m.params, &params) // no params are no members
+	var name string
+	if json.Unmarshal(params["name"], &name) != nil || name == "" {
+		return invalid("params.name must be the name of a tool")
+	}
+	if arguments, given := params["arguments"]; given && !isObject(arguments) {
+		return invalid("params.arguments must be an object")
+	}
+	names := s.tools.Names()
+	for _, known := range names {
+		if known == name {
+			return nil
+		}
+	}
+	if len(name) > 64 {
+		name = strings.ToValidUTF8(name[:64], "") + "…"
+	}
+	if meant := s.tools.Closest(name); meant != "" {
+		return invalid("unknown tool %q; did you mean %q?", name, meant)
+	}
+	return invalid("unknown tool %q; the tools are %s", name, strings.Join(names, ", "))
+}
+
+func isObject(value json.RawMessage) bool {
+	value = bytes.TrimSpace(value)
+	return len(value) > 0 && value[0] == '{'
+}
+
+// withID gives an answer of the library the id that was read.
+func withID(answer mcp.JSONRPCMessage, id json.RawMessage) mcp.JSONRPCMessage {
+	switch a := answer.(type) {
+	case mcp.JSONRPCResponse:
+		a.ID = identity(id)
+		return a
+	case *mcp.JSONRPCResponse:
+		a.ID = identity(id)
+	case mcp.JSONRPCError:
+		a.ID = identity(id)
+		return a
+	case *mcp.JSONRPCError:
+		a.ID = identity(id)
+	}
+	return answer
+}

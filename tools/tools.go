@@ -1,0 +1,150 @@
+// Package tools has the eight tools: one inventory, one file a family, and one
+// adapter that makes an MCP tool of a typed Go function.
+//
+// It checks and decodes what a model wrote, calls the guard, and writes down
+// what came, for a model to read. It knows nothing of transports, and it must
+// never write an argument to the log.
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/guard"
+)
+
+// Tool is one endpoint as a tool.
+type Tool struct {
+	Name, Title string
+	// Description is for a model: when to use the tool, what it costs, what it
+	// must not assume. It stands alone, for some hosts drop the instructions.
+	Description string
+	Endpoint    client.Endpoint // its parameters are the tool's arguments
+
+	in, out reflect.Type
+	run     func(context.Context, *call, json.RawMessage) (any, error)
+}
+
+// Hints are the four annotations of the protocol.
+type Hints struct{ ReadOnly, Destructive, Idempotent, OpenWorld bool }
+
+// Hints follow from what the endpoint does. Some hosts run whatever is read-only
+// without asking, so nothing that changes anything is.
+func (t Tool) Hints() Hints {
+	switch t.Endpoint.Effect {
+	case client.Reads:
+		return Hints{ReadOnly: true, Idempotent: true}
+	case client.Adds:
+		return Hints{Idempotent: true}
+	case client.Creates:
+		return Hints{}
+	default: // real phones and real money
+		return Hints{Destructive: true, OpenWorld: true}
+	}
+}
+
+// Inventory is every tool, in the documents' order.
+func Inventory() []Tool {
+	return []Tool{
+		balance(), topUp(), send(), sendGroup(), history(), groups(), createGroup(), addContacts(),
+	}
+}
+
+// define makes a tool of a function. In is the request of the client, whose
+// JSON names are the arguments; Out is a Result with what else is derived.
+func define[In, Out any](name, title, description string, run func(context.Context, *call, In) (Out, error)) Tool {
+	endpoints := client.Endpoints()
+	at := slices.IndexFunc(endpoints, func(e client.Endpoint) bool { return e.Name == name })
+	return Tool{
+		Name: name, Title: title, Description: description, Endpoint: endpoints[at],
+		in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](),
+		run: func(ctx context.Context, c *call, args json.RawMessage) (any, error) {
+			var in In
+			if err := json.Unmarshal(args, &in); err != nil {
+				return nil, guard.Fail(guard.InvalidArguments, "arguments: "+err.Error())
+			}
+			return run(ctx, c, in)
+		},
+	}
+}
+
+// Options say which tools are served, and on what.
+type Options struct {
+	API      guard.API // nil answers not_configured
+	Missing  string    // what must be set, where API is nil
+	Wallet   string    // pins the wallet; "" leaves only the reads, with an argument
+	Sandbox  bool      // results say so
+	ReadOnly bool      // keeps the reads
+	Only     []string  // names; nil is all
+	Log      *slog.Logger
+}
+
+// Set is the tools as they are served. It is safe for concurrent use.
+type Set struct {
+	options Options
+	guard   *guard.Guard
+	served  []served
+	slots   chan struct{}
+	queue   chan struct{}
+}
+
+// served is a tool with its schemas.
+type served struct {
+	Tool
+	input, output json.RawMessage
+	schema        *jsonschema.Schema
+}
+
+// How many calls run at once, and how many more may wait for one of them.
+const (
+	atOnce  = 64
+	waiting = 1024
+)
+
+// New chooses the tools. It fails on a name that is no tool's.
+func New(o Options) (*Set, error) {
+	s := &Set{options: o, slots: make(chan struct{}, atOnce), queue: make(chan struct{}, atOnce+waiting)}
+	if o.API != nil {
+		s.guard = guard.New(o.API)
+	}
+	var names []string
+	for _, t := range Inventory() {
+		names = append(names, t.Name)
+		if o.Only != nil && !slices.Contains(o.Only, t.Name) {
+			continue
+		}
+		input, output := t.schemas(o.Wallet == "" && t.Endpoint.Effect == client.Reads)
+		schema, err := compile(t.Name, input)
+		if err != nil {
+			return nil, err
+		}
+		s.served = append(s.served, served{t, input, output, schema})
+	}
+	for _, name := range o.Only {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("no tool is called %q; the tools are %s", name, strings.Join(names, ", "))
+		}
+	}
+	return s, nil
+}
+
+// Names are the tools that answer, in order.
+func (s *Set) Names() []string {
+	names := make([]string, len(s.served))
+	for i, t := range s.served {
+		names[i] = t.Name
+	}
+	return names
+}
+
+// Listed tells whether a tool is shown: read-only hides what changes anything,
+// and still answers it, for a model may remember it from another server.
+func (s *Set) Listed(t Tool) bool { return !s.options.ReadOnly || t.Endpoint.Effect == client.Reads }
