@@ -47,10 +47,10 @@ func (c callCmd) Run(ctx context.Context, w world, s *settings) error {
 	}
 	result, err := callTool(ctx, srv, c.Tool, json.RawMessage(arguments))
 	if err != nil {
-		if failure, ok := errors.AsType[*mcp.JSONRPCErrorDetails](err); ok {
-			return usage("%s", failure.Message)
+		if errors.Is(err, mcp.ErrInvalidParams) { // such as a tool that does not exist
+			return usageError{err}
 		}
-		return usageError{err}
+		return err
 	}
 	return show(w, result)
 }
