@@ -122,7 +122,7 @@ func (c *Client) lost(r request, sent bool, err error) *Error {
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Message = "no answer in time"
 	default:
-		e.lost, e.Message = true, e.Err.Error()
+		e.lost, e.Message = true, "the connection failed: "+e.Err.Error()
 	}
 	e.judge(r)
 	return e
