@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -102,11 +103,13 @@ func (s *Server) check(m *message) *refusal {
 	if arguments, given := params["arguments"]; given && !isObject(arguments) {
 		return invalid("params.arguments must be an object")
 	}
+	var values any
+	if json.Unmarshal(params["arguments"], &values) != nil && params["arguments"] != nil {
+		return invalid("params.arguments has a number that is too large to be meant")
+	}
 	names := s.tools.Names()
-	for _, known := range names {
-		if known == name {
-			return nil
-		}
+	if slices.Contains(names, name) {
+		return nil
 	}
 	if len(name) > 64 {
 		name = strings.ToValidUTF8(name[:64], "") + "…"

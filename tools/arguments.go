@@ -97,7 +97,7 @@ func (t served) lengths(values map[string]any) []string {
 		text, ok := values[p.Name].(string)
 		length := int64(guard.Length(text))
 		switch {
-		case !ok:
+		case !ok || p.Type != "string":
 		case length < p.Min:
 			faults = append(faults, p.Name+": must not be empty")
 		case p.Max > 0 && length > p.Max:

@@ -1,0 +1,401 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/guard"
+)
+
+func TestTheProtocolsOwnErrors(t *testing.T) {
+	t.Parallel()
+	w := dial(t, newFake())
+	expect := func(line, id string, code int, says string) {
+		t.Helper()
+		w.write(line)
+		a := w.read()
+		if a.Error == nil || string(a.ID) != id || a.Error.Code != code || !strings.Contains(a.Error.Message, says) {
+			t.Errorf("%.80s: %s", line, a.line)
+		}
+	}
+	expect(call("1", "get_balance", `{}`), "1", -32600, "the first request must be initialize")
+	expect(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, "1", -32600, "the first request must be initialize")
+	w.shake()
+	expect(`{"jsonrpc":"2.0","id":1,"method":`, "null", -32700, "not valid JSON")
+	expect("\xff\xfe", "null", -32700, "not valid JSON")
+	expect(`[{"jsonrpc":"2.0","id":1,"method":"ping"}]`, "null", -32600, "batches")
+	expect(`"ping"`, "null", -32600, "object")
+	expect(`null`, "null", -32600, "object")
+	expect(`{"jsonrpc":"1.0","id":2,"method":"ping"}`, "2", -32600, "jsonrpc")
+	expect(`{"id":2,"method":"ping"}`, "2", -32600, "jsonrpc")
+	expect(`{"jsonrpc":"2.0","id":2}`, "2", -32600, "method")
+	expect(`{"jsonrpc":"2.0","id":2,"method":7}`, "2", -32600, "method")
+	for _, id := range []string{"null", "true", "{}", "[1]"} {
+		expect(`{"jsonrpc":"2.0","id":`+id+`,"method":"ping"}`, "null", -32600, "id must be")
+	}
+	expect(`{"jsonrpc":"2.0","id":3,"method":"nope/nope"}`, "3", -32601, "")
+	for _, params := range []string{`"x"`, `[]`, `null`, `7`} {
+		expect(`{"jsonrpc":"2.0","id":4,"method":"tools/call","params":`+params+`}`, "4", -32602, "params must be an object")
+	}
+	expect(`{"jsonrpc":"2.0","id":4,"method":"tools/call"}`, "4", -32602, "params.name")
+	expect(`{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":7}}`, "4", -32602, "params.name")
+	for _, arguments := range []string{`"x"`, `[]`, `null`, `7`} {
+		expect(call("5", "get_balance", arguments), "5", -32602, "params.arguments must be an object")
+	}
+	expect(call("5", "topup_wallet", `{"amount":1e999999999}`), "5", -32602, "too large")
+	expect(call("6", "send_sm", `{}`), "6", -32602, `unknown tool "send_sm"; did you mean "send_sms"?`)
+	expect(call("6", "format_disk", `{}`), "6", -32602, "the tools are get_balance")
+	expect(modern("7", "tools/nope", ""), "7", -32601, "")
+
+	// And it lives on; blank lines, CRLF and responses are no trouble.
+	w.write("", "\r", `{"jsonrpc":"2.0","id":99,"result":{}}`, `{"jsonrpc":"2.0","method":"notifications/strange"}`, `{"jsonrpc":"2.0","id":8,"method":"ping"}`+"\r")
+	if a := w.read(); a.Error != nil || string(a.ID) != "8" {
+		t.Error(a.line)
+	}
+}
+
+func TestAnIDComesBackAsItWasWritten(t *testing.T) {
+	t.Parallel()
+	w := dial(t, newFake())
+	w.shake()
+	for _, id := range []string{`0`, `-1`, `9007199254740993`, `1.50`, `""`, `"a\u0041"`} {
+		w.write(`{"jsonrpc":"2.0","id":` + id + `,"method":"ping"}`)
+		if a := w.read(); string(a.ID) != id || a.Error != nil {
+			t.Errorf("%s: %s", id, a.line)
+		}
+	}
+}
+
+func TestEveryVersionIsAnswered(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"} {
+		w := dial(t, newFake())
+		w.write(strings.ReplaceAll(hello, "2025-06-18", version))
+		if a := w.read(); !strings.Contains(a.line, `"protocolVersion":"`+version+`"`) || !strings.Contains(a.line, "never repeat it") {
+			t.Errorf("%s: %s", version, a.line)
+		}
+	}
+	w := dial(t, newFake())
+	w.write(modern("1", "server/discover", ""), modern("2", "tools/list", ""))
+	both := w.read().line + w.read().line
+	if !strings.Contains(both, `"2026-07-28"`) || !strings.Contains(both, `"ttlMs":3600000`) || !strings.Contains(both, `"cacheScope":"private"`) {
+		t.Error(both)
+	}
+}
+
+func TestTheInstructionsAndTheListAreSmall(t *testing.T) {
+	t.Parallel()
+	if n := len(instructions); n >= 1200 {
+		t.Errorf("instructions: %d bytes", n)
+	}
+	w := dial(t, newFake())
+	w.write(modern("1", "tools/list", ""))
+	a := w.read()
+	if n := len(a.line); n > 7500 {
+		t.Errorf("tools/list: %d bytes", n)
+	}
+	at := 0
+	for _, name := range []string{"get_balance", "topup_wallet", "send_sms", "send_group_sms", "list_sms_history", "list_groups", "create_group", "add_contacts"} {
+		next := strings.Index(a.line, `"name":"`+name+`"`)
+		if next < at {
+			t.Errorf("%s is not in its place", name)
+		}
+		at = next
+	}
+}
+
+func TestWhatWasReadIsAnsweredAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*wire){
+		"end of input": func(w *wire) { _ = w.in.Close() },
+		"a signal":     func(w *wire) { w.cancel() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake()
+			w := dial(t, f)
+			w.shake()
+			for i := range 40 {
+				w.write(call(fmt.Sprint(i), "send_sms", sendArguments))
+			}
+			for range 40 {
+				<-f.started // all at once: none has ended
+			}
+			end(w)
+			close(f.release)
+			for range 40 {
+				if a := w.read(); a.Error != nil || !strings.Contains(a.line, `"sent":true`) {
+					t.Error(a.line)
+				}
+			}
+			if err := <-w.ended; err != nil || f.count() != 40 {
+				t.Errorf("%v, %d sent", err, f.count())
+			}
+		})
+	}
+}
+
+func TestInputPipedInAtOnceIsAllAnswered(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	close(f.release)
+	lines := []string{hello}
+	for i := range 300 {
+		lines = append(lines, call(fmt.Sprint(i), "get_balance", `{}`))
+	}
+	var out bytes.Buffer
+	// The last line has no newline.
+	if err := newServer(t, f).ServeStdio(t.Context(), strings.NewReader(strings.Join(lines, "\n")), &out); err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]bool{}
+	for line := range strings.Lines(out.String()) {
+		a := parseAnswer(t, line)
+		if a.Error != nil {
+			t.Error(a.line)
+		}
+		ids[string(a.ID)] = true
+	}
+	if len(ids) != 301 {
+		t.Errorf("%d answers", len(ids))
+	}
+}
+
+// connects is an API whose requests never leave: they wait for a connection.
+type connects struct {
+	guard.API
+	ended chan string
+}
+
+func (c connects) Send(ctx context.Context, _ client.SendRequest) (*client.Response, error) {
+	<-ctx.Done()
+	c.ended <- "not sent"
+	return nil, &client.Error{Endpoint: "send_sms", Message: "cancelled"}
+}
+
+func TestACancelReadWithItsCallStopsIt(t *testing.T) {
+	t.Parallel()
+	c := connects{ended: make(chan string, 50)}
+	w := dial(t, c)
+	w.shake()
+	for i := range 50 {
+		id := fmt.Sprint(i)
+		w.write(call(id, "send_sms", sendArguments) + "\n" + `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":` + id + `}}`)
+	}
+	w.write(`{"jsonrpc":"2.0","id":"last","method":"ping"}`)
+	if a := w.read(); string(a.ID) != `"last"` {
+		t.Errorf("a cancelled call is answered: %s", a.line)
+	}
+	for range 50 {
+		select {
+		case <-c.ended:
+		case err := <-w.ended:
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestACancelledReadIsNotAnswered(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	w := dial(t, f)
+	w.shake()
+	w.write(call("1", "get_balance", `{}`))
+	<-f.started
+	w.write(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`, `{"jsonrpc":"2.0","id":2,"method":"ping"}`)
+	if a := w.read(); string(a.ID) != "2" {
+		t.Error(a.line)
+	}
+	_ = w.in.Close()
+	if rest, err := io.ReadAll(w.out); err != nil || len(rest) > 0 {
+		t.Errorf("%s, %v", rest, err)
+	}
+}
+
+func TestAnIDInUseIsRefused(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	w := dial(t, f)
+	w.shake()
+	w.write(call("1", "send_sms", sendArguments))
+	<-f.started
+	w.write(call("1", "send_sms", sendArguments))
+	if a := w.read(); a.Error == nil || a.Error.Code != -32600 {
+		t.Error(a.line)
+	}
+	close(f.release)
+	if a := w.read(); a.Error != nil || f.count() != 1 {
+		t.Errorf("%s, %d sent", a.line, f.count())
+	}
+}
+
+func TestPingIsAnsweredBesideManyCalls(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	w := dial(t, f)
+	w.shake()
+	for i := range 300 {
+		w.write(call(fmt.Sprint(i), "get_balance", `{}`))
+	}
+	w.write(`{"jsonrpc":"2.0","id":"p","method":"ping"}`)
+	if a := w.read(); string(a.ID) != `"p"` {
+		t.Error(a.line)
+	}
+	close(f.release)
+	for range 300 {
+		if a := w.read(); a.Error != nil {
+			t.Error(a.line)
+		}
+	}
+}
+
+func TestASubscriptionEndsWithAnAnswer(t *testing.T) {
+	t.Parallel()
+	w := dial(t, newFake())
+	w.write(modern("1", "subscriptions/listen", `"notifications":{"toolsListChanged":true}`))
+	if a := w.read(); a.Method == "" {
+		t.Fatalf("not a notification first: %s", a.line)
+	}
+	_ = w.in.Close()
+	if a := w.read(); string(a.ID) != "1" || a.Error != nil {
+		t.Error(a.line)
+	}
+	if err := <-w.ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestALineThatIsTooLongIsRefused(t *testing.T) {
+	t.Parallel()
+	w := dial(t, newFake())
+	w.shake()
+	go func() {
+		_, _ = io.Copy(w.in, io.LimitReader(endless{}, 64<<20))
+		_, _ = io.WriteString(w.in, "\n"+`{"jsonrpc":"2.0","id":1,"method":"ping"}`+"\n")
+	}()
+	if a := w.read(); a.Error == nil || a.Error.Code != -32600 || !strings.Contains(a.Error.Message, "8 MiB") {
+		t.Error(a.line)
+	}
+	if a := w.read(); string(a.ID) != "1" {
+		t.Error(a.line)
+	}
+}
+
+// endless is a line without an end.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	return len(p), nil
+}
+
+// It runs alone, since it measures what the whole process allocates.
+func TestALineThatIsTooLongCostsNoMoreThanItsLimit(t *testing.T) { //nolint:paralleltest // see above
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	l, err := newLineReader(io.LimitReader(endless{}, 512<<20)).next()
+	runtime.ReadMemStats(&after)
+	if allocated := (after.TotalAlloc - before.TotalAlloc) >> 20; err != nil || !l.tooLong || allocated > 48 {
+		t.Errorf("%v, %d MiB allocated for a line of 512", err, allocated)
+	}
+}
+
+func TestNobodyWhoReadsEndsTheServer(t *testing.T) {
+	t.Parallel()
+	in, _ := io.Pipe()
+	out := brokenPipe{}
+	err := newServer(t, newFake()).ServeStdio(t.Context(), io.MultiReader(strings.NewReader(hello+"\n"), in), out)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// explodes panics where the library calls us.
+type explodes struct{ guard.API }
+
+func (explodes) Balance(context.Context, client.BalanceRequest) (*client.Response, error) {
+	panic("boom")
+}
+
+func TestAPanicCostsOneAnswer(t *testing.T) {
+	t.Parallel()
+	w := dial(t, explodes{})
+	w.shake()
+	w.write(call("1", "get_balance", `{}`))
+	if a := w.read(); a.Error != nil || !strings.Contains(a.line, `"isError":true`) {
+		t.Error(a.line)
+	}
+	w.write(`{"jsonrpc":"2.0","id":2,"method":"ping"}`)
+	if a := w.read(); string(a.ID) != "2" {
+		t.Error(a.line)
+	}
+}
+
+func TestLines(t *testing.T) {
+	t.Parallel()
+	most := strings.Repeat("a", maxLine)
+	for text, want := range map[string]string{
+		"":                    "",
+		"a":                   "a|",
+		"a\nb":                "a|b|",
+		"a\n\nb\n":            "a||b|",
+		most:                  "8388608|",
+		most + "\nb":          "8388608|b|",
+		most + "a":            "too long|",
+		most + "a\nb\n":       "too long|b|",
+		most + most + "\n\nc": "too long||c|",
+	} {
+		reader, got := newLineReader(strings.NewReader(text)), ""
+		for {
+			l, err := reader.next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			switch {
+			case l.tooLong:
+				got += "too long|"
+			case len(l.text) > 10:
+				got += fmt.Sprint(len(l.text)) + "|"
+			default:
+				got += string(l.text) + "|"
+			}
+		}
+		if got != want {
+			t.Errorf("%.20q of %d bytes: %s", text, len(text), got)
+		}
+	}
+}
+
+func FuzzLine(f *testing.F) {
+	for _, line := range []string{hello, call("1", "send_sms", sendArguments), modern("1", "tools/list", ""), `[]`, `{"jsonrpc":"2.0","id":1e400,"method":"ping"}`, "\x00", `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":{}}}`} {
+		f.Add([]byte(line))
+	}
+	api := newFake()
+	close(api.release)
+	srv := newServer(f, api)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for len(api.started) > 0 {
+			<-api.started
+		}
+		var out bytes.Buffer
+		if err := srv.ServeStdio(t.Context(), bytes.NewReader(append([]byte(hello+"\n"), text...)), &out); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(out.String()) {
+			parseAnswer(t, line)
+		}
+	})
+}

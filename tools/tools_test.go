@@ -1,0 +1,424 @@
+package tools
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/guard"
+)
+
+func TestTheAnnotationsAreExact(t *testing.T) {
+	t.Parallel()
+	want := map[string]Hints{
+		"get_balance":      {ReadOnly: true, Idempotent: true},
+		"topup_wallet":     {Destructive: true, OpenWorld: true},
+		"send_sms":         {Destructive: true, OpenWorld: true},
+		"send_group_sms":   {Destructive: true, OpenWorld: true},
+		"list_sms_history": {ReadOnly: true, Idempotent: true},
+		"list_groups":      {ReadOnly: true, Idempotent: true},
+		"create_group":     {},
+		"add_contacts":     {Idempotent: true},
+	}
+	for _, tool := range Inventory() {
+		if got, ok := want[tool.Name]; !ok || tool.Hints() != got {
+			t.Errorf("%s: %+v", tool.Name, tool.Hints())
+		}
+		delete(want, tool.Name)
+	}
+	if len(want) > 0 {
+		t.Errorf("missing: %v", want)
+	}
+}
+
+func TestEachToolCallsItsEndpoint(t *testing.T) {
+	t.Parallel()
+	want := map[string]string{
+		"get_balance":      `GET /api/v1/account/balance?walletId=wal_1 `,
+		"topup_wallet":     `POST /api/v1/account/topup {"amount":500,"phone_number":"+256700000010","walletId":"wal_1"}`,
+		"send_sms":         `POST /api/v1/sms/send {"message":"Hi","recipient":"0700000010","walletId":"wal_1"}`,
+		"send_group_sms":   `POST /api/v1/sms/group {"groupId":"grp_1","message":"Hi","walletId":"wal_1"}`,
+		"list_sms_history": `GET /api/v1/sms/history?page=2&per_page=20&walletId=wal_1 `,
+		"list_groups":      `GET /api/v1/groups?walletId=wal_1 `,
+		"create_group":     `POST /api/v1/groups {"title":"T","walletId":"wal_1"}`,
+		"add_contacts":     `POST /api/v1/groups/a%2Fb/contacts {"contacts":[{"phone":"0700000010","name":"S"}],"walletId":"wal_1"}`,
+	}
+	for tool, arguments := range right {
+		t.Run(tool, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, Options{Wallet: "wal_1"}, says(200, `{"success":true,"data":{"n":12345678901234567890.10}}`))
+			got := r.call(t, tool, arguments)
+			if all := r.requests(); got.isError || len(all) != 1 || all[0] != want[tool] {
+				t.Errorf("asked %q, answered %s", all, got.text)
+			}
+			if got.get("data") != `{"n":12345678901234567890.10}` || got.get("summary") == "" || got.get("request_id") != "req_1" {
+				t.Errorf("answered %s", got.text)
+			}
+			if _, said := got.structured["sandbox"]; said {
+				t.Error("real money is called a sandbox's")
+			}
+		})
+	}
+}
+
+func TestWhatIsDerived(t *testing.T) {
+	t.Parallel()
+	balance := func(data string) reply {
+		return newRig(t, Options{Wallet: "wal_1", Sandbox: true}, says(200, `{"success":true,"data":`+data+`}`)).call(t, "get_balance", `{}`)
+	}
+	if got := balance(`{"balance":5000,"cost_per_sms":35}`); got.get("affordable_units") != "142" || !strings.Contains(got.get("summary"), "UGX 5000") || got.get("sandbox") != "true" || !strings.Contains(got.get("summary"), "Sandbox") {
+		t.Error(got.text)
+	}
+	for _, strange := range []string{`{"balance":5000}`, `{"balance":"5000","cost_per_sms":35}`, `[]`, `null`, `{"balance":1,"cost_per_sms":-1}`} {
+		if got := balance(strange); got.isError || got.get("affordable_units") != "" || string(got.structured["data"]) != strange {
+			t.Errorf("%s: %s", strange, got.text)
+		}
+	}
+	r := newRig(t, Options{Wallet: "wal_1"}, says(200, `{}`))
+	got := r.call(t, "send_sms", `{"recipient":["0700000010","0700 000 010","0700000011"],"message":"`+strings.Repeat("a", 161)+`"}`)
+	if got.get("recipients") != "2" || got.get("units") != "2" || got.get("summary") != "Accepted for 2 recipients, 2 units each." {
+		t.Error(got.text)
+	}
+}
+
+func TestAWrongArgumentGetsASentence(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", 1601)
+	r := newRig(t, Options{Wallet: "wal_1"}, says(200, `{}`))
+	for _, c := range []struct{ tool, arguments, want string }{
+		{"topup_wallet", `{"amount":499,"phone_number":"0700000010"}`, "amount: must be at least 500 (got 499)"},
+		{"topup_wallet", `{"amount":10000001,"phone_number":"0700000010"}`, "amount: must be at most 10000000 (got 10000001)"},
+		{"topup_wallet", `{"amount":"5000","phone_number":"0700000010"}`, "amount: must be a whole number (got a string)"},
+		{"topup_wallet", `{"amount":500.5,"phone_number":"0700000010"}`, "amount: must be a whole number (got a number)"},
+		{"topup_wallet", `{"amount":null}`, "amount: must be a whole number (got null); phone_number: is required"},
+		{"topup_wallet", `{"amount":500,"Amount":9000,"phone_number":"x"}`, `unknown argument "Amount"; did you mean "amount"?`},
+		{"send_sms", `{"to":"0700000010","text":"Hi"}`, `message: is required; recipient: is required; unknown argument "text"; did you mean "message"?; unknown argument "to"; did you mean "recipient"?`},
+		{"send_sms", `{"recipient":7,"message":"Hi"}`, "recipient: must be a phone number as a string, or an array of at least one"},
+		{"send_sms", `{"recipient":[],"message":"Hi"}`, "recipient: must be a phone number as a string, or an array of at least one"},
+		{"send_sms", `{"recipient":["0700000010",1],"message":"Hi"}`, "recipient: must be a phone number as a string, or an array of at least one"},
+		{"send_sms", `{"recipient":" , ","message":"Hi"}`, "recipient: must name at least one phone number"},
+		{"send_sms", `{"recipient":"0700000010","message":""}`, "message: must not be empty"},
+		{"send_sms", `{"recipient":"0700000010","message":"` + long + `"}`, "message: must be at most 1600 UTF-16 code units (got 1601)"},
+		{"send_sms", `{"recipient":"0700000010","message":"Hi","walletId":"wal_2"}`, "walletId: must not be given; the operator sets the wallet (WESENDALL_WALLET_ID)"},
+		{"get_balance", `{"x":1}`, `unknown argument "x"; this tool takes none`},
+		{"list_sms_history", `{"page":0,"limit":5,"per_page":101}`, `page: must be at least 1 (got 0); per_page: must be at most 100 (got 101); unknown argument "limit"; did you mean "per_page"?`},
+		{"list_sms_history", `{"page":"five"}`, "page: must be a whole number (got a string)"},
+		{"create_group", `{"title":"` + long[:121] + `"}`, "title: must be at most 120 UTF-16 code units (got 121)"},
+		{"add_contacts", `{"groupId":"g","contacts":[]}`, "contacts: must have at least 1 item (got 0)"},
+		{"add_contacts", `{"groupId":"g","contacts":["0700000010"]}`, "contacts/0: must be an object (got a string)"},
+		{"add_contacts", `{"groupId":"g","contacts":[{"number":"0700000010"}]}`, `contacts/0/phone: is required; contacts/0: unknown argument "number"; did you mean "phone"?`},
+		{"add_contacts", `{"groupId":"..","contacts":[{"phone":"0700000010"}]}`, `groupId: must be an id, not ".."`},
+	} {
+		got := r.call(t, c.tool, c.arguments)
+		if !got.isError || got.get("code") != guard.InvalidArguments || got.get("money") != "not_charged" || got.get("retry") != "after_fix" {
+			t.Errorf("%s %.90s: %s", c.tool, c.arguments, got.text)
+		}
+		said := strings.TrimPrefix(got.get("message"), "Nothing was sent. ")
+		sentences, wanted := strings.Split(said, "; "), strings.Split(c.want, "; ")
+		slices.Sort(sentences)
+		slices.Sort(wanted)
+		if !slices.Equal(sentences, wanted) {
+			t.Errorf("%s %.90s:\n%s\n%s", c.tool, c.arguments, said, c.want)
+		}
+	}
+	if all := r.requests(); len(all) != 0 {
+		t.Errorf("sent %q", all)
+	}
+}
+
+func TestEveryDocumentedLimitIsInclusive(t *testing.T) {
+	t.Parallel()
+	face := strings.Repeat("\U0001F600", 800) // 1,600 UTF-16 code units
+	r := newRig(t, Options{Wallet: "wal_1"}, says(200, `{}`))
+	for _, c := range [][2]string{
+		{"topup_wallet", `{"amount":500,"phone_number":"0700000010"}`},
+		{"topup_wallet", `{"amount":10000000,"phone_number":"0700000010"}`},
+		{"topup_wallet", `{"amount":5e2,"phone_number":"0700000010"}`},
+		{"send_sms", `{"recipient":"0700000010","message":"` + face + `"}`},
+		{"send_group_sms", `{"groupId":"g","message":"` + strings.Repeat("a", 1600) + `"}`},
+		{"list_sms_history", `{"page":1,"per_page":1}`},
+		{"list_sms_history", `{"page":" 9 ","per_page":100}`},
+		{"create_group", `{"title":"` + face[:60*4] + `"}`},
+	} {
+		if got := r.call(t, c[0], c[1]); got.isError {
+			t.Errorf("%s: %s", c[0], got.text)
+		}
+	}
+	if got := r.call(t, "send_sms", `{"recipient":"0700000010","message":"`+face+`a"}`); !strings.Contains(got.text, "got 1601") {
+		t.Error(got.text)
+	}
+}
+
+func TestWithoutAWalletOnlyReadingWorks(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Options{}, says(200, `{}`))
+	for tool, arguments := range right {
+		got := r.call(t, tool, arguments)
+		if reads := r.reads(tool); reads && !strings.Contains(got.text, "walletId: is required") || !reads && got.get("code") != guard.NotConfigured {
+			t.Errorf("%s: %s", tool, got.text)
+		}
+	}
+	if got := r.call(t, "list_groups", `{"walletId":"wal_9"}`); got.isError || !slices.Equal(r.requests(), []string{"GET /api/v1/groups?walletId=wal_9 "}) {
+		t.Errorf("%q, %s", r.requests(), got.text)
+	}
+}
+
+func (r *rig) reads(tool string) bool {
+	at := slices.IndexFunc(r.set.served, func(s served) bool { return s.Name == tool })
+	return r.set.served[at].Endpoint.Effect == client.Reads
+}
+
+func TestWithoutCredentialsToolsSayWhatToSet(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Options{Missing: "set THIS", Wallet: "wal_1"}, nil)
+	for tool, arguments := range right {
+		if got := r.call(t, tool, arguments); got.get("code") != guard.NotConfigured || !strings.Contains(got.text, "set THIS") {
+			t.Errorf("%s: %s", tool, got.text)
+		}
+	}
+}
+
+func TestReadOnlyIsEnforcedAtTheCallToo(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Options{Wallet: "wal_1", ReadOnly: true}, says(200, `{}`))
+	for tool, arguments := range right {
+		got := r.call(t, tool, arguments)
+		if r.reads(tool) == got.isError || got.isError && got.get("code") != guard.ReadOnly {
+			t.Errorf("%s: %s", tool, got.text)
+		}
+	}
+	for _, request := range r.requests() {
+		if !strings.HasPrefix(request, "GET ") {
+			t.Error(request)
+		}
+	}
+	all, err := r.host.ListTools(t.Context(), mcp.ListToolsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, tool := range r.set.Order(all.Tools) {
+		names = append(names, tool.Name)
+	}
+	if !slices.Equal(names, []string{"get_balance", "list_sms_history", "list_groups"}) {
+		t.Error(names)
+	}
+}
+
+func TestOnlyTheNamedToolsExist(t *testing.T) {
+	t.Parallel()
+	s, err := New(Options{Only: []string{"list_groups", "get_balance"}})
+	if err != nil || !slices.Equal(s.Names(), []string{"get_balance", "list_groups"}) {
+		t.Errorf("%v, %v", s, err)
+	}
+	if _, err := New(Options{Only: []string{"get_balanc"}}); err == nil || !strings.Contains(err.Error(), "get_balanc") {
+		t.Error(err)
+	}
+}
+
+func TestAFailureOfTheAPIIsAResult(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"success":false,"error":{"code":"insufficient_balance","message":"Too little"}}`: "insufficient_balance",
+		`<html>`: guard.OutcomeUnknown,
+	} {
+		r := newRig(t, Options{Wallet: "wal_1", Sandbox: true}, says(402, body))
+		got := r.call(t, "send_sms", right["send_sms"])
+		if !got.isError || got.get("code") != want || got.get("http_status") != "402" || got.get("request_id") != "req_1" || got.get("sandbox") != "true" {
+			t.Error(got.text)
+		}
+	}
+}
+
+// panics is an API that fails in a way that nobody expects.
+type panics struct{ guard.API }
+
+func TestAPanicEndsInAnHonestResult(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	r := &rig{}
+	r.connect(t, Options{API: panics{}, Wallet: "wal_1", Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if got := r.call(t, "send_sms", right["send_sms"]); got.get("code") != guard.OutcomeUnknown || got.get("money") != "unknown" {
+		t.Error(got.text)
+	}
+	if got := r.call(t, "get_balance", `{}`); got.get("code") != guard.BadResponse {
+		t.Error(got.text)
+	}
+	if !strings.Contains(log.String(), "a tool failed") {
+		t.Error("the panic is not in the log")
+	}
+}
+
+func TestTheLogHasNoArguments(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	r := newRig(t, Options{Wallet: "wal_1", Log: slog.New(slog.NewTextHandler(&log, nil))}, says(402, `{"code":"insufficient_balance"}`))
+	r.call(t, "send_sms", `{"recipient":"0700000010","message":"private words"}`)
+	line := log.String()
+	if strings.Contains(line, "0700000010") || strings.Contains(line, "private") {
+		t.Error(line)
+	}
+	for _, want := range []string{"tool=send_sms", "duration=", "outcome=insufficient_balance", "attempts=1", "request_id=req_1"} {
+		if !strings.Contains(line, want) || strings.Count(line, "\n") != 1 {
+			t.Errorf("no %s in %s", want, line)
+		}
+	}
+}
+
+func TestTooManyCallsAtOnceAreRefusedUnsent(t *testing.T) {
+	t.Parallel()
+	s, err := New(Options{Wallet: "wal_1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var waitingCalls sync.WaitGroup
+	for range atOnce {
+		if _, err := s.enter(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range waiting {
+		waitingCalls.Go(func() {
+			if _, err := s.enter(ctx); err == nil {
+				t.Error("more calls run than may")
+			}
+		})
+	}
+	for len(s.queue) < atOnce+waiting { //nolint:revive // the calls queue up, and nothing tells when
+	}
+	if _, err := s.enter(ctx); err == nil || !strings.Contains(err.Error(), guard.RateLimited) {
+		t.Error(err)
+	}
+	cancel()
+	waitingCalls.Wait()
+	if len(s.queue) != atOnce {
+		t.Errorf("%d places are still taken", len(s.queue))
+	}
+}
+
+func TestThirtyTwoCallsRunAtOnce(t *testing.T) {
+	t.Parallel()
+	const calls = 32
+	var all sync.WaitGroup
+	all.Add(calls)
+	r := newRig(t, Options{Wallet: "wal_1"}, func(w http.ResponseWriter, _ *http.Request) {
+		all.Done()
+		all.Wait() // until every one of them is here
+		_, _ = fmt.Fprint(w, `{}`)
+	})
+	var done sync.WaitGroup
+	for range calls {
+		done.Go(func() {
+			if got := r.call(t, "send_sms", right["send_sms"]); got.isError {
+				t.Error(got.text)
+			}
+		})
+	}
+	done.Wait()
+}
+
+func TestUntrustedTextIsCleaned(t *testing.T) {
+	t.Parallel()
+	dirty := "a\u202eb\u200b\u00adc\u0007\u001b[31md\ufe0f\U000e0041\u2066\nnew\tline <b>&"
+	literal, err := json.Marshal(dirty)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, Options{Wallet: "wal_1"}, says(200, `{"data":{"m":`+string(literal)+`,"n":1.50,"q":"a\"\u0041"}}`))
+	got := r.call(t, "list_sms_history", `{}`)
+	if want := `{"data":{"m":"abc[31md\nnew\tline <b>&","n":1.50,"q":"a\"\u0041"}}`; got.get("data") != want {
+		t.Errorf("%s", got.get("data"))
+	}
+	r = newRig(t, Options{Wallet: "wal_1"}, says(404, `{"message":`+string(literal)+`}`))
+	if got := r.call(t, "list_groups", `{}`); strings.ContainsAny(got.get("message"), "\u202e\u200b\u0007") || got.get("message") == "" {
+		t.Error(got.text)
+	}
+}
+
+func FuzzArguments(f *testing.F) {
+	s, err := New(Options{Wallet: "wal_1"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for i, tool := range Inventory() {
+		f.Add(i, []byte(right[tool.Name]))
+	}
+	f.Add(2, []byte(`{"recipient":["0700000010"],"message":"\ud800","x":[[1e9999]]}`))
+	f.Fuzz(func(t *testing.T, i int, raw []byte) {
+		tool := s.served[uint(i)%uint(len(s.served))]
+		args, faults := tool.arguments(raw)
+		if len(faults) > 0 {
+			return
+		}
+		text, err := json.Marshal(args)
+		if err != nil {
+			t.Fatalf("%v of %q", err, raw)
+		}
+		// What was found right decodes, and reaches the guard.
+		_, err = tool.run(t.Context(), &call{guard: guard.New(accepts{})}, text)
+		if failure := failureOf(tool, err); failure != nil && strings.HasPrefix(failure.Message, "arguments:") {
+			t.Errorf("%v of %q", err, raw)
+		}
+	})
+}
+
+func FuzzClean(f *testing.F) {
+	f.Add("a\u200bb\"\\")
+	f.Fuzz(func(t *testing.T, text string) {
+		literal, err := json.Marshal(map[string]string{text: text})
+		if err != nil {
+			t.Skip() // not a text
+		}
+		got := clean(literal)
+		var back map[string]string
+		if err := json.Unmarshal(got, &back); err != nil || len(back) != 1 {
+			t.Fatalf("%s of %q: %v", got, text, err)
+		}
+		for name, value := range back {
+			if name != value || strings.ContainsFunc(value, invisible) {
+				t.Errorf("%q of %q", value, text)
+			}
+		}
+	})
+}
+
+// accepts answers every call with an empty success.
+type accepts struct{}
+
+var accepted = &client.Response{Data: json.RawMessage("{}")}
+
+func (accepts) Balance(context.Context, client.BalanceRequest) (*client.Response, error) {
+	return accepted, nil
+}
+func (accepts) TopUp(context.Context, client.TopUpRequest) (*client.Response, error) {
+	return accepted, nil
+}
+func (accepts) Send(context.Context, client.SendRequest) (*client.Response, error) {
+	return accepted, nil
+}
+func (accepts) SendGroup(context.Context, client.GroupSendRequest) (*client.Response, error) {
+	return accepted, nil
+}
+func (accepts) History(context.Context, client.HistoryRequest) (*client.Response, error) {
+	return accepted, nil
+}
+func (accepts) Groups(context.Context, client.GroupsRequest) (*client.Response, error) {
+	return accepted, nil
+}
+func (accepts) CreateGroup(context.Context, client.CreateGroupRequest) (*client.Response, error) {
+	return accepted, nil
+}
+func (accepts) AddContacts(context.Context, client.AddContactsRequest) (*client.Response, error) {
+	return accepted, nil
+}
