@@ -147,7 +147,7 @@ func TestACallThatEndsWhileItWaitsIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, says(503, ""))
 	ctx, cancel := context.WithCancel(t.Context())
-	r.Client.sleep = func(ctx context.Context, d time.Duration) error {
+	r.sleep = func(ctx context.Context, d time.Duration) error {
 		cancel()
 		return sleep(ctx, d)
 	}

@@ -46,7 +46,7 @@ func reflectSchema(of reflect.Type, open bool) *jsonschema.Schema {
 // limited adds to a property what the catalogue says of the parameter.
 func limited(s *jsonschema.Schema, p client.Param) *jsonschema.Schema {
 	if p.Name == "recipient" { // one number, a list in a string, or an array
-		least := uint64(p.Min)
+		least := uint64(max(p.Min, 1))
 		number := &jsonschema.Schema{Type: "string", MinLength: &least}
 		s = &jsonschema.Schema{AnyOf: []*jsonschema.Schema{number, {Type: "array", Items: number, MinItems: &least}}}
 	}

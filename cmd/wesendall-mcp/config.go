@@ -38,7 +38,7 @@ type credentials struct {
 // The variables that credentials come from.
 const (
 	keyName    = "WESENDALL_API_KEY"
-	secretName = "WESENDALL_API_SECRET"
+	secretName = "WESENDALL_API_SECRET" //nolint:gosec // a name, not a value
 	fileName   = "WESENDALL_API_SECRET_FILE"
 	walletName = "WESENDALL_WALLET_ID"
 )
