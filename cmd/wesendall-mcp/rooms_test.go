@@ -1,0 +1,66 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Which room may import which, and who may speak the protocol.
+func TestTheRoomsImportWhatTheyMay(t *testing.T) {
+	t.Parallel()
+	const module = "github.com/wesendall/wesendall-mcp/"
+	const protocol = "github.com/mark3labs/mcp-go/"
+	rooms := map[string][]string{
+		"client":            {},
+		"sandbox":           {},
+		"guard":             {"client"},
+		"tools":             {"guard", "client", protocol},
+		"server":            {"tools", protocol},
+		"cmd/wesendall-mcp": {"server", "tools", "guard", "client", "sandbox", protocol},
+	}
+	found := map[string]bool{}
+	root := filepath.Join("..", "..")
+	err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		room, err := filepath.Rel(root, filepath.Dir(path))
+		if err != nil {
+			return err
+		}
+		room = filepath.ToSlash(room)
+		may, known := rooms[room]
+		if !known {
+			t.Errorf("%s is in no room", path)
+		}
+		found[room] = true
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range file.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			own, ours := strings.CutPrefix(name, module)
+			first, _, _ := strings.Cut(name, "/")
+			switch {
+			case ours && !slices.Contains(may, own),
+				strings.HasPrefix(name, protocol) && !slices.Contains(may, protocol),
+				room == "client" && strings.Contains(first, "."):
+				t.Errorf("%s imports %s", path, name)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(found) != len(rooms) {
+		t.Errorf("%v, rooms %v", err, found)
+	}
+}
