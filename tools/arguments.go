@@ -44,7 +44,7 @@ func (t served) arguments(raw json.RawMessage) (map[string]json.RawMessage, []st
 		values[name] = bounded(parsed)
 	}
 	faults := t.lengths(values)
-	if failure, ok := errors.AsType[*jsonschema.ValidationError](t.schema.Validate(values)); ok {
+	if failure, ok := errors.AsType[*jsonschema.ValidationError](t.schema().Validate(values)); ok {
 		faults = append(faults, t.faults(failure)...)
 	}
 	slices.Sort(faults)

@@ -1,9 +1,9 @@
 package tools
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
-	"strings"
 
 	"github.com/invopop/jsonschema"
 	validator "github.com/santhosh-tekuri/jsonschema/v6"
@@ -100,15 +100,16 @@ func marshal(s *jsonschema.Schema) json.RawMessage {
 	return text
 }
 
-// compile makes a validator of a schema.
-func compile(name string, schema json.RawMessage) (*validator.Schema, error) {
-	doc, err := validator.UnmarshalJSON(strings.NewReader(string(schema)))
+// compile makes a validator of a schema that this package built, which cannot
+// fail.
+func compile(name string, schema json.RawMessage) *validator.Schema {
+	doc, err := validator.UnmarshalJSON(bytes.NewReader(schema))
 	if err != nil {
-		return nil, err
+		panic(err)
 	}
 	c := validator.NewCompiler()
 	if err := c.AddResource(name, doc); err != nil {
-		return nil, err
+		panic(err)
 	}
-	return c.Compile(name)
+	return c.MustCompile(name)
 }

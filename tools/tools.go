@@ -14,6 +14,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -100,7 +101,7 @@ type Set struct {
 type served struct {
 	Tool
 	input, output json.RawMessage
-	schema        *jsonschema.Schema
+	schema        func() *jsonschema.Schema // made at the first call: it takes longer than the rest of the start
 }
 
 // How many calls run at once, and how many more may wait for one of them.
@@ -122,11 +123,7 @@ func New(o Options) (*Set, error) {
 			continue
 		}
 		input, output := t.schemas(o.Wallet == "" && t.Endpoint.Effect == client.Reads)
-		schema, err := compile(t.Name, input)
-		if err != nil {
-			return nil, err
-		}
-		s.served = append(s.served, served{t, input, output, schema})
+		s.served = append(s.served, served{t, input, output, sync.OnceValue(func() *jsonschema.Schema { return compile(t.Name, input) })})
 	}
 	for _, name := range o.Only {
 		if !slices.Contains(names, name) {

@@ -174,7 +174,13 @@ type running struct {
 
 func start(t testing.TB, env []string, args ...string) *running {
 	t.Helper()
-	r := &running{Cmd: program(t, env, args...)}
+	return follow(t, program(t, env, args...))
+}
+
+// follow starts a command whose lines can be read one by one.
+func follow(t testing.TB, c *exec.Cmd) *running {
+	t.Helper()
+	r := &running{Cmd: c}
 	r.Stderr = &r.stderr
 	var err error
 	if r.in, err = r.StdinPipe(); err != nil {

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/wesendall/wesendall-mcp/sandbox"
+)
+
+const listLine = `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"}}}}`
+
+// From spawn to the answer of tools/list, beside a bare server with one tool.
+func BenchmarkSpawnToList(b *testing.B) {
+	bare := filepath.Join(b.TempDir(), "bare")
+	if out, err := exec.Command("go", "build", "-o", bare, "./testdata/bare").CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	like := program(b, environment("http://127.0.0.1:1"))
+	for name, path := range map[string]string{"wesendall-mcp": like.Path, "bare": bare} {
+		b.Run(name, func(b *testing.B) {
+			bytes := 0
+			for b.Loop() {
+				c := exec.Command(path)
+				c.Env, c.Dir = like.Env, like.Dir
+				r := follow(b, c)
+				r.write(b, listLine)
+				bytes = len(r.read(b)) - 1
+				_ = r.in.Close()
+				_ = r.Wait()
+			}
+			b.ReportMetric(float64(bytes), "bytes/list")
+		})
+	}
+}
+
+// One balance call as a tool, beside the same request straight over HTTP.
+func BenchmarkGetBalance(b *testing.B) {
+	env, url := upstream(b)
+	for _, callers := range []int{1, 16} {
+		b.Run(fmt.Sprintf("tool/callers=%d", callers), func(b *testing.B) {
+			s := connect(b, "2026-07-28", program(b, env))
+			share(b, callers, func() {
+				r, err := s.CallTool(b.Context(), &mcp.CallToolParams{Name: "get_balance", Arguments: map[string]any{}})
+				if err != nil || r.IsError {
+					b.Errorf("%+v, %v", r, err)
+				}
+			})
+		})
+		b.Run(fmt.Sprintf("http/callers=%d", callers), func(b *testing.B) {
+			c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
+			defer c.CloseIdleConnections()
+			share(b, callers, func() { plainBalance(b, c, url) })
+		})
+	}
+}
+
+// share runs the calls of a benchmark from so many callers.
+func share(b *testing.B, callers int, call func()) {
+	b.ResetTimer()
+	turns := make(chan struct{})
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			for range turns {
+				call()
+			}
+		})
+	}
+	for range b.N {
+		turns <- struct{}{}
+	}
+	close(turns)
+	all.Wait()
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+}
+
+// What the process holds after 1,000 calls.
+func BenchmarkMemoryAfter1000Calls(b *testing.B) {
+	env, _ := upstream(b)
+	for b.Loop() {
+		r := follow(b, program(b, env))
+		r.write(b, helloLine)
+		r.read(b)
+		for i := range 1000 {
+			r.write(b, callLine(i+1, "get_balance", "{}"))
+			r.read(b)
+		}
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.Process.Pid))
+		if err != nil {
+			b.Skip("needs /proc")
+		}
+		_, rest, _ := strings.Cut(string(status), "VmRSS:")
+		kib, err := strconv.Atoi(strings.Fields(rest)[0])
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(kib)/1024, "MiB")
+		_ = r.in.Close()
+		_ = r.Wait()
+	}
+}
+
+// One message to 1,000 numbers.
+func BenchmarkSendTo1000(b *testing.B) {
+	stand, err := sandbox.Start(b.Context(), "127.0.0.1:0", sandbox.Options{Balance: 1 << 40})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = stand.Close() }()
+	numbers := make([]string, 1000)
+	for i := range numbers {
+		numbers[i] = fmt.Sprintf("+25670%07d", 1000+i)
+	}
+	arguments, err := json.Marshal(map[string]any{"recipient": numbers, "message": "Hi"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := follow(b, program(b, environment(stand.URL())))
+	r.write(b, helloLine)
+	r.read(b)
+	i := 0
+	for b.Loop() {
+		i++
+		r.write(b, callLine(i, "send_sms", string(arguments)))
+		if line := r.read(b); strings.Contains(line, `"isError":true`) {
+			b.Fatal(line)
+		}
+	}
+	_ = r.in.Close()
+	_ = r.Wait()
+}
