@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 )
@@ -22,28 +23,25 @@ func newLineReader(in io.Reader) *lineReader { return &lineReader{bufio.NewReade
 
 // next is the next line. The last one counts without a newline too.
 func (l *lineReader) next() (line, error) {
-	var text []byte
+	var text bytes.Buffer
 	tooLong := false
 	for {
 		part, err := l.r.ReadSlice('\n')
-		switch {
-		case tooLong || len(text)+len(part) > maxLine+1: // the newline is not part of it
-			text, tooLong = nil, true
-		default:
-			text = append(text, part...)
+		whole := err == nil
+		if whole {
+			part = part[:len(part)-1]
+		}
+		if tooLong = tooLong || text.Len()+len(part) > maxLine; !tooLong {
+			text.Write(part)
 		}
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
-			continue
-		case err != nil && len(text) == 0 && !tooLong:
+		case tooLong:
+			return line{tooLong: true}, nil
+		case whole || text.Len() > 0:
+			return line{text: text.Bytes()}, nil
+		default:
 			return line{}, err
 		}
-		if n := len(text); n > 0 && text[n-1] == '\n' {
-			text = text[:n-1]
-		}
-		if len(text) > maxLine {
-			text, tooLong = nil, true
-		}
-		return line{text, tooLong}, nil
 	}
 }

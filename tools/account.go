@@ -30,7 +30,7 @@ func balance() Tool {
 			if json.Unmarshal(response.Data, &known) != nil || known.Balance == nil || known.Cost <= 0 {
 				return Balance{Result: c.result(response, "The wallet answered.")}, nil
 			}
-			units := int64(max(*known.Balance, 0) / known.Cost)
+			units := int64(min(max(*known.Balance, 0)/known.Cost, 1<<53))
 			summary := fmt.Sprintf("The wallet holds UGX %.10g; at UGX %.10g a unit that pays for %d SMS units.", *known.Balance, known.Cost, units)
 			return Balance{c.result(response, summary), units}, nil
 		})
