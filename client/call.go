@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"slices"
 	"strconv"
@@ -81,10 +82,13 @@ func (c *Client) attempt(caller context.Context, r request, until time.Time) (*R
 	httpClient, sent := c.reads, func() bool { return true }
 	var body io.ReadCloser
 	if r.body != nil {
+		gate := &gate{caller: caller}
 		ctx, cancel = context.WithDeadline(context.WithoutCancel(caller), until)
 		defer cancel()
-		gate := &gate{caller: caller, body: bytes.NewReader(r.body)}
-		httpClient, body, sent = c.writes, gate, gate.passed
+		ctx = httptrace.WithClientTrace(ctx, gate.trace())
+		// As a reader in memory the body is not flushed apart from the headers;
+		// set below, it comes without the means to read it a second time.
+		httpClient, body, sent = c.writes, io.NopCloser(bytes.NewReader(r.body)), gate.passed
 		defer context.AfterFunc(caller, func() {
 			if !gate.passed() {
 				cancel() // it would wait for a connection that nobody needs
@@ -104,7 +108,11 @@ func (c *Client) attempt(caller context.Context, r request, until time.Time) (*R
 	req.Header.Set("User-Agent", c.userAgent)
 	res, err := httpClient.Do(req)
 	if err != nil {
-		return nil, c.lost(r, sent(), err)
+		left := sent()
+		if !left && caller.Err() != nil {
+			err = caller.Err() // which is why it did not leave
+		}
+		return nil, c.lost(r, left, err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	return c.read(r, res)
@@ -117,7 +125,7 @@ func (c *Client) lost(r request, sent bool, err error) *Error {
 	}
 	e := &Error{Endpoint: r.endpoint.Name, Sent: sent, Attempts: 1, Err: cause{err, c.scrub(err.Error())}}
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, errGateShut):
+	case errors.Is(err, context.Canceled):
 		e.Message = "cancelled"
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Message = "no answer in time"

@@ -1,11 +1,10 @@
 package client
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
 	"time"
 )
@@ -55,35 +54,41 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-var errGateShut = errors.New("the call was cancelled before its request left")
-
-// gate is the body of a request that changes something, and the point of no
-// return. The transport reads it once connected, with the headers still in its
-// buffer: until then the caller may cancel and nothing has left; from then on
-// the request is finished whatever the caller does, so that its outcome can be
-// told. It offers the transport no way to read the body a second time.
+// gate is the point of no return of a request that changes something. The
+// transport comes to it once connected, with the headers still in its buffer:
+// until then the caller may cancel and nothing of the request has left; from
+// then on it is finished whatever the caller does, so that its outcome can be
+// told.
 type gate struct {
 	caller context.Context
-	body   *bytes.Reader
 
 	mu   sync.Mutex
+	conn net.Conn
 	left bool
 }
 
-// Read passes the gate.
-func (g *gate) Read(p []byte) (int, error) {
-	g.mu.Lock()
-	if !g.left && g.caller.Err() != nil {
-		g.mu.Unlock()
-		return 0, errGateShut
+// trace has the transport come to the gate.
+func (g *gate) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GotConn: func(i httptrace.GotConnInfo) {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.conn = i.Conn
+		},
+		WroteHeaders: g.reach,
 	}
-	g.left = true
-	g.mu.Unlock()
-	return g.body.Read(p)
 }
 
-// Close does nothing: the body is in memory.
-func (*gate) Close() error { return nil }
+// reach lets the request pass, or takes its connection away before it leaves.
+func (g *gate) reach() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.caller.Err() != nil {
+		_ = g.conn.Close()
+		return
+	}
+	g.left = true
+}
 
 // passed tells whether any of the request may have left.
 func (g *gate) passed() bool {

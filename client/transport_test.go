@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -23,21 +22,25 @@ func hangs() (http.HandlerFunc, <-chan struct{}) {
 	return func(_ http.ResponseWriter, q *http.Request) { arrived <- struct{}{}; <-q.Context().Done() }, arrived
 }
 
+// nobody is an address that refuses connections and that no other test's server
+// can come to have, as it can the one of a server that was closed.
+const nobody = "http://127.0.0.1:1"
+
 func TestACallHasADeadline(t *testing.T) {
 	t.Parallel()
 	c, err := New(Options{})
 	if err != nil || c.readLimit != 30*time.Second || c.writeLimit != 45*time.Second {
 		t.Errorf("%v, %v, %v", c.readLimit, c.writeLimit, err)
 	}
-	for call, limit := range map[string]func(*Client){
-		"get_balance":     func(c *Client) { c.readLimit = 20 * time.Millisecond },
-		"send_sms to one": func(c *Client) { c.writeLimit = 20 * time.Millisecond },
-		"add_contacts":    func(c *Client) { c.writeLimit = 20 * time.Millisecond },
-	} {
+	for _, call := range []string{"get_balance", "send_sms to one", "add_contacts"} {
 		answer, _ := hangs()
 		r := newRig(t, answer)
-		limit(r.Client)
+		r.readLimit, r.writeLimit = 20*time.Millisecond, 20*time.Millisecond
 		e := r.fails(t, call)
+		for !e.Sent { // a busy machine: the time was over before it left
+			r.readLimit, r.writeLimit = 2*r.readLimit, 2*r.writeLimit
+			e = r.fails(t, call)
+		}
 		if e.Message != "no answer in time" || e.Attempts != 1 || !errors.Is(e, context.DeadlineExceeded) {
 			t.Errorf("%s: %+v", call, e)
 		}
@@ -66,7 +69,7 @@ func TestACallCancelledBeforeItLeavesSendsNothing(t *testing.T) {
 				_, err := call(ctx, r.Client)
 				e, ok := errors.AsType[*Error](err)
 				if !ok || e.Message != "cancelled" || e.Attempts != 1 || len(r.requests()) != 0 {
-					t.Fatalf("%v, %d requests", err, len(r.requests()))
+					t.Fatalf("%v, %+v", err, r.requests())
 				}
 				if e.OutcomeUnknown() || e.Money != NotCharged {
 					t.Errorf("money %s, unknown %v", e.Money, e.OutcomeUnknown())
@@ -119,29 +122,11 @@ func TestACancelledReadIsGivenUp(t *testing.T) {
 func TestASpendThatFindsNobodyHasSentNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	r.server.Close()
+	r.base = nobody
 	for _, call := range []string{"send_sms to one", "topup_wallet", "create_group"} {
 		if e := r.fails(t, call); e.Sent || e.Money != NotCharged || e.Retry != RetryLater || e.OutcomeUnknown() {
 			t.Errorf("%s: %+v", call, e)
 		}
-	}
-}
-
-func TestTheGateOpensOnceAndForGood(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	g := &gate{caller: ctx, body: bytes.NewReader([]byte("ab"))}
-	p := make([]byte, 1)
-	if _, err := g.Read(p); err != nil || !g.passed() {
-		t.Fatal(err)
-	}
-	cancel()
-	if n, err := g.Read(p); n != 1 || err != nil {
-		t.Errorf("the rest is lost: %d, %v", n, err)
-	}
-	shut := &gate{caller: ctx, body: bytes.NewReader([]byte("ab"))}
-	if _, err := shut.Read(p); !errors.Is(err, errGateShut) || shut.passed() {
-		t.Errorf("%v", err)
 	}
 }
 
