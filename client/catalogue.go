@@ -1,6 +1,7 @@
 package client
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 )
@@ -31,6 +32,8 @@ type Endpoint struct {
 	Summary string
 	Effect  Effect
 	Params  []Param
+	// Answer is the data of a success, by example; nil where no document shows it.
+	Answer json.RawMessage
 }
 
 // Param is one parameter of an endpoint.
@@ -76,6 +79,7 @@ var (
 		Name: "get_balance", Method: http.MethodGet, Path: apiRoot + "/account/balance", Effect: Reads,
 		Summary: "The wallet's balance, its currency and the cost of one SMS unit.",
 		Params:  []Param{walletID(InQuery)},
+		Answer:  json.RawMessage(`{"wallet_id":"wal_sandbox","balance":5000,"currency":"UGX","cost_per_sms":35}`),
 	}
 	topUp = Endpoint{
 		Name: "topup_wallet", Method: http.MethodPost, Path: apiRoot + "/account/topup", Effect: Spends,

@@ -24,6 +24,7 @@ const (
 	APIKey         = "sk_test_sandbox"
 	APISecret      = "ws_test_secret" //nolint:gosec // made up, and published in the documents
 	WalletID       = "wal_sandbox"
+	GroupID        = "grp_customers" // where Options.Group asks for it
 	CostPerSMS     = 35
 	DefaultBalance = 5000
 )
@@ -48,6 +49,8 @@ type Options struct {
 	// Balance in UGX of a wallet that is created now. A database that already
 	// has the wallet keeps what is in it.
 	Balance int64
+	// Group has a group of two contacts made, for people to try groups with.
+	Group bool
 	// ApproveAfter is how long a payer takes to answer a top-up; 0 is a second.
 	ApproveAfter time.Duration
 }

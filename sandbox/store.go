@@ -42,7 +42,7 @@ func openDB(ctx context.Context, o Options) (*sql.DB, error) {
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
 	for {
-		err = inTx(ctx, db, func(tx *sql.Tx) error { return seed(ctx, tx, o.Balance) })
+		err = inTx(ctx, db, func(tx *sql.Tx) error { return seed(ctx, tx, o) })
 		// Everything waits for another process's lock but the first change of
 		// a file to WAL, which fails at once.
 		if busy, ok := errors.AsType[*sqlite.Error](err); !ok || busy.Code()&0xff != sqlite3.SQLITE_BUSY || ctx.Err() != nil {
@@ -81,8 +81,9 @@ func dataSource(file string) (string, error) {
 	return "file:" + url.PathEscape(path) + options + "&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)", nil
 }
 
-// seed creates the tables, the wallet and the two keys where they are missing.
-func seed(ctx context.Context, tx *sql.Tx, balance int64) error {
+// seed creates the tables, the wallet, the two keys and the group where they
+// are missing.
+func seed(ctx context.Context, tx *sql.Tx, o Options) error {
 	// The vendor stores bcrypt hashes too. The lowest cost, since every call pays it.
 	hash, err := bcrypt.GenerateFromPassword([]byte(APISecret), bcrypt.MinCost)
 	if err != nil {
@@ -92,12 +93,20 @@ func seed(ctx context.Context, tx *sql.Tx, balance int64) error {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO wallets (id, balance) VALUES (?, ?) ON CONFLICT DO NOTHING`,
-		WalletID, balance); err != nil {
+		WalletID, o.Balance); err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO api_keys (id, secret_hash, wallet_id, revoked)
+	if _, err := tx.ExecContext(ctx, `INSERT INTO api_keys (id, secret_hash, wallet_id, revoked)
 		VALUES (?, ?, ?, false), (?, '', ?, true) ON CONFLICT DO NOTHING`,
-		APIKey, string(hash), WalletID, revokedKey, WalletID)
+		APIKey, string(hash), WalletID, revokedKey, WalletID); err != nil || !o.Group {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO contact_groups (id, wallet_id, title, description)
+		VALUES (?, ?, 'Customers', 'Who buys on market days') ON CONFLICT DO NOTHING`, GroupID, WalletID); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO contacts (group_id, phone, name)
+		VALUES (?, '+256700000012', 'Okello'), (?, '+256700000013', '') ON CONFLICT DO NOTHING`, GroupID, GroupID)
 	return err
 }
 

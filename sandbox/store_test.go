@@ -96,3 +96,14 @@ func TestIDsAreTellingAndRandom(t *testing.T) {
 		t.Errorf("%q and %q", a, b)
 	}
 }
+
+func TestTheGroupToTryIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "sandbox.db")
+	for range 2 {
+		r := newRig(t, Options{DB: file, Balance: 100, Group: true})
+		if got := read[struct{ Groups []group }](r, r.do("GET /groups", "")).Groups; len(got) != 1 || got[0].ID != GroupID || got[0].ContactCount != 2 {
+			t.Errorf("%+v", got)
+		}
+	}
+}

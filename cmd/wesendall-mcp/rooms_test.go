@@ -21,6 +21,7 @@ func TestTheRoomsImportWhatTheyMay(t *testing.T) {
 		"sandbox":           {},
 		"guard":             {"client"},
 		"tools":             {"guard", "client", protocol},
+		"llm-reference":     {"client"},
 		"server":            {"tools", protocol},
 		"cmd/wesendall-mcp": {"server", "tools", "guard", "client", "sandbox", protocol},
 	}

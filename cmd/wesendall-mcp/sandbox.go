@@ -18,7 +18,7 @@ func (c sandboxCmd) Run(ctx context.Context, w world) error {
 	if c.Balance < 0 {
 		return usage("--balance: must not be negative")
 	}
-	server, err := sandbox.Start(ctx, c.Addr, sandbox.Options{DB: c.DB, Balance: c.Balance})
+	server, err := sandbox.Start(ctx, c.Addr, sandbox.Options{DB: c.DB, Balance: c.Balance, Group: true})
 	if err != nil {
 		return usageError{err}
 	}

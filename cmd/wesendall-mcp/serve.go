@@ -23,7 +23,7 @@ type backend struct {
 // backend chooses between Wesendall and the sandbox, and connects to nobody.
 func (s *settings) backend(ctx context.Context, w world) (*backend, error) {
 	if s.Sandbox {
-		stand, err := sandbox.Start(ctx, "127.0.0.1:0", sandbox.Options{Balance: sandbox.DefaultBalance})
+		stand, err := sandbox.Start(ctx, "127.0.0.1:0", sandbox.Options{Balance: sandbox.DefaultBalance, Group: true})
 		if err != nil {
 			return nil, err
 		}

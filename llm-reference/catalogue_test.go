@@ -1,0 +1,237 @@
+package reference_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	mcpclient "github.com/mark3labs/mcp-go/client"
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/sandbox"
+	"github.com/wesendall/wesendall-mcp/tools"
+)
+
+// The catalogue and the tools' input schemas, as a client of the protocol gets
+// them, say the same.
+func TestTheCatalogueIsWhatTheToolsTake(t *testing.T) {
+	t.Parallel()
+	set, err := tools.New(tools.Options{Wallet: "wal_1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := server.NewMCPServer("test", "1", server.WithToolCapabilities(false))
+	set.Register(m)
+	host, err := mcpclient.NewInProcessClient(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = host.Close() })
+	if _, err := host.Initialize(t.Context(), mcp.InitializeRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	listed, err := host.ListTools(t.Context(), mcp.ListToolsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range client.Endpoints() {
+		at := slices.IndexFunc(listed.Tools, func(tool mcp.Tool) bool { return tool.Name == e.Name })
+		if at < 0 {
+			t.Errorf("no tool is called %s", e.Name)
+			continue
+		}
+		text, err := json.Marshal(listed.Tools[at].InputSchema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var schema struct {
+			Required   []string
+			Properties map[string]struct {
+				Type                                     string
+				AnyOf                                    []map[string]any
+				Minimum, Maximum, Default                int64
+				MinLength, MaxLength, MinItems, MaxItems int64
+				Description                              string
+			}
+		}
+		if err := json.Unmarshal(text, &schema); err != nil {
+			t.Fatal(err)
+		}
+		var names, required []string
+		for _, p := range e.Params {
+			if p.Name == "walletId" {
+				continue
+			}
+			names = append(names, p.Name)
+			if p.Required {
+				required = append(required, p.Name)
+			}
+			s := schema.Properties[p.Name]
+			least, most := s.Minimum+s.MinLength+s.MinItems, s.Maximum+s.MaxLength+s.MaxItems
+			if s.AnyOf != nil { // a string or an array of them
+				least = p.Min
+			}
+			if least != p.Min || most != p.Max || s.Default != p.Default || s.Description != p.Description {
+				t.Errorf("%s: %s is %+v, the catalogue has %+v", e.Name, p.Name, s, p)
+			}
+			if want := map[string]string{"number": "integer"}[p.Type]; want != "" && s.Type != want {
+				t.Errorf("%s: %s is of type %s", e.Name, p.Name, s.Type)
+			}
+		}
+		if got := slices.Sorted(maps.Keys(schema.Properties)); !slices.Equal(got, slices.Sorted(slices.Values(names))) {
+			t.Errorf("%s takes %v, the catalogue has %v", e.Name, got, names)
+		}
+		if !slices.Equal(slices.Sorted(slices.Values(schema.Required)), slices.Sorted(slices.Values(required))) {
+			t.Errorf("%s requires %v, the catalogue %v", e.Name, schema.Required, required)
+		}
+	}
+}
+
+// ask makes the request of an endpoint with these values, and says how it ended.
+func (a *api) ask(t *testing.T, e client.Endpoint, values map[string]any) (status int, body string) {
+	t.Helper()
+	address, query, fields := a.url+e.Path, url.Values{}, map[string]any{}
+	for _, p := range e.Params {
+		value, ok := values[p.Name]
+		switch {
+		case !ok:
+		case p.In == client.InPath:
+			address = strings.ReplaceAll(address, "{"+p.Name+"}", url.PathEscape(fmt.Sprint(value)))
+		case p.In == client.InQuery:
+			query.Set(p.Name, fmt.Sprint(value))
+		default:
+			fields[p.Name] = value
+		}
+	}
+	text, err := json.Marshal(fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), e.Method, address+"?"+query.Encode(), bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.SetBasicAuth(sandbox.APIKey, sandbox.APISecret)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(answer)
+}
+
+// sized is a value of a parameter's type that is n long, or n.
+func sized(p client.Param, n int64) any {
+	switch {
+	case p.Type == "number":
+		return n
+	case p.Type == "array":
+		return slices.Repeat([]client.Contact{{Phone: "+256700000010"}}, int(n))
+	case n > 1:
+		return strings.Repeat("😀", int(n/2)) + strings.Repeat("x", int(n%2)) // two UTF-16 code units each
+	default:
+		return strings.Repeat("x", int(n))
+	}
+}
+
+// What the catalogue says of each parameter is what the API over HTTP accepts
+// and refuses, at each limit and one step beyond it.
+func TestTheCatalogueIsWhatTheAPITakes(t *testing.T) {
+	t.Parallel()
+	for _, e := range client.Endpoints() {
+		t.Run(e.Name, func(t *testing.T) {
+			t.Parallel()
+			a := newAPI(t, 1_000_000)
+			try := func(name string, value any, refused bool) {
+				t.Helper()
+				values := map[string]any{}
+				for _, p := range e.Params {
+					values[p.Name] = p.Example
+				}
+				if values[name] = value; value == nil {
+					delete(values, name)
+				}
+				status, body := a.ask(t, e, values)
+				if refused && (status != http.StatusUnprocessableEntity || !strings.Contains(body, "validation_failed") || !strings.Contains(body, name)) ||
+					!refused && status != http.StatusOK {
+					t.Errorf("%s = %.40v: %d %s", name, value, status, body)
+				}
+			}
+			for _, p := range e.Params {
+				try(p.Name, p.Example, false)
+				if p.In == client.InPath {
+					continue // without it the path is another one
+				}
+				try(p.Name, nil, p.Required)
+				if p.Default != 0 {
+					_, with := a.ask(t, e, map[string]any{"walletId": sandbox.WalletID, p.Name: p.Default})
+					if _, without := a.ask(t, e, map[string]any{"walletId": sandbox.WalletID}); with != without {
+						t.Errorf("%s defaults to something else than %d", p.Name, p.Default)
+					}
+				}
+				if p.Min != 0 {
+					try(p.Name, sized(p, p.Min-1), true)
+				}
+				if p.Min != 0 && (p.Type == "number" || p.Type == "array" || p.Max != 0) {
+					try(p.Name, sized(p, p.Min), false)
+				}
+				if p.Max != 0 {
+					try(p.Name, sized(p, p.Max), false)
+					try(p.Name, sized(p, p.Max+1), true)
+				}
+			}
+			other := e
+			other.Method = http.MethodPut
+			if status, _ := a.ask(t, other, nil); status != http.StatusMethodNotAllowed {
+				t.Errorf("another method: %d", status)
+			}
+		})
+	}
+}
+
+// Each documented code has its status in the API, too.
+func TestTheCodesAreWhatTheAPIAnswers(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t, 70)
+	send := client.Endpoints()[2]
+	base := map[string]any{"walletId": sandbox.WalletID, "message": "Hi", "recipient": "+256700000010"}
+	with := func(name string, value any) map[string]any {
+		values := maps.Clone(base)
+		values[name] = value
+		return values
+	}
+	got := map[string]int{}
+	for _, values := range []map[string]any{
+		with("walletId", "wal_other"), with("message", ""), with("message", strings.Repeat("x", 1600)),
+		with("recipient", "+256700000500"), with("recipient", "+256700000502"),
+	} {
+		status, body := a.ask(t, send, values)
+		var answer struct{ Error struct{ Code string } }
+		if err := json.Unmarshal([]byte(body), &answer); err != nil {
+			t.Error(err)
+		}
+		got[answer.Error.Code] = status
+	}
+	for _, c := range client.Codes() {
+		if status, seen := got[c.Name]; seen && status != c.Status {
+			t.Errorf("%s is answered with %d", c.Name, status)
+		}
+		delete(got, c.Name)
+	}
+	if len(got) != 0 {
+		t.Errorf("not in the catalogue: %v", got)
+	}
+}

@@ -1,0 +1,369 @@
+// Package reference is the Wesendall reference for developers and their coding
+// agents: the document in sections, and code samples for every endpoint in six
+// languages.
+//
+// The words are here; every method, path, parameter, limit and error code is
+// rendered from the client's catalogue. It knows nothing of the protocol that
+// serves it, and it must never promise what the vendor does not document.
+package reference
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"github.com/wesendall/wesendall-mcp/client"
+)
+
+//go:embed sections samples
+var files embed.FS
+
+// The addresses of the documents.
+const (
+	WholeURI        = "wesendall://reference"
+	IndexURI        = "wesendall://llms.txt"
+	SectionTemplate = WholeURI + "/{section}"
+	ExampleTemplate = "wesendall://examples/{language}/{endpoint}"
+)
+
+// Section is one part of the document. It stands alone.
+type Section struct {
+	Name        string // in its address and on the command line
+	Title       string
+	Description string  // what one finds there, to choose by
+	Priority    float64 // from 0, for reference, to 1, for what everybody needs
+	Text        string  // Markdown
+}
+
+// URI is the section's address.
+func (s Section) URI() string { return WholeURI + "/" + s.Name }
+
+// Document is the whole reference. It does not change.
+type Document struct {
+	Sections []Section
+	samples  *template.Template
+}
+
+// New renders the document.
+func New() *Document {
+	d := &Document{Sections: outline(), samples: parse("samples/*")}
+	texts := parse("sections/*")
+	for i, s := range d.Sections {
+		data, name := any(nil), s.Name
+		if e, ok := endpoint(s.Name); ok {
+			data, name = page{e, s.Title, execute(texts, s.Name+".md", nil)}, "endpoint"
+		}
+		d.Sections[i].Text = execute(texts, name+".md", data)
+	}
+	return d
+}
+
+// page is what the template of an endpoint's section gets.
+type page struct {
+	client.Endpoint
+	Title string
+	Notes string // what cannot be rendered from the catalogue
+}
+
+// outline is the sections in their order, still without their text.
+func outline() []Section {
+	sections := []Section{
+		{Name: "overview", Title: "Overview and quickstart", Description: "What Wesendall is; the first SMS in five steps", Priority: 1},
+		{Name: "authentication", Title: "Authentication", Description: "Key, secret, wallet: where each goes, what is secret", Priority: 1},
+		{Name: "wallet", Title: "Wallet and top-ups", Description: "Charges, refunds, Mobile Money top-ups", Priority: 0.6},
+	}
+	titles := map[string]string{
+		"get_balance": "Get the balance", "topup_wallet": "Top the wallet up", "send_sms": "Send SMS",
+		"send_group_sms": "Send SMS to a group", "list_sms_history": "List the SMS history",
+		"list_groups": "List the groups", "create_group": "Create a group", "add_contacts": "Add contacts to a group",
+	}
+	for _, e := range client.Endpoints() {
+		sections = append(sections, Section{Name: e.Name, Title: titles[e.Name], Description: e.Method + " " + e.Path, Priority: 0.5})
+	}
+	return append(sections, []Section{
+		{Name: "errors", Title: "Errors and retries", Description: "The codes, the money, when to repeat a call", Priority: 0.9},
+		{Name: "phone-numbers", Title: "Phone numbers", Description: "Accepted forms; how to normalise", Priority: 0.6},
+		{Name: "units-and-price", Title: "Units and price", Description: "How a message is counted and charged", Priority: 0.6},
+		{Name: "testing", Title: "Testing without money", Description: "The sandbox and its magic values", Priority: 0.8},
+		{Name: "not-documented", Title: "What is not documented", Description: "What never to build on", Priority: 0.7},
+	}...)
+}
+
+// Section finds a section by its name.
+func (d *Document) Section(name string) (Section, bool) {
+	at := slices.IndexFunc(d.Sections, func(s Section) bool { return s.Name == name })
+	if at < 0 {
+		return Section{}, false
+	}
+	return d.Sections[at], true
+}
+
+// Names are the sections' names, in order.
+func (d *Document) Names() []string {
+	var names []string
+	for _, s := range d.Sections {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// Whole is the document in one piece.
+func (d *Document) Whole() string {
+	var b strings.Builder
+	b.WriteString("# Wesendall API reference\n")
+	for _, s := range d.Sections {
+		b.WriteString("\n#" + s.Text)
+	}
+	return b.String()
+}
+
+// Index lists what there is to read, in the form of an llms.txt.
+func (d *Document) Index() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Wesendall\n\n> SMS in Uganda over a REST API, paid from one prepaid wallet in shillings (UGX) that Mobile Money tops up.\n\n"+
+		"Read %s and %s before writing code that spends. The whole document: [reference](%s).\n\n## Sections\n\n", "`errors`", "`not-documented`", WholeURI)
+	for _, s := range d.Sections {
+		fmt.Fprintf(&b, "- [%s](%s): %s\n", s.Title, s.URI(), s.Description)
+	}
+	b.WriteString("\n## Code samples\n\nComplete programs, one for each endpoint and language.\n\n")
+	for _, l := range Languages() {
+		fmt.Fprintf(&b, "- %s:", l.Title)
+		for i, e := range client.Endpoints() {
+			fmt.Fprintf(&b, "%s [%s](%s)", map[bool]string{true: ","}[i > 0], e.Name, ExampleURI(l.Name, e.Name))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+func endpoint(name string) (client.Endpoint, bool) {
+	all := client.Endpoints()
+	at := slices.IndexFunc(all, func(e client.Endpoint) bool { return e.Name == name })
+	if at < 0 {
+		return client.Endpoint{}, false
+	}
+	return all[at], true
+}
+
+// parse and execute cannot fail: the files are part of the program, and the
+// tests render every one of them.
+func parse(pattern string) *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{
+		"endpoints": client.Endpoints, "codes": client.Codes, "host": func() string { return client.DefaultBaseURL },
+		"limits": Limits, "json": compact, "body": body, "query": query, "advice": Advice, "general": general, "check": Check,
+		"codesOf": Codes, "refusals": refusals,
+		"camel": camel, "pad": pad, "js": javascript.write, "py": python.write, "php": php.write, "go": golang.write,
+	}).ParseFS(files, pattern))
+}
+
+func execute(t *template.Template, name string, data any) string {
+	var b bytes.Buffer
+	if err := t.ExecuteTemplate(&b, name, data); err != nil {
+		panic(err)
+	}
+	return b.String()
+}
+
+// Limits says in words what a parameter's value may be.
+func Limits(p client.Param) string {
+	unit := map[string]string{"string": " UTF-16 code units", "array": " items"}[p.Type]
+	var text string
+	switch {
+	case p.Min > 0 && p.Max > 0:
+		text = thousands(p.Min) + " to " + thousands(p.Max) + unit
+	case p.Min == 1 && p.Type != "number":
+		text = "not empty"
+	case p.Min > 0:
+		text = "from " + thousands(p.Min) + unit
+	}
+	if p.Default != 0 {
+		text += "; default " + thousands(p.Default)
+	}
+	return strings.TrimPrefix(text, "; ")
+}
+
+func thousands(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// Advice says what a program should do about a documented code of an endpoint:
+// the vendor's retry column, made safe for money.
+func Advice(c client.Code, e client.Endpoint) string {
+	repeatable := e.Effect == client.Reads || e.Effect == client.Adds
+	switch {
+	case c.Retry == client.RetryNo:
+		return "Do not repeat. Tell the operator: the credentials or the wallet are wrong."
+	case c.Retry == client.RetryAfterTopUp:
+		return "Nothing was sent. Top the wallet up, then call again."
+	case c.Retry == client.RetryAfterFix:
+		return "Nothing was done. Mend the request; the same one fails again."
+	case repeatable:
+		return "Repeat once, after about half a second."
+	case c.Money == client.Refunded && e.Name == "send_sms":
+		return "Refunded. One recipient: repeat once, after about half a second. Several: look at the history first, since some may have got it."
+	case c.Money == client.Refunded && e.Name == "send_group_sms":
+		return "Refunded. Look at the history before sending again, since some of the group may have got it."
+	case e.Effect == client.Spends:
+		return "Outcome unknown. Never repeat automatically. " + Check(e)
+	default:
+		return "Outcome unknown. " + Check(e)
+	}
+}
+
+// general is the advice about a code for every endpoint in one line.
+func general(c client.Code) string {
+	send, _ := endpoint("send_sms")
+	if c.Money == client.Unknown {
+		return "Reads and adding contacts: repeat once. All else: outcome unknown, rule 5."
+	}
+	return Advice(c, send)
+}
+
+// Check says how to find out whether a call whose outcome is unknown happened.
+func Check(e client.Endpoint) string {
+	switch {
+	case e.Name == "topup_wallet":
+		return "Read the balance, and ask the payer what the phone shows."
+	case e.Effect == client.Creates:
+		return "List the groups before creating it again."
+	default:
+		return "Look at the history and the balance first."
+	}
+}
+
+// Codes are the documented codes that a call of an endpoint may fail with. The
+// vendor ties none to an endpoint; that only what takes money can lack it, and
+// only a send can be refused by the provider, follows from their meaning.
+func Codes(e client.Endpoint) []client.Code {
+	sends := e.Name == "send_sms" || e.Name == "send_group_sms"
+	return slices.DeleteFunc(client.Codes(), func(c client.Code) bool {
+		return !sends && (c.Retry == client.RetryAfterTopUp || c.Money == client.Refunded)
+	})
+}
+
+// compact is a value as JSON on one line, with a space after each comma.
+func compact(value any) (string, error) { return wire.write(value) }
+
+// body is the JSON body of the endpoint's example request.
+func body(e client.Endpoint) (string, error) {
+	var members []string
+	for _, p := range e.Params {
+		if p.In != client.InBody {
+			continue
+		}
+		value, err := compact(p.Example)
+		if err != nil {
+			return "", err
+		}
+		members = append(members, fmt.Sprintf("  %q: %s", p.Name, value))
+	}
+	if members == nil {
+		return "", nil
+	}
+	return "{\n" + strings.Join(members, ",\n") + "\n}", nil
+}
+
+// query is the query of the endpoint's example request, with its path.
+func query(e client.Endpoint) string {
+	path, sign := e.Path, "?"
+	for _, p := range e.Params {
+		example := fmt.Sprint(p.Example)
+		switch p.In {
+		case client.InPath:
+			path = strings.ReplaceAll(path, "{"+p.Name+"}", example)
+		case client.InQuery:
+			path += sign + p.Name + "=" + example
+			sign = "&"
+		}
+	}
+	return path
+}
+
+// camel makes camelCase of snake_case.
+func camel(name string) string {
+	parts := strings.Split(name, "_")
+	for i, part := range parts[1:] {
+		parts[i+1] = strings.ToUpper(part[:1]) + part[1:]
+	}
+	return strings.Join(parts, "")
+}
+
+// notation is how a language writes down a value.
+type notation struct {
+	object, endObject, array, endArray, arrow string
+
+	key, text func(string) string
+}
+
+var (
+	wire       = notation{"{", "}", "[", "]", ": ", quote, quote}
+	javascript = notation{"{ ", " }", "[", "]", ": ", func(s string) string { return s }, quote}
+	python     = wire
+	php        = notation{"[", "]", "[", "]", " => ", single, single}
+	golang     = notation{"map[string]any{", "}", "[]any{", "}", ": ", strconv.Quote, strconv.Quote}
+)
+
+func quote(s string) string {
+	text, _ := json.Marshal(s) // a string always marshals
+	return string(text)
+}
+
+func single(s string) string { return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'" }
+
+// write writes a value down. It goes through JSON, which knows the names of
+// members and keeps their order.
+func (n notation) write(value any) (string, error) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return "", err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	return n.next(d)
+}
+
+func (n notation) next(d *json.Decoder) (string, error) {
+	token, err := d.Token()
+	if err != nil {
+		return "", err
+	}
+	var parts []string
+	switch t := token.(type) {
+	case json.Delim:
+		for d.More() {
+			key := ""
+			if t == '{' {
+				name, err := d.Token()
+				if err != nil {
+					return "", err
+				}
+				key = n.key(fmt.Sprint(name)) + n.arrow
+			}
+			value, err := n.next(d)
+			if err != nil {
+				return "", err
+			}
+			parts = append(parts, key+value)
+		}
+		if _, err := d.Token(); err != nil {
+			return "", err
+		}
+		if t == '{' {
+			return n.object + strings.Join(parts, ", ") + n.endObject, nil
+		}
+		return n.array + strings.Join(parts, ", ") + n.endArray, nil
+	case string:
+		return n.text(t), nil
+	default:
+		return fmt.Sprint(t), nil
+	}
+}
