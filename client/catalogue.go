@@ -51,7 +51,7 @@ type Param struct {
 func walletID(in string) Param {
 	return Param{
 		Name: "walletId", In: in, Type: "string", Required: true, Min: 1,
-		Description: "The wallet's stable id, shown next to the API keys.",
+		Description: "The wallet's id, shown beside the API keys.",
 		Example:     "wal_sandbox",
 	}
 }
@@ -161,7 +161,7 @@ var (
 			walletID(InBody),
 			{
 				Name: "contacts", In: InBody, Type: "array", Required: true, Min: 1,
-				Description: "Objects of a phone number and, if known, a name.",
+				Description: "Objects with phone and, if known, name.",
 				Example:     []Contact{{Phone: "+256700000010", Name: "Sarah"}, {Phone: "+256700000011"}},
 			},
 		},

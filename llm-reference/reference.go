@@ -150,15 +150,20 @@ func endpoint(name string) (client.Endpoint, bool) {
 	return all[at], true
 }
 
+// Funcs are what templates of documents write the catalogue down with.
+func Funcs() template.FuncMap {
+	return template.FuncMap{
+		"endpoints": client.Endpoints, "codes": client.Codes, "host": func() string { return client.DefaultBaseURL },
+		"limits": Limits, "json": compact, "body": body, "example": example, "query": query, "advice": Advice, "general": General, "check": Check,
+		"codesOf": Codes, "refusals": refusals,
+		"camel": camel, "pad": pad, "js": javascript.write, "py": python.write, "php": php.write, "go": golang.write,
+	}
+}
+
 // parse and execute cannot fail: the files are part of the program, and the
 // tests render every one of them.
 func parse(pattern string) *template.Template {
-	return template.Must(template.New("").Funcs(template.FuncMap{
-		"endpoints": client.Endpoints, "codes": client.Codes, "host": func() string { return client.DefaultBaseURL },
-		"limits": Limits, "json": compact, "body": body, "query": query, "advice": Advice, "general": general, "check": Check,
-		"codesOf": Codes, "refusals": refusals,
-		"camel": camel, "pad": pad, "js": javascript.write, "py": python.write, "php": php.write, "go": golang.write,
-	}).ParseFS(files, pattern))
+	return template.Must(template.New("").Funcs(Funcs()).ParseFS(files, pattern))
 }
 
 func execute(t *template.Template, name string, data any) string {
@@ -201,7 +206,7 @@ func Advice(c client.Code, e client.Endpoint) string {
 	repeatable := e.Effect == client.Reads || e.Effect == client.Adds
 	switch {
 	case c.Retry == client.RetryNo:
-		return "Do not repeat. Tell the operator: the credentials or the wallet are wrong."
+		return "Stop, and tell the operator."
 	case c.Retry == client.RetryAfterTopUp:
 		return "Nothing was sent. Top the wallet up, then call again."
 	case c.Retry == client.RetryAfterFix:
@@ -219,11 +224,11 @@ func Advice(c client.Code, e client.Endpoint) string {
 	}
 }
 
-// general is the advice about a code for every endpoint in one line.
-func general(c client.Code) string {
+// General is the advice about a code for all endpoints in one line.
+func General(c client.Code) string {
 	send, _ := endpoint("send_sms")
 	if c.Money == client.Unknown {
-		return "Reads and adding contacts: repeat once. All else: outcome unknown, rule 5."
+		return "Reads and adding contacts: repeat once. All else: outcome unknown; never repeat."
 	}
 	return Advice(c, send)
 }
@@ -254,8 +259,13 @@ func Codes(e client.Endpoint) []client.Code {
 func compact(value any) (string, error) { return wire.write(value) }
 
 // body is the JSON body of the endpoint's example request.
-func body(e client.Endpoint) (string, error) {
-	var members []string
+func body(e client.Endpoint) (string, error) { return members(e, "{\n  ", ",\n  ", "\n}") }
+
+// example is the same on one line.
+func example(e client.Endpoint) (string, error) { return members(e, "{", ", ", "}") }
+
+func members(e client.Endpoint, first, between, last string) (string, error) {
+	var all []string
 	for _, p := range e.Params {
 		if p.In != client.InBody {
 			continue
@@ -264,12 +274,12 @@ func body(e client.Endpoint) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		members = append(members, fmt.Sprintf("  %q: %s", p.Name, value))
+		all = append(all, fmt.Sprintf("%q: %s", p.Name, value))
 	}
-	if members == nil {
+	if all == nil {
 		return "", nil
 	}
-	return "{\n" + strings.Join(members, ",\n") + "\n}", nil
+	return first + strings.Join(all, between) + last, nil
 }
 
 // query is the query of the endpoint's example request, with its path.

@@ -22,8 +22,9 @@ func TestTheRoomsImportWhatTheyMay(t *testing.T) {
 		"guard":             {"client"},
 		"tools":             {"guard", "client", protocol},
 		"llm-reference":     {"client"},
-		"server":            {"tools", protocol},
-		"cmd/wesendall-mcp": {"server", "tools", "guard", "client", "sandbox", protocol},
+		"prompts":           {"llm-reference", "client"},
+		"server":            {"tools", "prompts", "llm-reference", protocol},
+		"cmd/wesendall-mcp": {"server", "tools", "prompts", "llm-reference", "guard", "client", "sandbox", protocol},
 	}
 	found := map[string]bool{}
 	root := filepath.Join("..", "..")
