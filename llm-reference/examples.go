@@ -38,6 +38,24 @@ func FindLanguage(name string) (Language, bool) {
 	return all[at], true
 }
 
+// LanguageNames are the languages' names.
+func LanguageNames() []string {
+	var names []string
+	for _, l := range Languages() {
+		names = append(names, l.Name)
+	}
+	return names
+}
+
+// EndpointNames are the names of the endpoints that have a sample.
+func EndpointNames() []string {
+	var names []string
+	for _, e := range client.Endpoints() {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
 // ExampleURI is the address of one sample.
 func ExampleURI(language, endpoint string) string {
 	return strings.NewReplacer("{language}", language, "{endpoint}", endpoint).Replace(ExampleTemplate)

@@ -214,7 +214,7 @@ func Advice(c client.Code, e client.Endpoint) string {
 	case repeatable:
 		return "Repeat once, after about half a second."
 	case c.Money == client.Refunded && e.Name == "send_sms":
-		return "Refunded. One recipient: repeat once, after about half a second. Several: look at the history first, since some may have got it."
+		return "Refunded. One recipient: repeat once. Several: look at the history first, since some may have got it."
 	case c.Money == client.Refunded && e.Name == "send_group_sms":
 		return "Refunded. Look at the history before sending again, since some of the group may have got it."
 	case e.Effect == client.Spends:

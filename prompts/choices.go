@@ -8,17 +8,18 @@ import (
 
 // language is one that a briefing can be written for.
 type language struct {
-	Name, Also string // Also is another name that people type
-	Sample     string // the reference's language of the sample; "" for none
-	Client     string // which HTTP client, and what to turn off in it
-	Length     string // a text's length in UTF-16 code units
+	Name       string
+	Also       []string // other names that people type
+	Sample     string   // the reference's language of the sample; "" for none
+	Client     string   // which HTTP client, and what to turn off in it
+	Length     string   // a text's length in UTF-16 code units
 	Frameworks []framework
 }
 
-func (l language) called() (string, []string) { return l.Name, []string{l.Also} }
+func (l language) called() (string, []string) { return l.Name, l.Also }
 
 // framework is one of a language's, and where it keeps secrets.
-type framework struct{ Name, Secrets string }
+type framework struct{ Name, Where string }
 
 func (f framework) called() (string, []string) { return f.Name, nil }
 
@@ -53,12 +54,12 @@ func languages() []language {
 	}
 	fetch := "Use `fetch` with `redirect: \"manual\"` and an `AbortSignal.timeout`; no wrapper that retries (axios-retry, ky, got)."
 	return []language{
-		{"JavaScript", "js", "javascript", fetch, "`text.length`", script},
-		{"TypeScript", "ts", "javascript", fetch, "`text.length`", script},
+		{"JavaScript", []string{"js", "node"}, "javascript", fetch, "`text.length`", script},
+		{"TypeScript", []string{"ts"}, "javascript", fetch, "`text.length`", script},
 		{
-			"Python", "py", "python",
+			"Python", []string{"py"}, "python",
 			"The standard library, `requests` or `httpx`, with an explicit timeout, `allow_redirects=False` and no `Retry` adapter on POST.",
-			`` + "`len(text.encode(\"utf-16-le\")) // 2`",
+			"`len(text.encode(\"utf-16-le\")) // 2`",
 			[]framework{
 				{"Django", "In the environment, read in `settings.py`; not in the database or the repository."},
 				{"FastAPI", "In the environment, through `pydantic-settings` with the type `SecretStr`."},
@@ -67,7 +68,7 @@ func languages() []language {
 			},
 		},
 		{
-			"PHP", "php8", "php",
+			"PHP", nil, "php",
 			"The curl extension, or Guzzle with `allow_redirects` and `http_errors` off, a timeout, and no retry middleware.",
 			"`strlen(iconv('UTF-8', 'UTF-16LE', $text)) / 2`",
 			[]framework{
@@ -78,7 +79,7 @@ func languages() []language {
 			},
 		},
 		{
-			"Go", "golang", "go",
+			"Go", []string{"golang"}, "go",
 			"`net/http` with `DisableKeepAlives` for what spends, and `CheckRedirect` returning `http.ErrUseLastResponse`.",
 			"`len(utf16.Encode([]rune(text)))`",
 			[]framework{
@@ -89,7 +90,7 @@ func languages() []language {
 			},
 		},
 		{
-			"Java", "java17", "",
+			"Java", nil, "",
 			"`java.net.http.HttpClient` with `Redirect.NEVER` and a timeout on each request; no Resilience4j or Spring Retry around a POST.",
 			"`text.length()`",
 			[]framework{
@@ -100,7 +101,7 @@ func languages() []language {
 			},
 		},
 		{
-			"C#", "csharp", "",
+			"C#", []string{"csharp", "dotnet"}, "",
 			"One `HttpClient` over a `SocketsHttpHandler` with `AllowAutoRedirect = false`; no Polly retry policy on a POST.",
 			"`text.Length`",
 			[]framework{
@@ -111,7 +112,7 @@ func languages() []language {
 			},
 		},
 		{
-			"Ruby", "rb", "",
+			"Ruby", nil, "",
 			"`Net::HTTP` with `max_retries = 0`, `open_timeout` and `read_timeout`; no Faraday retry middleware on a POST.",
 			"`text.encode(\"UTF-16LE\").bytesize / 2`",
 			[]framework{
@@ -121,7 +122,7 @@ func languages() []language {
 			},
 		},
 		{
-			"Dart", "dartlang", "",
+			"Dart", nil, "",
 			"`HttpClient` of `dart:io` with `followRedirects = false` and a timeout; no `RetryClient`.",
 			"`text.length`",
 			[]framework{
@@ -179,8 +180,8 @@ func useCases() []useCase {
 			[]string{
 				"Read the list, normalise, remove duplicates and everybody who said stop; show what was dropped and why.",
 				"Show the number of people, units, the cost and the balance after it, and let a person confirm exactly that before the first call. Without enough balance, send nothing.",
-				"Batches of at most 500 numbers in an array (the limit is not documented), one after the other. Write each batch down as `pending` before the first call, `sending` before its own, then `sent`, `refused` or `unknown`.",
-				"Stop at the first batch that is not `sent`. A resumed run sends only what is `pending`: never `sent`, `unknown` or `sending` batches. A refused batch may have reached some people: a person decides.",
+				"Batches of at most 500 numbers in an array (the limit is not documented), one after the other. Write each batch down as `pending` before the first call, `sending` before its own, then `sent`, `refused` or `unknown`; one that failed is `pending` again.",
+				"Stop at the first batch that is not `sent`. A resumed run sends only what is `pending`: never `sent`, `unknown` or `sending` (then unknown) batches. A refused batch may have reached some people: a person decides.",
 				"At the end: people, batches in each state, and the money as the balance shows it.",
 			},
 			[]string{"three batches, the second with one magic number: the first is sent, the second ends as above, the third is not tried; a resumed run sends the third alone"},

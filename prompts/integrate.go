@@ -96,7 +96,7 @@ func newBriefing(d *reference.Document, v Values, room int) *briefing {
 		note("There is no sample for the language “%s”: the requests are given as precise HTTP.", inline(v["language"], 60))
 	}
 	if b.Framework, ok = find(b.Language.Frameworks, v["framework"]); !ok {
-		b.Framework = framework{Name: inline(v["framework"], 30), Secrets: "In the server's environment or its secret store, read once when it starts."}
+		b.Framework = framework{Name: inline(v["framework"], 30), Where: "In the server's environment or its secret store, read once when it starts."}
 		if _, none := find([]framework{{Name: "none"}, {Name: "n/a"}}, v["framework"]); none || b.Framework.Name == "" {
 			b.Framework.Name = ""
 		} else {

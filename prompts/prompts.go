@@ -167,7 +167,7 @@ type Data struct {
 
 const (
 	mostData  = 2000 // characters
-	leastData = 300  // also where the rest is too long already
+	leastData = 700  // which the longest briefing leaves
 	around    = 300  // what is said around the data, at most
 )
 

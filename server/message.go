@@ -92,7 +92,7 @@ func (s *Server) check(m *message) *refusal {
 		return invalid("params must be an object")
 	}
 	if m.method != string(mcp.MethodToolsCall) {
-		return nil
+		return s.checkDocuments(m)
 	}
 	var params map[string]json.RawMessage
 	_ = json.Unmarshal(m.params, &params) // no params are no members
@@ -111,13 +111,10 @@ func (s *Server) check(m *message) *refusal {
 	if slices.Contains(names, name) {
 		return nil
 	}
-	if len(name) > 64 {
-		name = strings.ToValidUTF8(name[:64], "") + "…"
-	}
 	if meant := s.tools.Closest(name); meant != "" {
-		return invalid("unknown tool %q; did you mean %q?", name, meant)
+		return invalid("unknown tool %q; did you mean %q?", shorten(name), meant)
 	}
-	return invalid("unknown tool %q; the tools are %s", name, strings.Join(names, ", "))
+	return invalid("unknown tool %q; the tools are %s", shorten(name), strings.Join(names, ", "))
 }
 
 func isObject(value json.RawMessage) bool {

@@ -145,3 +145,8 @@ func (s *Set) Names() []string {
 // Listed tells whether a tool is shown: read-only hides what changes anything,
 // and still answers it, for a model may remember it from another server.
 func (s *Set) Listed(t Tool) bool { return !s.options.ReadOnly || t.Endpoint.Effect == client.Reads }
+
+// Shows tells whether the tool of a name is served and shown.
+func (s *Set) Shows(name string) bool {
+	return slices.ContainsFunc(s.served, func(t served) bool { return t.Name == name && s.Listed(t.Tool) })
+}

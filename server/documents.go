@@ -1,0 +1,216 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	reference "github.com/wesendall/wesendall-mcp/llm-reference"
+	"github.com/wesendall/wesendall-mcp/prompts"
+)
+
+const markdown = "text/markdown"
+
+// resources are the documents that a client is shown, in the order to read them.
+func resources(d *reference.Document) []mcp.Resource {
+	resource := func(uri, name, title, description, text string, priority float64) mcp.Resource {
+		size := int64(len(text))
+		r := mcp.Resource{URI: uri, Name: name, Title: title, Description: description, MIMEType: markdown, Size: &size}
+		r.Annotations = &mcp.Annotations{Audience: []mcp.Role{mcp.RoleAssistant}, Priority: &priority}
+		return r
+	}
+	all := []mcp.Resource{
+		resource(reference.IndexURI, "llms.txt", "Index", "Every section and code sample", d.Index(), 0.9),
+		resource(reference.WholeURI, "reference", "The whole reference", "All sections in one", d.Whole(), 0.3),
+	}
+	for _, s := range d.Sections {
+		all = append(all, resource(s.URI(), s.Name, s.Title, s.Description, s.Text, s.Priority))
+	}
+	return all
+}
+
+// addDocuments serves the reference.
+func (s *Server) addDocuments() {
+	read := func(_ context.Context, q mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
+		contents, err := s.document(q.Params.URI)
+		if err != nil {
+			return nil, err
+		}
+		return []mcp.ResourceContents{contents}, nil
+	}
+	for _, r := range resources(s.reference) {
+		s.mcp.AddResource(r, read)
+	}
+	s.mcp.AddResourceTemplate(mcp.NewResourceTemplate(reference.SectionTemplate, "section",
+		mcp.WithTemplateTitle("A section"), mcp.WithTemplateDescription("One section of the reference"), mcp.WithTemplateMIMEType(markdown),
+		mcp.WithTemplateAnnotations([]mcp.Role{mcp.RoleAssistant}, 0.5, "")), read)
+	s.mcp.AddResourceTemplate(mcp.NewResourceTemplate(reference.ExampleTemplate, "example",
+		mcp.WithTemplateTitle("A code sample"), mcp.WithTemplateDescription("A complete program that calls one endpoint: "+strings.Join(reference.LanguageNames(), ", ")),
+		mcp.WithTemplateAnnotations([]mcp.Role{mcp.RoleAssistant}, 0.7, "")), read)
+}
+
+// document finds what is at an address. Its errors name what there is instead.
+func (s *Server) document(uri string) (mcp.TextResourceContents, error) {
+	found := func(mime, text string) (mcp.TextResourceContents, error) {
+		return mcp.TextResourceContents{URI: uri, MIMEType: mime, Text: text}, nil
+	}
+	missing := func(what, name string, names []string) (mcp.TextResourceContents, error) {
+		return mcp.TextResourceContents{}, fmt.Errorf("there is no %s %q: use one of %s", what, shorten(name), strings.Join(names, ", "))
+	}
+	switch uri {
+	case reference.IndexURI:
+		return found(markdown, s.reference.Index())
+	case reference.WholeURI:
+		return found(markdown, s.reference.Whole())
+	}
+	if name, ok := strings.CutPrefix(uri, reference.WholeURI+"/"); ok {
+		section, ok := s.reference.Section(name)
+		if !ok {
+			return missing("section", name, s.reference.Names())
+		}
+		return found(markdown, section.Text)
+	}
+	before, _, _ := strings.Cut(reference.ExampleTemplate, "{")
+	if rest, ok := strings.CutPrefix(uri, before); ok {
+		name, endpoint, _ := strings.Cut(rest, "/")
+		language, ok := reference.FindLanguage(name)
+		if !ok {
+			return missing("language", name, reference.LanguageNames())
+		}
+		text, ok := s.reference.Example(name, endpoint)
+		if !ok {
+			return missing("endpoint", endpoint, reference.EndpointNames())
+		}
+		return found(language.MIMEType, text)
+	}
+	return missing("resource", uri, []string{reference.IndexURI, reference.WholeURI, reference.SectionTemplate, reference.ExampleTemplate})
+}
+
+// offered are the prompts whose tools are all shown.
+func (s *Server) offered(all []prompts.Prompt) []prompts.Prompt {
+	return slices.DeleteFunc(all, func(p prompts.Prompt) bool {
+		return slices.ContainsFunc(p.Tools, func(tool string) bool { return !s.tools.Shows(tool) })
+	})
+}
+
+// shown are the prompts as a client is shown them, in their order.
+func shown(all []prompts.Prompt) []mcp.Prompt {
+	list := make([]mcp.Prompt, len(all))
+	for i, p := range all {
+		list[i] = mcp.Prompt{Name: p.Name, Title: p.Title, Description: p.Description}
+		for _, a := range p.Arguments {
+			list[i].Arguments = append(list[i].Arguments, mcp.PromptArgument{Name: a.Name, Description: a.Description, Required: a.Required})
+		}
+	}
+	return list
+}
+
+// addPrompts serves the prompts.
+func (s *Server) addPrompts() {
+	for i, each := range shown(s.prompts) {
+		p := s.prompts[i]
+		s.mcp.AddPrompt(each, func(_ context.Context, q mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
+			text, err := p.Text(q.Params.Arguments)
+			if err != nil {
+				return nil, err
+			}
+			return mcp.NewGetPromptResult(p.Description, []mcp.PromptMessage{mcp.NewPromptMessage(mcp.RoleUser, mcp.NewTextContent(text))}), nil
+		})
+	}
+}
+
+// prompt finds a prompt that is offered.
+func (s *Server) prompt(name string) (prompts.Prompt, error) {
+	var names []string
+	for _, p := range s.prompts {
+		if p.Name == name {
+			return p, nil
+		}
+		names = append(names, p.Name)
+	}
+	return prompts.Prompt{}, fmt.Errorf("unknown prompt %q; the prompts are %s", shorten(name), strings.Join(names, ", "))
+}
+
+// CompletePromptArgument offers values for an argument of a prompt.
+func (s *Server) CompletePromptArgument(_ context.Context, name string, a mcp.CompleteArgument, c mcp.CompleteContext) (*mcp.Completion, error) {
+	p, err := s.prompt(name)
+	if err != nil {
+		return nil, err
+	}
+	return completion(p.Complete(a.Name, a.Value, c.Arguments)), nil
+}
+
+// CompleteResourceArgument offers values for a variable of a template.
+func (s *Server) CompleteResourceArgument(_ context.Context, _ string, a mcp.CompleteArgument, _ mcp.CompleteContext) (*mcp.Completion, error) {
+	values := map[string]func() []string{"section": s.reference.Names, "language": reference.LanguageNames, "endpoint": reference.EndpointNames}[a.Name]
+	if values == nil {
+		return completion(nil), nil
+	}
+	return completion(prompts.Matching(values(), a.Value)), nil
+}
+
+func completion(values []string) *mcp.Completion {
+	return &mcp.Completion{Values: append([]string{}, values...), Total: len(values)}
+}
+
+// checkDocuments refuses requests about documents and prompts that the library
+// would answer as an internal error.
+func (s *Server) checkDocuments(m *message) *refusal {
+	invalid := func(err error) *refusal { return &refusal{m.id, mcp.INVALID_PARAMS, err.Error()} }
+	var params struct {
+		URI, Name *string
+		Arguments map[string]string
+		Ref       struct{ Type, Name, URI *string }
+	}
+	unfit := json.Unmarshal(m.params, &params)
+	switch mcp.MCPMethod(m.method) {
+	case mcp.MethodResourcesRead:
+		if params.URI == nil {
+			return invalid(fmt.Errorf("params.uri must be the address of a resource, such as %s", reference.WholeURI))
+		}
+		if _, err := s.document(*params.URI); err != nil {
+			code := mcp.INVALID_PARAMS
+			if !m.modern() {
+				code = mcp.RESOURCE_NOT_FOUND
+			}
+			return &refusal{m.id, code, err.Error()}
+		}
+	case mcp.MethodPromptsGet:
+		if params.Name == nil {
+			return invalid(fmt.Errorf("params.name must be the name of a prompt"))
+		}
+		p, err := s.prompt(*params.Name)
+		if err == nil && unfit != nil {
+			err = fmt.Errorf("params.arguments must be an object of strings")
+		}
+		if err == nil {
+			err = p.Check(params.Arguments)
+		}
+		if err != nil {
+			return invalid(err)
+		}
+	case mcp.MethodCompletionComplete:
+		switch ref := params.Ref; {
+		case ref.Type != nil && *ref.Type == "ref/prompt" && ref.Name != nil:
+			if _, err := s.prompt(*ref.Name); err != nil {
+				return invalid(err)
+			}
+		case ref.Type != nil && *ref.Type == "ref/resource" && ref.URI != nil:
+		default:
+			return invalid(fmt.Errorf("params.ref must be a ref/prompt with a name or a ref/resource with a uri"))
+		}
+	}
+	return nil
+}
+
+// shorten keeps a name that somebody made up from filling an error.
+func shorten(name string) string {
+	if len(name) > 64 {
+		return strings.ToValidUTF8(name[:64], "") + "…"
+	}
+	return name
+}
