@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -162,17 +163,19 @@ func completion(values []string) *mcp.Completion {
 func (s *Server) checkDocuments(m *message) *refusal {
 	invalid := func(err error) *refusal { return &refusal{m.id, mcp.INVALID_PARAMS, err.Error()} }
 	var params struct {
-		URI, Name *string
-		Arguments map[string]string
-		Ref       struct{ Type, Name, URI *string }
+		URI, Name, Arguments json.RawMessage
+		Ref                  struct{ Type, Name, URI json.RawMessage }
+		Argument             struct{ Name, Value json.RawMessage }
+		Context              struct{ Arguments map[string]string }
 	}
 	unfit := json.Unmarshal(m.params, &params)
 	switch mcp.MCPMethod(m.method) {
 	case mcp.MethodResourcesRead:
-		if params.URI == nil {
+		uri, ok := text(params.URI)
+		if !ok {
 			return invalid(fmt.Errorf("params.uri must be the address of a resource, such as %s", reference.WholeURI))
 		}
-		if _, err := s.document(*params.URI); err != nil {
+		if _, err := s.document(uri); err != nil {
 			code := mcp.INVALID_PARAMS
 			if !m.modern() {
 				code = mcp.RESOURCE_NOT_FOUND
@@ -180,31 +183,49 @@ func (s *Server) checkDocuments(m *message) *refusal {
 			return &refusal{m.id, code, err.Error()}
 		}
 	case mcp.MethodPromptsGet:
-		if params.Name == nil {
-			return invalid(fmt.Errorf("params.name must be the name of a prompt"))
+		name, ok := text(params.Name)
+		if !ok {
+			return invalid(errors.New("params.name must be the name of a prompt"))
 		}
-		p, err := s.prompt(*params.Name)
-		if err == nil && unfit != nil {
-			err = fmt.Errorf("params.arguments must be an object of strings")
-		}
-		if err == nil {
-			err = p.Check(params.Arguments)
-		}
+		p, err := s.prompt(name)
 		if err != nil {
 			return invalid(err)
 		}
+		var arguments prompts.Values
+		if params.Arguments != nil && json.Unmarshal(params.Arguments, &arguments) != nil {
+			return invalid(errors.New("params.arguments must be an object of strings"))
+		}
+		if err := p.Check(arguments); err != nil {
+			return invalid(err)
+		}
 	case mcp.MethodCompletionComplete:
-		switch ref := params.Ref; {
-		case ref.Type != nil && *ref.Type == "ref/prompt" && ref.Name != nil:
-			if _, err := s.prompt(*ref.Name); err != nil {
+		if unfit != nil {
+			return invalid(errors.New("params must be an object with ref, argument and, if at all, context.arguments, an object of strings"))
+		}
+		kind, _ := text(params.Ref.Type)
+		name, named := text(params.Ref.Name)
+		_, addressed := text(params.Ref.URI)
+		switch {
+		case kind == "ref/prompt" && named:
+			if _, err := s.prompt(name); err != nil {
 				return invalid(err)
 			}
-		case ref.Type != nil && *ref.Type == "ref/resource" && ref.URI != nil:
+		case kind == "ref/resource" && addressed:
 		default:
-			return invalid(fmt.Errorf("params.ref must be a ref/prompt with a name or a ref/resource with a uri"))
+			return invalid(errors.New("params.ref must be a ref/prompt with a name or a ref/resource with a uri"))
+		}
+		_, named = text(params.Argument.Name)
+		if _, typed := text(params.Argument.Value); !named || !typed {
+			return invalid(errors.New("params.argument must have a name and a value, both strings"))
 		}
 	}
 	return nil
+}
+
+// text reads a JSON string.
+func text(raw json.RawMessage) (value string, ok bool) {
+	ok = len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &value) == nil
+	return value, ok
 }
 
 // shorten keeps a name that somebody made up from filling an error.

@@ -100,6 +100,8 @@ func TestWrongUseIsOneLineAndExitsWith2(t *testing.T) {
 	for _, args := range [][]string{
 		{"--nope"}, {"nope"}, {"call"}, {"call", "get_balance", "{"}, {"call", "get_balance", "[]"}, {"call", "get_balance", "null"},
 		{"call", "--sandbox", "nope"}, {"sandbox", "--addr", "0.0.0.0:0"}, {"sandbox", "--balance", "-1"}, {"sandbox", "--balance", "x"},
+		{"prompt"}, {"prompt", "--language", "go"}, {"prompt", "--use-case", "otp"}, {"prompt", "--nope"},
+		{"reference", "faq"}, {"reference", "send_sms", "--language", "cobol"}, {"reference", "errors", "--language", "go"},
 	} {
 		got := runIn(t, t.TempDir(), nil, "", args...)
 		if got.code != exitUsage || strings.Count(got.stderr, "\n") != 1 || got.out != "" {

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	reference "github.com/wesendall/wesendall-mcp/llm-reference"
+	"github.com/wesendall/wesendall-mcp/prompts"
+)
+
+func TestTheCommandsPrintWhatTheServerServes(t *testing.T) {
+	t.Parallel()
+	d := reference.New()
+	briefing, err := prompts.All(d)[0].Text(prompts.Values{"language": "python", "framework": "django", "use_case": "otp", "details": "Use Redis\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	section, _ := d.Section("send_sms")
+	sample, _ := d.Example("php", "send_sms")
+	for _, tc := range []struct {
+		stdin string
+		args  []string
+		want  string
+	}{
+		{"", []string{"prompt", "--language", "python", "--framework", "django", "--use-case", "otp", "--details", "Use Redis"}, briefing},
+		{"Use Redis\n", []string{"prompt", "--language", "python", "--framework", "django", "--use-case", "otp", "--details", "-"}, briefing},
+		{"", []string{"reference"}, d.Whole()},
+		{"", []string{"reference", "errors"}, first(d.Section("errors")).Text},
+		{"", []string{"reference", "send_sms", "--language", "PHP"}, section.Text + "\n## send_sms in PHP\n\n```php\n" + sample + "```\n"},
+	} {
+		if got := runIn(t, t.TempDir(), nil, tc.stdin, tc.args...); got.code != 0 || got.out != tc.want || got.stderr != "" {
+			t.Errorf("%q: exit %d, %s%.300s", tc.args, got.code, got.stderr, got.out)
+		}
+	}
+	all := runIn(t, t.TempDir(), nil, "", "reference", "--language", "go").out
+	if !strings.HasPrefix(all, d.Whole()) || strings.Count(all, "\n```go\n") != 8 {
+		t.Errorf("%d samples", strings.Count(all, "\n```go\n"))
+	}
+}
+
+func first[T any](value T, _ bool) T { return value }
+
+func TestTheChoicesAreListed(t *testing.T) {
+	t.Parallel()
+	for want, args := range map[string][]string{
+		"--framework  net/http, Gin, Echo, Fiber\n":                               {"prompt", "--list", "--language", "go"},
+		"--use-case   otp, transactional, bulk, groups, topup, reporting, full\n": {"prompt", "--list"},
+		"testing            The sandbox and its magic values\n":                   {"reference", "--list"},
+		"--language         javascript, nodejs, python, curl, php, go\n":          {"reference", "--list"},
+	} {
+		if got := runIn(t, t.TempDir(), nil, "", args...); got.code != 0 || !strings.Contains(got.out, want) {
+			t.Errorf("%q: %+v", args, got)
+		}
+	}
+}
+
+// What the reference says that the sandbox command prints is what it prints.
+func TestTheReferenceShowsTheBlockOfTheSandbox(t *testing.T) {
+	t.Parallel()
+	testing, _ := reference.New().Section("testing")
+	r := start(t, nil, "sandbox", "--addr", "127.0.0.1:0")
+	r.read(t) // a comment
+	_, port, _ := strings.Cut(strings.TrimSpace(r.read(t)), "WESENDALL_BASE_URL=http://127.0.0.1:")
+	block := "WESENDALL_BASE_URL=http://127.0.0.1:8787\n"
+	for range 3 {
+		block += r.read(t)
+	}
+	if port == "" || !strings.Contains(testing.Text, "```sh\n"+block+"```\n") || !strings.Contains(testing.Text, "wesendall-mcp sandbox --addr 127.0.0.1:8787") {
+		t.Errorf("it printed port %q and\n%s", port, block)
+	}
+}
