@@ -68,7 +68,7 @@ func (d *Document) Example(language, name string) (string, bool) {
 	if !ok || !found {
 		return "", false
 	}
-	return execute(d.samples, l.Name+".tmpl", newSample(e)), true
+	return execute(d.samples(), l.Name+".tmpl", newSample(e)), true
 }
 
 // sample is what the template of a language gets.

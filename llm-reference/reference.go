@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"text/template"
 
 	"github.com/wesendall/wesendall-mcp/client"
@@ -41,27 +42,41 @@ type Section struct {
 }
 
 // URI is the section's address.
-func (s Section) URI() string { return WholeURI + "/" + s.Name }
+func (s Section) URI() string { return SectionURI(s.Name) }
 
-// Document is the whole reference. It does not change.
+// SectionURI is the address of the section of a name.
+func SectionURI(name string) string { return WholeURI + "/" + name }
+
+// Document is the whole reference. It does not change, and is rendered when it
+// is first read: most runs of the program never do.
 type Document struct {
-	Sections []Section
-	samples  *template.Template
+	sections func() []Section
+	samples  func() *template.Template
 }
 
-// New renders the document.
+// New is the document.
 func New() *Document {
-	d := &Document{Sections: outline(), samples: parse("samples/*")}
-	texts := parse("sections/*")
-	for i, s := range d.Sections {
+	return &Document{
+		sync.OnceValue(render),
+		sync.OnceValue(func() *template.Template { return parse("samples/*") }),
+	}
+}
+
+// render writes the sections.
+func render() []Section {
+	all, texts := outline(), parse("sections/*")
+	for i, s := range all {
 		data, name := any(nil), s.Name
 		if e, ok := endpoint(s.Name); ok {
 			data, name = page{e, s.Title, execute(texts, s.Name+".md", nil)}, "endpoint"
 		}
-		d.Sections[i].Text = execute(texts, name+".md", data)
+		all[i].Text = execute(texts, name+".md", data)
 	}
-	return d
+	return all
 }
+
+// Sections are all sections, in order.
+func (d *Document) Sections() []Section { return slices.Clone(d.sections()) }
 
 // page is what the template of an endpoint's section gets.
 type page struct {
@@ -96,17 +111,18 @@ func outline() []Section {
 
 // Section finds a section by its name.
 func (d *Document) Section(name string) (Section, bool) {
-	at := slices.IndexFunc(d.Sections, func(s Section) bool { return s.Name == name })
+	all := d.sections()
+	at := slices.IndexFunc(all, func(s Section) bool { return s.Name == name })
 	if at < 0 {
 		return Section{}, false
 	}
-	return d.Sections[at], true
+	return all[at], true
 }
 
 // Names are the sections' names, in order.
-func (d *Document) Names() []string {
+func (*Document) Names() []string {
 	var names []string
-	for _, s := range d.Sections {
+	for _, s := range outline() {
 		names = append(names, s.Name)
 	}
 	return names
@@ -116,7 +132,7 @@ func (d *Document) Names() []string {
 func (d *Document) Whole() string {
 	var b strings.Builder
 	b.WriteString("# Wesendall API reference\n")
-	for _, s := range d.Sections {
+	for _, s := range d.sections() {
 		b.WriteString("\n#" + s.Text)
 	}
 	return b.String()
@@ -127,7 +143,7 @@ func (d *Document) Index() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Wesendall\n\n> SMS in Uganda over a REST API, paid from one prepaid wallet in shillings (UGX) that Mobile Money tops up.\n\n"+
 		"Read %s and %s before writing code that spends. The whole document: [reference](%s).\n\n## Sections\n\n", "`errors`", "`not-documented`", WholeURI)
-	for _, s := range d.Sections {
+	for _, s := range d.sections() {
 		fmt.Fprintf(&b, "- [%s](%s): %s\n", s.Title, s.URI(), s.Description)
 	}
 	b.WriteString("\n## Code samples\n\nComplete programs, one for each endpoint and language.\n\n")

@@ -29,7 +29,7 @@ func section(t *testing.T, name string) string {
 func TestTheReferenceFitsItsBudget(t *testing.T) {
 	t.Parallel()
 	d := reference.New()
-	for _, s := range d.Sections {
+	for _, s := range d.Sections() {
 		if n := utf8.RuneCountInString(s.Text); n > 6000 || n < 500 {
 			t.Errorf("%s has %d characters", s.Name, n)
 		}

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"text/template"
 	"unicode"
 	"unicode/utf8"
@@ -32,7 +33,7 @@ type Prompt struct {
 	// fill makes what the template gets. Room is for how many characters more
 	// there is in the whole for what a person typed; with none, that is left out.
 	fill func(v Values, room int) any
-	book *template.Template
+	book func() *template.Template // made when a prompt is first asked for
 }
 
 // limit is how long a prompt may be, in characters.
@@ -52,7 +53,9 @@ type Values map[string]string
 
 // All are the prompts, the generator first.
 func All(d *reference.Document) []Prompt {
-	book := template.Must(template.New("").Funcs(reference.Funcs()).ParseFS(files, "templates/*"))
+	book := sync.OnceValue(func() *template.Template {
+		return template.Must(template.New("").Funcs(reference.Funcs()).ParseFS(files, "templates/*"))
+	})
 	all := []Prompt{integrate(d), sendSMS(), broadcast(), report()}
 	for i := range all {
 		all[i].book = book
@@ -106,7 +109,7 @@ func (p Prompt) Text(values Values) (string, error) {
 
 func (p Prompt) render(data any) (string, error) {
 	var b strings.Builder
-	err := p.book.ExecuteTemplate(&b, p.Name+".md", data)
+	err := p.book().ExecuteTemplate(&b, p.Name+".md", data)
 	return b.String(), err
 }
 

@@ -28,7 +28,7 @@ func resources(d *reference.Document) []mcp.Resource {
 		resource(reference.IndexURI, "llms.txt", "Index", "Every section and code sample", d.Index(), 0.9),
 		resource(reference.WholeURI, "reference", "The whole reference", "All sections in one", d.Whole(), 0.3),
 	}
-	for _, s := range d.Sections {
+	for _, s := range d.Sections() {
 		all = append(all, resource(s.URI(), s.Name, s.Title, s.Description, s.Text, s.Priority))
 	}
 	return all
@@ -43,8 +43,13 @@ func (s *Server) addDocuments() {
 		}
 		return []mcp.ResourceContents{contents}, nil
 	}
-	for _, r := range resources(s.reference) {
-		s.mcp.AddResource(r, read)
+	// How they are shown is for the list alone, since sizes are known only once
+	// everything is written.
+	for _, uri := range []string{reference.IndexURI, reference.WholeURI} {
+		s.mcp.AddResource(mcp.Resource{URI: uri}, read)
+	}
+	for _, name := range s.reference.Names() {
+		s.mcp.AddResource(mcp.Resource{URI: reference.SectionURI(name)}, read)
 	}
 	s.mcp.AddResourceTemplate(mcp.NewResourceTemplate(reference.SectionTemplate, "section",
 		mcp.WithTemplateTitle("A section"), mcp.WithTemplateDescription("One section of the reference"), mcp.WithTemplateMIMEType(markdown),

@@ -65,7 +65,7 @@ func TestTheListsOfDocumentsAreSmallAndInOrder(t *testing.T) {
 			}
 		}](t, resources).Resources
 		want := []string{"llms.txt", "reference"}
-		for _, s := range reference.New().Sections {
+		for _, s := range reference.New().Sections() {
 			want = append(want, s.Name)
 		}
 		for i, r := range listed {

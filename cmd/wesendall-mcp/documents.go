@@ -65,7 +65,7 @@ func (c referenceCmd) Run(w world) error {
 	d := reference.New()
 	var out strings.Builder
 	if c.List {
-		for _, s := range d.Sections {
+		for _, s := range d.Sections() {
 			fmt.Fprintf(&out, "%-18s %s\n", s.Name, s.Description)
 		}
 		fmt.Fprintf(&out, "\n--language         %s\n", strings.Join(reference.LanguageNames(), ", "))
