@@ -17,6 +17,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/programs"
 	"github.com/wesendall/wesendall-mcp/sandbox"
 	"github.com/wesendall/wesendall-mcp/tools"
 )
@@ -97,9 +98,9 @@ func TestTheCatalogueIsWhatTheToolsTake(t *testing.T) {
 }
 
 // ask makes the request of an endpoint with these values, and says how it ended.
-func (a *api) ask(t *testing.T, e client.Endpoint, values map[string]any) (status int, body string) {
+func ask(t *testing.T, a *programs.API, e client.Endpoint, values map[string]any) (status int, body string) {
 	t.Helper()
-	address, query, fields := a.url+e.Path, url.Values{}, map[string]any{}
+	address, query, fields := a.URL+e.Path, url.Values{}, map[string]any{}
 	for _, p := range e.Params {
 		value, ok := values[p.Name]
 		switch {
@@ -154,7 +155,7 @@ func TestTheCatalogueIsWhatTheAPITakes(t *testing.T) {
 	for _, e := range client.Endpoints() {
 		t.Run(e.Name, func(t *testing.T) {
 			t.Parallel()
-			a := newAPI(t, 1_000_000)
+			a := programs.NewAPI(t, 1_000_000)
 			try := func(name string, value any, refused bool) {
 				t.Helper()
 				values := map[string]any{}
@@ -164,7 +165,7 @@ func TestTheCatalogueIsWhatTheAPITakes(t *testing.T) {
 				if values[name] = value; value == nil {
 					delete(values, name)
 				}
-				status, body := a.ask(t, e, values)
+				status, body := ask(t, a, e, values)
 				if refused && (status != http.StatusUnprocessableEntity || !strings.Contains(body, "validation_failed") || !strings.Contains(body, name)) ||
 					!refused && status != http.StatusOK {
 					t.Errorf("%s = %.40v: %d %s", name, value, status, body)
@@ -177,8 +178,8 @@ func TestTheCatalogueIsWhatTheAPITakes(t *testing.T) {
 				}
 				try(p.Name, nil, p.Required)
 				if p.Default != 0 {
-					_, with := a.ask(t, e, map[string]any{"walletId": sandbox.WalletID, p.Name: p.Default})
-					if _, without := a.ask(t, e, map[string]any{"walletId": sandbox.WalletID}); with != without {
+					_, with := ask(t, a, e, map[string]any{"walletId": sandbox.WalletID, p.Name: p.Default})
+					if _, without := ask(t, a, e, map[string]any{"walletId": sandbox.WalletID}); with != without {
 						t.Errorf("%s defaults to something else than %d", p.Name, p.Default)
 					}
 				}
@@ -195,7 +196,7 @@ func TestTheCatalogueIsWhatTheAPITakes(t *testing.T) {
 			}
 			other := e
 			other.Method = http.MethodPut
-			if status, _ := a.ask(t, other, nil); status != http.StatusMethodNotAllowed {
+			if status, _ := ask(t, a, other, nil); status != http.StatusMethodNotAllowed {
 				t.Errorf("another method: %d", status)
 			}
 		})
@@ -205,7 +206,7 @@ func TestTheCatalogueIsWhatTheAPITakes(t *testing.T) {
 // Each documented code has its status in the API, too.
 func TestTheCodesAreWhatTheAPIAnswers(t *testing.T) {
 	t.Parallel()
-	a := newAPI(t, 70)
+	a := programs.NewAPI(t, 70)
 	send := client.Endpoints()[2]
 	base := map[string]any{"walletId": sandbox.WalletID, "message": "Hi", "recipient": "+256700000010"}
 	with := func(name string, value any) map[string]any {
@@ -218,7 +219,7 @@ func TestTheCodesAreWhatTheAPIAnswers(t *testing.T) {
 		with("walletId", "wal_other"), with("message", ""), with("message", strings.Repeat("x", 1600)),
 		with("recipient", "+256700000500"), with("recipient", "+256700000502"),
 	} {
-		status, body := a.ask(t, send, values)
+		status, body := ask(t, a, send, values)
 		var answer struct{ Error struct{ Code string } }
 		if err := json.Unmarshal([]byte(body), &answer); err != nil {
 			t.Error(err)

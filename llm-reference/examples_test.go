@@ -12,27 +12,32 @@ import (
 	"testing"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/programs"
 	reference "github.com/wesendall/wesendall-mcp/llm-reference"
 	"github.com/wesendall/wesendall-mcp/sandbox"
 )
 
 // effects are what each endpoint's example leaves behind in a new sandbox of
 // UGX 5,000, or answers.
-var effects = map[string]func(*testing.T, *api, string){
-	"get_balance": func(t *testing.T, _ *api, out string) { contains(t, out, `"balance"`, `5000`, `"cost_per_sms"`) },
-	"topup_wallet": func(t *testing.T, a *api, _ string) {
-		if got := a.balance(t); got != 10000 {
+var effects = map[string]func(*testing.T, *programs.API, string){
+	"get_balance": func(t *testing.T, _ *programs.API, out string) {
+		contains(t, out, `"balance"`, `5000`, `"cost_per_sms"`)
+	},
+	"topup_wallet": func(t *testing.T, a *programs.API, _ string) {
+		if got := balance(t, a); got != 10000 {
 			t.Errorf("the wallet holds %d", got)
 		}
 	},
-	"send_sms":         func(t *testing.T, a *api, _ string) { a.sent(t, 2, "Hello from Kampala", "+256700000011") },
-	"send_group_sms":   func(t *testing.T, a *api, _ string) { a.sent(t, 2, "Market day is on Friday", "+256700000013") },
-	"list_sms_history": func(t *testing.T, _ *api, out string) { contains(t, out, `"messages"`, `"per_page"`, `20`) },
-	"list_groups":      func(t *testing.T, _ *api, out string) { contains(t, out, `"grp_customers"`) },
-	"create_group": func(t *testing.T, a *api, _ string) {
-		contains(t, a.groups(t), `"description":"Everyone who buys on market days"`)
+	"send_sms": func(t *testing.T, a *programs.API, _ string) { sent(t, a, 2, "Hello from Kampala", "+256700000011") },
+	"send_group_sms": func(t *testing.T, a *programs.API, _ string) {
+		sent(t, a, 2, "Market day is on Friday", "+256700000013")
 	},
-	"add_contacts": func(t *testing.T, a *api, _ string) { contains(t, a.groups(t), `"contact_count":4`) },
+	"list_sms_history": func(t *testing.T, _ *programs.API, out string) { contains(t, out, `"messages"`, `"per_page"`, `20`) },
+	"list_groups":      func(t *testing.T, _ *programs.API, out string) { contains(t, out, `"grp_customers"`) },
+	"create_group": func(t *testing.T, a *programs.API, _ string) {
+		contains(t, groups(t, a), `"description":"Everyone who buys on market days"`)
+	},
+	"add_contacts": func(t *testing.T, a *programs.API, _ string) { contains(t, groups(t, a), `"contact_count":4`) },
 }
 
 func contains(t *testing.T, text string, wants ...string) {
@@ -44,9 +49,9 @@ func contains(t *testing.T, text string, wants ...string) {
 	}
 }
 
-func (a *api) balance(t *testing.T) (balance int64) {
+func balance(t *testing.T, a *programs.API) (balance int64) {
 	t.Helper()
-	r, err := a.call.Balance(t.Context(), client.BalanceRequest{WalletID: sandbox.WalletID})
+	r, err := a.Client.Balance(t.Context(), client.BalanceRequest{WalletID: sandbox.WalletID})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,21 +63,21 @@ func (a *api) balance(t *testing.T) (balance int64) {
 }
 
 // sent wants so many messages in the history, each charged once, with these texts.
-func (a *api) sent(t *testing.T, count int64, wants ...string) {
+func sent(t *testing.T, a *programs.API, count int64, wants ...string) {
 	t.Helper()
-	r, err := a.call.History(t.Context(), client.HistoryRequest{WalletID: sandbox.WalletID})
+	r, err := a.Client.History(t.Context(), client.HistoryRequest{WalletID: sandbox.WalletID})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := a.balance(t); got != 5000-count*sandbox.CostPerSMS {
+	if got := balance(t, a); got != 5000-count*sandbox.CostPerSMS {
 		t.Errorf("the wallet holds %d", got)
 	}
 	contains(t, string(r.Data), wants...)
 }
 
-func (a *api) groups(t *testing.T) string {
+func groups(t *testing.T, a *programs.API) string {
 	t.Helper()
-	r, err := a.call.Groups(t.Context(), client.GroupsRequest{WalletID: sandbox.WalletID})
+	r, err := a.Client.Groups(t.Context(), client.GroupsRequest{WalletID: sandbox.WalletID})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +105,7 @@ func TestEverySampleDoesWhatItsSectionSays(t *testing.T) {
 	for _, l := range reference.Languages() {
 		t.Run(l.Name, func(t *testing.T) {
 			t.Parallel()
-			needs(t, runners[l.Name].check...)
+			programs.Needs(t, l.Name)
 			mu.Lock()
 			ran[l.Name] = false
 			mu.Unlock()
@@ -113,7 +118,7 @@ func TestEverySampleDoesWhatItsSectionSays(t *testing.T) {
 					if formatted, err := format.Source([]byte(source)); l.Name == "go" && string(formatted) != source {
 						t.Errorf("gofmt would change it: %v", err)
 					}
-					exercise(t, prepare(t, l.Name, l.Extension, source), e)
+					exercise(t, programs.Prepare(t, l.Name, l.Extension, source), e)
 					mu.Lock()
 					ran[l.Name+" "+e.Name] = true
 					mu.Unlock()
@@ -124,7 +129,7 @@ func TestEverySampleDoesWhatItsSectionSays(t *testing.T) {
 }
 
 // exercise runs one sample in every way that a call can end.
-func exercise(t *testing.T, sample program, e client.Endpoint) {
+func exercise(t *testing.T, sample programs.Program, e client.Endpoint) {
 	t.Helper()
 	changes := e.Effect == client.Spends || e.Effect == client.Creates
 	unknown, exit := "failed: ", 1
@@ -167,27 +172,27 @@ func exercise(t *testing.T, sample program, e client.Endpoint) {
 		ways[1].balance, ways[1].key, ways[1].stderr = 0, "", "refused: insufficient_balance"
 	}
 	for _, way := range ways {
-		a := newAPI(t, way.balance)
-		base, requests := front(t, a.url, way.lose, way.instead)
-		got := sample.run(t, base, cmp.Or(way.key, sandbox.APIKey), "")
-		if got.exit != way.exit || !strings.Contains(got.stderr, way.stderr) {
-			t.Errorf("%s: exit %d, %s%s", way.name, got.exit, got.out, got.stderr)
+		a := programs.NewAPI(t, way.balance)
+		front := programs.NewFront(t, a.URL, way.lose, way.instead)
+		got := sample.Run(t, front.URL, cmp.Or(way.key, sandbox.APIKey), nil)
+		if got.Exit != way.exit || !strings.Contains(got.Stderr, way.stderr) {
+			t.Errorf("%s: exit %d, %s%s", way.name, got.Exit, got.Out, got.Stderr)
 			continue
 		}
-		if requests.Load() != 1 {
-			t.Errorf("%s: %d requests", way.name, requests.Load())
+		if front.Asked("") != 1 {
+			t.Errorf("%s: %d requests", way.name, front.Asked(""))
 		}
-		if got.exit == 0 && !json.Valid([]byte(got.out)) {
-			t.Errorf("it prints %s", got.out)
+		if got.Exit == 0 && !json.Valid([]byte(got.Out)) {
+			t.Errorf("it prints %s", got.Out)
 		}
-		if strings.Contains(got.out+got.stderr, sandbox.APISecret) {
+		if strings.Contains(got.Out+got.Stderr, sandbox.APISecret) {
 			t.Errorf("%s: it prints the secret", way.name)
 		}
 		if way.effect {
-			effects[e.Name](t, a, got.out)
+			effects[e.Name](t, a, got.Out)
 		}
 	}
-	if got := sample.run(t, "http://127.0.0.1:2", sandbox.APIKey, ""); got.exit != 1 || !strings.Contains(got.stderr, "failed: no_answer") {
-		t.Errorf("nobody there: exit %d, %s", got.exit, got.stderr)
+	if got := sample.Run(t, "http://127.0.0.1:2", sandbox.APIKey, nil); got.Exit != 1 || !strings.Contains(got.Stderr, "failed: no_answer") {
+		t.Errorf("nobody there: exit %d, %s", got.Exit, got.Stderr)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/programs"
 	reference "github.com/wesendall/wesendall-mcp/llm-reference"
 	"github.com/wesendall/wesendall-mcp/sandbox"
 )
@@ -115,7 +116,7 @@ func TestTheRequestsAreTakenAsTheyStand(t *testing.T) {
 		if len(found) != 1 {
 			t.Fatalf("%s has %d requests", e.Name, len(found))
 		}
-		a := newAPI(t, 5000)
+		a := programs.NewAPI(t, 5000)
 		head, body, _ := strings.Cut(strings.TrimSuffix(found[0], "\n"), "\n\n")
 		raw := strings.ReplaceAll(head, "base64(API_KEY:API_SECRET)",
 			base64.StdEncoding.EncodeToString([]byte(sandbox.APIKey+":"+sandbox.APISecret)))
@@ -124,7 +125,7 @@ func TestTheRequestsAreTakenAsTheyStand(t *testing.T) {
 		if err != nil || req.Host != strings.TrimPrefix(client.DefaultBaseURL, "https://") {
 			t.Fatalf("%s: %v\n%s", e.Name, err, raw)
 		}
-		out, err := http.NewRequestWithContext(t.Context(), req.Method, a.url+req.RequestURI, req.Body)
+		out, err := http.NewRequestWithContext(t.Context(), req.Method, a.URL+req.RequestURI, req.Body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,16 +145,16 @@ func TestTheRequestsAreTakenAsTheyStand(t *testing.T) {
 
 func TestTheQuickstartSendsAnSMS(t *testing.T) {
 	t.Parallel()
-	needs(t, runners["curl"].check...)
+	programs.Needs(t, "curl")
 	found := blocks(section(t, "overview"), "sh")
 	if len(found) != 1 {
 		t.Fatalf("%d commands", len(found))
 	}
-	a := newAPI(t, 5000)
-	if got := prepare(t, "curl", "sh", found[0]).run(t, a.url, sandbox.APIKey, ""); got.exit != 0 {
+	a := programs.NewAPI(t, 5000)
+	if got := programs.Prepare(t, "curl", "sh", found[0]).Run(t, a.URL, sandbox.APIKey, nil); got.Exit != 0 {
 		t.Errorf("%+v", got)
 	}
-	a.sent(t, 1, "Hello from Kampala", "+256700000010")
+	sent(t, a, 1, "Hello from Kampala", "+256700000010")
 }
 
 // The ways to count that the section names give the number that the API counts.
@@ -169,10 +170,10 @@ func TestTheWaysToCountUnitsAgree(t *testing.T) {
 	} {
 		t.Run(language, func(t *testing.T) {
 			t.Parallel()
-			needs(t, runners[language].check...)
+			programs.Needs(t, language)
 			contains(t, section(t, "units-and-price"), "`"+way.expression+"`")
-			got := prepare(t, language, way.extension, fmt.Sprintf(way.program, text, way.expression)).run(t, "", "", "")
-			if strings.TrimSpace(got.out) != want {
+			got := programs.Prepare(t, language, way.extension, fmt.Sprintf(way.program, text, way.expression)).Run(t, "", "", nil)
+			if strings.TrimSpace(got.Out) != want {
 				t.Errorf("%+v, want %s", got, want)
 			}
 		})
@@ -205,24 +206,24 @@ func TestTheSandboxIsAsDescribed(t *testing.T) {
 		{"| wallet `wal_other` | 403 `wallet_forbidden` |", send, "walletId", "wal_other", 403, 5000},
 	} {
 		contains(t, text, row.words)
-		a := newAPI(t, 5000)
+		a := programs.NewAPI(t, 5000)
 		values := map[string]any{}
 		for _, p := range row.endpoint.Params {
 			values[p.Name] = p.Example
 		}
 		values[row.name] = row.value
-		if status, body := a.ask(t, row.endpoint, values); status != row.status {
+		if status, body := ask(t, a, row.endpoint, values); status != row.status {
 			t.Errorf("%s: %d %s", row.words, status, body)
 		}
-		if got := a.balance(t); got != row.balance {
+		if got := balance(t, a); got != row.balance {
 			t.Errorf("%s: the wallet holds %d", row.words, got)
 		}
 	}
 	contains(t, text, "| recipient `+256700000408` | charged and sent, then the connection drops |")
-	a := newAPI(t, 5000)
-	_, err := a.call.Send(t.Context(), client.SendRequest{WalletID: sandbox.WalletID, Message: "Hi", Recipient: client.Recipients{"+256700000408"}})
+	a := programs.NewAPI(t, 5000)
+	_, err := a.Client.Send(t.Context(), client.SendRequest{WalletID: sandbox.WalletID, Message: "Hi", Recipient: client.Recipients{"+256700000408"}})
 	if err == nil {
 		t.Error("the send was answered")
 	}
-	a.sent(t, 1, "+256700000408")
+	sent(t, a, 1, "+256700000408")
 }

@@ -24,6 +24,7 @@ func TestTheRoomsImportWhatTheyMay(t *testing.T) {
 		"llm-reference":     {"client"},
 		"prompts":           {"llm-reference", "client"},
 		"server":            {"tools", "prompts", "llm-reference", protocol},
+		"internal/programs": {"client", "sandbox"}, // for tests alone
 		"cmd/wesendall-mcp": {"server", "tools", "prompts", "llm-reference", "guard", "client", "sandbox", protocol},
 	}
 	found := map[string]bool{}
