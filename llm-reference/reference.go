@@ -170,7 +170,8 @@ func endpoint(name string) (client.Endpoint, bool) {
 func Funcs() template.FuncMap {
 	return template.FuncMap{
 		"endpoints": client.Endpoints, "codes": client.Codes, "host": func() string { return client.DefaultBaseURL },
-		"limits": Limits, "json": compact, "body": body, "example": example, "query": query, "advice": Advice, "general": General, "check": Check,
+		"limits": Limits, "param": Param, "thousands": Thousands,
+		"json": compact, "body": body, "example": example, "query": query, "advice": Advice, "general": General, "check": Check,
 		"codesOf": Codes, "refusals": refusals,
 		"camel": camel, "pad": pad, "js": javascript.write, "py": python.write, "php": php.write, "go": golang.write,
 	}
@@ -190,25 +191,33 @@ func execute(t *template.Template, name string, data any) string {
 	return b.String()
 }
 
+// Param is a parameter of an endpoint by their names.
+func Param(name, param string) client.Param {
+	e, _ := endpoint(name)
+	at := slices.IndexFunc(e.Params, func(p client.Param) bool { return p.Name == param })
+	return e.Params[at]
+}
+
 // Limits says in words what a parameter's value may be.
 func Limits(p client.Param) string {
 	unit := map[string]string{"string": " UTF-16 code units", "array": " items"}[p.Type]
 	var text string
 	switch {
 	case p.Min > 0 && p.Max > 0:
-		text = thousands(p.Min) + " to " + thousands(p.Max) + unit
+		text = Thousands(p.Min) + " to " + Thousands(p.Max) + unit
 	case p.Min == 1 && p.Type != "number":
 		text = "not empty"
 	case p.Min > 0:
-		text = "from " + thousands(p.Min) + unit
+		text = "from " + Thousands(p.Min) + unit
 	}
 	if p.Default != 0 {
-		text += "; default " + thousands(p.Default)
+		text += "; default " + Thousands(p.Default)
 	}
 	return strings.TrimPrefix(text, "; ")
 }
 
-func thousands(n int64) string {
+// Thousands writes a number with commas.
+func Thousands(n int64) string {
 	text := strconv.FormatInt(n, 10)
 	for i := len(text) - 3; i > 0; i -= 3 {
 		text = text[:i] + "," + text[i:]

@@ -170,18 +170,19 @@ func (b *briefing) cover(d *reference.Document) {
 		"Write down what is to be sent *before* the call, and the outcome after it. After a crash, what has no outcome is unknown.")
 	when(spends && has["list_sms_history"] && b.Sends, &b.Rules, "An unknown send is looked up in the history and the balance by a person or a later job. A message that is not there yet proves nothing.")
 
+	text, amount := reference.Param("send_sms", "message"), reference.Param("topup_wallet", "amount")
 	when(b.Sends, &b.Tests,
 		"a send takes units × recipients × 35 from the balance",
 		"recipient `+256700000502`: 502 `send_failed`, refunded; one repeat for a single number, none otherwise; then refused",
 		"recipient `+256700000500`: 500 `internal_error`; unknown, after exactly one request",
 		"recipient `+256700000408`: sent and charged, then the connection drops; unknown, after exactly one request",
-		"1,600 code units pass and 1,601 are refused before any request"+map[bool]string{true: "; the same number in two forms is sent to once"}[b.Recipients],
+		reference.Thousands(text.Max)+" code units pass and "+reference.Thousands(text.Max+1)+" are refused before any request"+map[bool]string{true: "; the same number in two forms is sent to once"}[b.Recipients],
 		"`--balance 0`: 402 `insufficient_balance`, refused")
 	when(has["send_group_sms"], &b.Tests, "the sandbox has a group `grp_customers` of two contacts; add one of the numbers above to try a failure")
 	when(has["topup_wallet"], &b.Tests,
 		"any payer but these approves after a second: the balance grows, and the wait ends",
 		"payer `+256700000001` declines and `+256700000002` never answers: the wait ends at its limit and says that nothing has arrived yet",
-		"amounts 499 and 10,000,001 are refused before any request")
+		"amounts "+reference.Thousands(amount.Min-1)+" and "+reference.Thousands(amount.Max+1)+" are refused before any request")
 	when(true, &b.Tests, "key `sk_test_revoked`: 401 `key_revoked`; wallet `wal_other`: 403 `wallet_forbidden`; both refused")
 	when(true, &b.Tests, "no output and no log ever holds the secret")
 	b.Tests = append(b.Tests, b.UseCase.Tests...)

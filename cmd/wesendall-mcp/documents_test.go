@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
 	reference "github.com/wesendall/wesendall-mcp/llm-reference"
 	"github.com/wesendall/wesendall-mcp/prompts"
 )
@@ -67,5 +69,41 @@ func TestTheReferenceShowsTheBlockOfTheSandbox(t *testing.T) {
 	}
 	if port == "" || !strings.Contains(testing.Text, "```sh\n"+block+"```\n") || !strings.Contains(testing.Text, "wesendall-mcp sandbox --addr 127.0.0.1:8787") {
 		t.Errorf("it printed port %q and\n%s", port, block)
+	}
+}
+
+func TestAnAgentReadsTheDocumentsThroughTheBinary(t *testing.T) {
+	t.Parallel()
+	for _, era := range eras {
+		t.Run(era, func(t *testing.T) {
+			t.Parallel()
+			s := connect(t, era, program(t, nil)) // without credentials
+			resources, err := s.ListResources(t.Context(), nil)
+			if err != nil || len(resources.Resources) < 10 {
+				t.Fatalf("%+v, %v", resources, err)
+			}
+			for _, uri := range []string{resources.Resources[0].URI, "wesendall://reference", "wesendall://reference/errors", "wesendall://examples/php/topup_wallet"} {
+				if r, err := s.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: uri}); err != nil || len(r.Contents) != 1 || len(r.Contents[0].Text) < 1000 {
+					t.Errorf("%s: %+v, %v", uri, r, err)
+				}
+			}
+			if _, err := s.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: "wesendall://reference/faq"}); err == nil || !strings.Contains(err.Error(), "overview, authentication") {
+				t.Error(err)
+			}
+			list, err := s.ListPrompts(t.Context(), nil)
+			if err != nil || len(list.Prompts) != 4 {
+				t.Fatalf("%+v, %v", list, err)
+			}
+			got, err := s.GetPrompt(t.Context(), &mcp.GetPromptParams{Name: list.Prompts[0].Name, Arguments: map[string]string{"language": "Ruby", "framework": "Rails", "use_case": "bulk"}})
+			if err != nil || len(got.Messages) != 1 || !strings.Contains(got.Messages[0].Content.(*mcp.TextContent).Text, "with Rails") {
+				t.Errorf("%+v, %v", got, err)
+			}
+			done, err := s.Complete(t.Context(), &mcp.CompleteParams{
+				Ref: &mcp.CompleteReference{Type: "ref/resource", URI: "wesendall://reference/{section}"}, Argument: mcp.CompleteParamsArgument{Name: "section", Value: "t"},
+			})
+			if err != nil || len(done.Completion.Values) != 2 {
+				t.Errorf("%+v, %v", done, err)
+			}
+		})
 	}
 }
