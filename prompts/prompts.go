@@ -170,7 +170,7 @@ type Data struct {
 
 const (
 	mostData  = 2000 // characters
-	leastData = 700  // which the longest briefing leaves
+	leastData = 650  // which the longest briefing leaves
 	around    = 300  // what is said around the data, at most
 )
 
