@@ -22,6 +22,9 @@ type Error struct {
 	RetryAfter int          `json:"retry_after,omitempty"` // seconds, as the server asked
 	Next       string       `json:"next,omitempty"`        // the tool to call
 	RequestID  string       `json:"request_id,omitempty"`
+	Quote      *Quote       `json:"quote,omitempty"`   // of a spend that a person must agree to
+	Overlap    []string     `json:"overlap,omitempty"` // the numbers that were covered before
+	Question   string       `json:"-"`                 // to put to a person about the quote
 	Attempts   int          `json:"attempts,omitempty"`
 }
 

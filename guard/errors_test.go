@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -21,19 +22,19 @@ var calls = map[string]func(context.Context, *Guard) error{
 		return err
 	},
 	"topup_wallet": func(ctx context.Context, g *Guard) error {
-		_, err := g.TopUp(ctx, client.TopUpRequest{WalletID: "w", Amount: 500, PhoneNumber: "+256 700 000 010"})
+		_, err := g.TopUp(ctx, client.TopUpRequest{WalletID: "w", Amount: 500, PhoneNumber: "+256 700 000 010"}, How{})
 		return err
 	},
 	"send_sms": func(ctx context.Context, g *Guard) error {
-		_, err := g.Send(ctx, client.SendRequest{WalletID: "w", Message: "Hi", Recipient: client.Recipients{"+256700000010"}})
+		_, err := g.Send(ctx, client.SendRequest{WalletID: "w", Message: "Hi", Recipient: client.Recipients{"+256700000010"}}, How{})
 		return err
 	},
 	"send_sms to several": func(ctx context.Context, g *Guard) error {
-		_, err := g.Send(ctx, client.SendRequest{WalletID: "w", Message: "Hi", Recipient: client.Recipients{"0700000010 0700000011"}})
+		_, err := g.Send(ctx, client.SendRequest{WalletID: "w", Message: "Hi", Recipient: client.Recipients{"0700000010 0700000011"}}, How{})
 		return err
 	},
 	"send_group_sms": func(ctx context.Context, g *Guard) error {
-		_, err := g.SendGroup(ctx, client.GroupSendRequest{WalletID: "w", GroupID: "g", Message: "Hi"})
+		_, err := g.SendGroup(ctx, client.GroupSendRequest{WalletID: "w", GroupID: "g", Message: "Hi"}, How{})
 		return err
 	},
 	"list_sms_history": func(ctx context.Context, g *Guard) error {
@@ -63,7 +64,29 @@ func guarded(t *testing.T, answer http.HandlerFunc) *Guard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(c)
+	return New(c, without(t))
+}
+
+// without are options that ask nobody and have a ledger of their own.
+func without(t *testing.T) Options {
+	t.Helper()
+	o := Defaults()
+	o.Confirm, o.Rate = Off, 0
+	return o
+}
+
+// priced answers the reads that come before a spend, and leaves the rest.
+func priced(rest http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, q *http.Request) {
+		switch q.Method + " " + q.URL.Path {
+		case "GET /api/v1/account/balance":
+			_, _ = io.WriteString(w, `{"success":true,"data":{"wallet_id":"w","balance":100000,"currency":"UGX","cost_per_sms":35}}`)
+		case "GET /api/v1/groups":
+			_, _ = io.WriteString(w, `{"success":true,"data":{"groups":[{"id":"g","title":"G","contact_count":3}]}}`)
+		default:
+			rest(w, q)
+		}
+	}
 }
 
 func fails(t *testing.T, g *Guard, call string) *Error {
@@ -124,7 +147,11 @@ func TestEveryFailureHasItsCode(t *testing.T) {
 		for call := range strings.SplitSeq(c.calls, ", ") {
 			t.Run(c.name+", "+call, func(t *testing.T) {
 				t.Parallel()
-				e := fails(t, guarded(t, c.answer), call)
+				answer := c.answer
+				if strings.HasPrefix(call, "send") || call == "topup_wallet" {
+					answer = priced(answer)
+				}
+				e := fails(t, guarded(t, answer), call)
 				if e.Code != c.code || e.Money != c.money || e.Retry != c.retry || e.Next != c.next {
 					t.Errorf("%+v", e)
 				}
@@ -143,7 +170,7 @@ func TestNobodyThereMeansNothingSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, call := range []string{"topup_wallet", "send_sms", "send_group_sms", "create_group"} {
-		e := fails(t, New(c), call)
+		e := fails(t, New(c, without(t)), call)
 		if e.Code != Unreachable || e.Money != client.NotCharged || !strings.Contains(e.Message, "Nothing was sent") {
 			t.Errorf("%s: %+v", call, e)
 		}

@@ -1,28 +1,107 @@
 package guard
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
-	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/nyaruka/phonenumbers"
 )
 
-// Recipients are the numbers of a list, each once and without the spaces and
-// dashes that people write. "0772 123 456" is one number: the vendor splits at
-// spaces too, so what is sent has none left.
-func Recipients(list []string) client.Recipients {
-	var numbers client.Recipients
+// region is where a number without a country code is from.
+const region = "UG"
+
+// Refused is a number that nothing can be sent to.
+type Refused struct {
+	Number string `json:"number"`
+	Reason string `json:"reason"`
+}
+
+// numbers are the phone numbers of a list.
+type numbers struct {
+	e164    []string // each once, in the order of the list
+	refused []Refused
+	notes   []string // on those that are possible, but in no numbering plan
+}
+
+// read finds the numbers of a list, in E.164 and each once. "0772 123 456" is
+// one number; the vendor splits at spaces, so what is sent has none left.
+func read(list []string) numbers {
+	var n numbers
 	for _, entry := range list {
 		for part := range strings.FieldsFuncSeq(entry, func(r rune) bool { return strings.ContainsRune(",;\r\n\t", r) }) {
 			for _, number := range join(strings.Fields(part)) {
-				if !slices.Contains(numbers, number) {
-					numbers = append(numbers, number)
-				}
+				n.add(number)
 			}
 		}
 	}
-	return numbers
+	return n
+}
+
+func (n *numbers) add(text string) {
+	text = compact(text)
+	number, err := phonenumbers.Parse(text, region)
+	if err != nil {
+		n.refuse(text, "is not a phone number")
+		return
+	}
+	switch phonenumbers.IsPossibleNumberWithReason(number) {
+	case phonenumbers.IS_POSSIBLE:
+	case phonenumbers.TOO_SHORT, phonenumbers.IS_POSSIBLE_LOCAL_ONLY:
+		n.refuse(text, "has too few digits")
+		return
+	case phonenumbers.TOO_LONG:
+		n.refuse(text, "has too many digits")
+		return
+	case phonenumbers.INVALID_COUNTRY_CODE:
+		n.refuse(text, "has no country code that exists")
+		return
+	default:
+		n.refuse(text, "has a wrong number of digits")
+		return
+	}
+	e164 := phonenumbers.Format(number, phonenumbers.E164)
+	if slices.Contains(n.e164, e164) {
+		return
+	}
+	n.e164 = append(n.e164, e164)
+	if !phonenumbers.IsValidNumber(number) {
+		n.notes = append(n.notes, e164+" is in no numbering plan known here")
+	}
+}
+
+func (n *numbers) refuse(number, reason string) {
+	n.refused = append(n.refused, Refused{number, reason})
+}
+
+// outside refuses numbers of other countries than these calling codes.
+func (n numbers) outside(countries []string) []string {
+	var outside []string
+	for _, e164 := range n.e164 {
+		number, err := phonenumbers.Parse(e164, region)
+		if err != nil || !slices.Contains(countries, strconv.Itoa(int(number.GetCountryCode()))) {
+			outside = append(outside, e164)
+		}
+	}
+	return outside
+}
+
+// faults are sentences about what was refused, for an argument.
+func (n numbers) faults(argument string) []string {
+	var faults []string
+	for _, r := range n.refused {
+		faults = append(faults, fmt.Sprintf("%s: %q %s", argument, shorten(r.Number), r.Reason))
+	}
+	return faults
+}
+
+func shorten(text string) string {
+	if runes := []rune(text); len(runes) > 40 {
+		return string(runes[:40]) + "…"
+	}
+	return text
 }
 
 // join makes numbers of the pieces between spaces. A piece begins a new number

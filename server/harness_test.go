@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -46,11 +47,17 @@ func (f *fake) Send(ctx context.Context, _ client.SendRequest) (*client.Response
 	return &client.Response{Data: json.RawMessage(`{"sent":true}`), Attempts: 1}, nil
 }
 
-func (f *fake) Balance(ctx context.Context, _ client.BalanceRequest) (*client.Response, error) {
+// Balance is what the guard asks before a send.
+func (f *fake) Balance(context.Context, client.BalanceRequest) (*client.Response, error) {
+	return &client.Response{Data: json.RawMessage(`{"balance":1000000,"cost_per_sms":1}`), Attempts: 1}, nil
+}
+
+// History is slow, and is cancelled as a read is.
+func (f *fake) History(ctx context.Context, _ client.HistoryRequest) (*client.Response, error) {
 	f.started <- struct{}{}
 	select {
 	case <-f.release:
-		return &client.Response{Data: json.RawMessage(`{"balance":1,"cost_per_sms":1}`), Attempts: 1}, nil
+		return &client.Response{Data: json.RawMessage(`{"messages":[]}`), Attempts: 1}, nil
 	case <-ctx.Done():
 		return nil, &client.Error{Endpoint: "get_balance", Message: "cancelled"}
 	}
@@ -59,7 +66,9 @@ func (f *fake) Balance(ctx context.Context, _ client.BalanceRequest) (*client.Re
 // newServer is a server over an API.
 func newServer(t testing.TB, api guard.API) *Server {
 	t.Helper()
-	set, err := tools.New(tools.Options{API: api, Wallet: "wal_1"})
+	o := guard.Defaults()
+	o.Rate = 0
+	set, err := tools.New(tools.Options{API: api, Wallet: "wal_1", Guard: &o})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,6 +154,9 @@ func call(id, tool, arguments string) string {
 }
 
 const sendArguments = `{"recipient":"0700000010","message":"Hi"}`
+
+// sendOf are arguments of a send that is not like the others. Its price is UGX 1.
+func sendOf(i int) string { return fmt.Sprintf(`{"recipient":"0700000010","message":"Hi %d"}`, i) }
 
 // modern is a line of the era without a handshake.
 func modern(id, method, params string) string {

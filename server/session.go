@@ -1,6 +1,10 @@
 package server
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -12,15 +16,83 @@ import (
 type session struct {
 	notifications chan mcp.JSONRPCNotification
 	initialized   atomic.Bool
+	requests      chan mcp.JSONRPCMessage // from this side, to be written
+	ended         chan struct{}           // closed when no answer can come any more
 
 	mu           sync.Mutex
 	client       mcp.Implementation
 	capabilities mcp.ClientCapabilities
 	version      string
+	asked        int
+	waiting      map[string]chan json.RawMessage // for the answers to requests, by id
 }
 
 func newSession() *session {
-	return &session{notifications: make(chan mcp.JSONRPCNotification, 64)}
+	return &session{
+		notifications: make(chan mcp.JSONRPCNotification, 64), requests: make(chan mcp.JSONRPCMessage),
+		ended: make(chan struct{}), waiting: map[string]chan json.RawMessage{},
+	}
+}
+
+var errNoAnswer = errors.New("the client did not answer")
+
+// RequestElicitation puts a question to the client's person, and waits for what
+// they say.
+func (s *session) RequestElicitation(ctx context.Context, q mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
+	answer := make(chan json.RawMessage, 1)
+	s.mu.Lock()
+	s.asked++
+	id := fmt.Sprintf("ask-%d", s.asked)
+	s.waiting[id] = answer
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.waiting, id)
+		s.mu.Unlock()
+	}()
+	select {
+	case s.requests <- mcp.JSONRPCRequest{JSONRPC: mcp.JSONRPC_VERSION, ID: mcp.NewRequestId(id), Request: mcp.Request{Method: string(mcp.MethodElicitationCreate)}, Params: q.Params}:
+	case <-s.ended:
+		return nil, errNoAnswer
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case raw := <-answer:
+		var a struct {
+			Result *mcp.ElicitationResult `json:"result"`
+		}
+		if json.Unmarshal(raw, &a) != nil || a.Result == nil {
+			return nil, errNoAnswer
+		}
+		return a.Result, nil
+	case <-s.ended:
+		return nil, errNoAnswer
+	case <-ctx.Done():
+		// The question is of no more use: a host may take it off the screen.
+		var gone mcp.JSONRPCNotification
+		gone.JSONRPC, gone.Method = mcp.JSONRPC_VERSION, string(mcp.MethodNotificationCancelled)
+		gone.Params.AdditionalFields = map[string]any{"requestId": id, "reason": "nobody answered in time"}
+		select {
+		case s.notifications <- gone:
+		default:
+		}
+		return nil, ctx.Err()
+	}
+}
+
+// deliver gives an answer to whoever waits for it.
+func (s *session) deliver(id, raw json.RawMessage) {
+	var name string
+	if json.Unmarshal(id, &name) != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if answer, ok := s.waiting[name]; ok {
+		delete(s.waiting, name)
+		answer <- raw
+	}
 }
 
 func (s *session) SessionID() string { return "stdio" }

@@ -89,6 +89,7 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 			running = false
 		}
 	}
+	close(c.session.ended) // nobody will answer a question any more
 	c.drain()
 	close(c.answers)
 	<-written
@@ -143,6 +144,8 @@ func (c *connection) write(out io.Writer) {
 		select {
 		case n := <-c.session.notifications:
 			put(n)
+		case q := <-c.session.requests:
+			put(q)
 		case answer, ok := <-c.answers:
 			for waiting := true; waiting; {
 				select {
@@ -176,7 +179,7 @@ func (c *connection) take(ctx context.Context, l line) {
 	case refused != nil:
 		c.answers <- refused.message()
 	case m.method == "":
-		// A response to a request that this server never made.
+		c.session.deliver(m.id, m.raw)
 	case m.id == nil:
 		c.notice(ctx, m)
 	default:

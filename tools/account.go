@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/guard"
 )
 
 // Balance is the result of get_balance.
@@ -36,14 +37,28 @@ func balance() Tool {
 		})
 }
 
+// TopUp is the result of topup_wallet.
+type TopUp struct {
+	Result
+	Quote *guard.Quote `json:"quote,omitempty"` // of a dry run, instead of all else
+}
+
 func topUp() Tool {
 	return define("topup_wallet", "Top up by Mobile Money",
 		"Asks a payer's phone for real money (Mobile Money). The wallet is credited only after the payer enters the PIN: accepted is not paid. No call tells when; compare get_balance after a minute. Ask your user first. Never repeat it unless the result says nothing was charged.",
-		func(ctx context.Context, c *call, r client.TopUpRequest) (Result, error) {
-			response, err := c.guard.TopUp(ctx, r)
-			if err != nil {
-				return Result{}, err
+		func(ctx context.Context, c *call, r struct {
+			client.TopUpRequest
+			Spend
+		}) (TopUp, error) {
+			receipt, err := c.guard.TopUp(ctx, r.TopUpRequest, c.how(r.Spend))
+			switch {
+			case err != nil:
+				return TopUp{}, err
+			case receipt.Response == nil:
+				result, quote := c.quoted(receipt.Quote)
+				return TopUp{result, quote}, nil
 			}
-			return c.result(response, fmt.Sprintf("The payer was asked for UGX %d. The wallet is credited once the payer approves on the phone.", r.Amount)), nil
+			summary := fmt.Sprintf("The payer was asked for UGX %d. The wallet is credited once the payer approves on the phone.", r.Amount)
+			return TopUp{Result: c.result(receipt.Response, summary)}, nil
 		})
 }

@@ -24,6 +24,11 @@ type call struct {
 	sandbox   bool
 	attempts  int
 	requestID string
+
+	modern bool         // speaks 2026-07-28
+	ask    guard.Asker  // nil: nobody can be asked
+	answer guard.Answer // of a person, to an earlier question
+	state  string       // the quote that the question was about
 }
 
 // Register adds the tools to an MCP server. Order puts a list in the
@@ -41,7 +46,7 @@ func (s *Set) Register(m *server.MCPServer) {
 				IdempotentHint: &hints.Idempotent, OpenWorldHint: &hints.OpenWorld,
 			},
 		}, func(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-			return s.answer(ctx, t, r.Params.RawArguments), nil
+			return s.answer(ctx, t, r), nil
 		})
 	}
 }
@@ -60,10 +65,11 @@ func (s *Set) Order(list []mcp.Tool) []mcp.Tool {
 
 // answer runs a tool and writes down what came. It never fails: a failure is a
 // result too, so that the model sees it.
-func (s *Set) answer(ctx context.Context, t served, raw json.RawMessage) *mcp.CallToolResult {
+func (s *Set) answer(ctx context.Context, t served, r mcp.CallToolRequest) *mcp.CallToolResult {
 	start := time.Now()
 	c := &call{guard: s.guard, sandbox: s.options.Sandbox}
-	value, err := s.run(ctx, c, t, raw)
+	c.listen(ctx, r)
+	value, err := s.run(ctx, c, t, r.Params.RawArguments)
 	failure := failureOf(t, err)
 	outcome := "ok"
 	if failure != nil {
@@ -80,6 +86,9 @@ func (s *Set) answer(ctx context.Context, t served, raw json.RawMessage) *mcp.Ca
 		s.options.Log.LogAttrs(ctx, slog.LevelInfo, "call", slog.String("tool", t.Name),
 			slog.Duration("duration", time.Since(start).Round(time.Microsecond)), slog.String("outcome", outcome),
 			slog.Int("attempts", c.attempts), slog.String("request_id", c.requestID))
+	}
+	if failure != nil && failure.Question != "" && c.modern {
+		return question(failure)
 	}
 	return &mcp.CallToolResult{
 		Content:           []mcp.Content{mcp.NewTextContent(string(text))},

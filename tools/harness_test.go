@@ -6,7 +6,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	api "github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/guard"
 )
 
 // rig is a set of tools in front of an HTTP server that records what it is
@@ -22,6 +25,9 @@ import (
 type rig struct {
 	set  *Set
 	host *client.Client
+	// spending is set while a tool that spends is called: the reads that the
+	// guard then makes are answered here, and not recorded.
+	spending atomic.Bool
 
 	mu   sync.Mutex
 	seen []string // method, URI and body of each request
@@ -43,10 +49,41 @@ func newRig(t *testing.T, o Options, answer http.HandlerFunc) *rig {
 		t.Fatal(err)
 	}
 	if o.Missing == "" {
-		o.API = c
+		o.API = priced{c, &r.spending}
+	}
+	if o.Guard == nil {
+		o.Guard = unasked()
 	}
 	r.connect(t, o)
 	return r
+}
+
+// unasked are guard options that ask nobody, wait for nothing and allow all.
+func unasked() *guard.Options {
+	o := guard.Defaults()
+	o.Confirm, o.Rate = guard.Off, 0
+	o.Limits = guard.Limits{PerCall: 1 << 40, PerDay: 1 << 40, TopUp: 1 << 40, Recipients: 1 << 20}
+	return &o
+}
+
+// priced is an API whose wallet and group are known.
+type priced struct {
+	guard.API
+	spending *atomic.Bool
+}
+
+func (p priced) Balance(ctx context.Context, r api.BalanceRequest) (*api.Response, error) {
+	if p.spending.Load() {
+		return &api.Response{Data: json.RawMessage(`{"balance":100000,"cost_per_sms":35}`)}, nil
+	}
+	return p.API.Balance(ctx, r)
+}
+
+func (p priced) Groups(ctx context.Context, r api.GroupsRequest) (*api.Response, error) {
+	if p.spending.Load() {
+		return &api.Response{Data: json.RawMessage(`{"groups":[{"id":"grp_1","contact_count":3}]}`)}, nil
+	}
+	return p.API.Groups(ctx, r)
 }
 
 func (r *rig) connect(t *testing.T, o Options) {
@@ -93,6 +130,7 @@ func (r reply) get(name string) string {
 
 func (r *rig) call(t *testing.T, tool, arguments string) reply {
 	t.Helper()
+	r.spending.Store(strings.HasPrefix(tool, "send") || tool == "topup_wallet")
 	var q mcp.CallToolRequest
 	q.Params.Name, q.Params.Arguments = tool, json.RawMessage(arguments)
 	result, err := r.host.CallTool(t.Context(), q)

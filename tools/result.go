@@ -16,7 +16,7 @@ type Result struct {
 	Summary string `json:"summary"`
 	Sandbox bool   `json:"sandbox,omitempty"` // the money and the phones were not real
 	// Data is the API's own, untouched but for invisible characters.
-	Data      json.RawMessage            `json:"data"`
+	Data      json.RawMessage            `json:"data,omitempty"`
 	Meta      map[string]json.RawMessage `json:"meta,omitempty"` // what the API put beside the data
 	RequestID string                     `json:"request_id,omitempty"`
 }

@@ -30,6 +30,9 @@ func (t Tool) schemas(wallet bool) (input, output json.RawMessage) {
 	out := reflectSchema(t.out, true)
 	out.Required = nil // an error is a result of the same tool, and some clients check it too
 	out.Properties.Set("data", &jsonschema.Schema{Extras: map[string]any{}})
+	if _, quotes := out.Properties.Get("quote"); quotes {
+		out.Properties.Set("quote", &jsonschema.Schema{Type: "object"}) // to be read, and not to be paid for in every conversation
+	}
 	out.Properties.Delete("meta")
 	return marshal(in), marshal(out)
 }

@@ -11,37 +11,50 @@ import (
 // Sent is the result of the two sends.
 type Sent struct {
 	Result
-	Recipients int `json:"recipients,omitempty"` // numbers after duplicates went out; absent for a group
-	Units      int `json:"units"`                // billed for each recipient
+	Recipients    int          `json:"recipients,omitempty"`     // numbers after duplicates went out
+	Units         int          `json:"units,omitempty"`          // billed for each recipient
+	EstimatedCost int64        `json:"estimated_cost,omitempty"` // UGX
+	Quote         *guard.Quote `json:"quote,omitempty"`          // of a dry run, instead of all else
 }
 
 func send() Tool {
 	return define("send_sms", "Send SMS",
 		"Texts real phones and charges the wallet: units × recipients × cost_per_sms, one unit for each 160 UTF-16 code units begun. Check the price with get_balance first. Accepted is not delivered. On outcome_unknown never send again: look at list_sms_history.",
-		func(ctx context.Context, c *call, r client.SendRequest) (Sent, error) {
-			sent, err := c.guard.Send(ctx, r)
-			if err != nil {
-				return Sent{}, err
-			}
-			summary := fmt.Sprintf("Accepted for %s, %s each.", count(sent.Recipients, "recipient"), count(sent.Units, "unit"))
-			return c.sent(sent, summary), nil
+		func(ctx context.Context, c *call, r struct {
+			client.SendRequest
+			Spend
+		}) (Sent, error) {
+			receipt, err := c.guard.Send(ctx, r.SendRequest, c.how(r.Spend))
+			return c.sent(receipt, err)
 		})
 }
 
 func sendGroup() Tool {
 	return define("send_group_sms", "Send SMS to a group",
 		"Texts every contact of a saved group (list_groups tells how many) and charges the wallet for each, as send_sms does. On outcome_unknown never send again: look at list_sms_history.",
-		func(ctx context.Context, c *call, r client.GroupSendRequest) (Sent, error) {
-			sent, err := c.guard.SendGroup(ctx, r)
-			if err != nil {
-				return Sent{}, err
-			}
-			return c.sent(sent, fmt.Sprintf("Accepted for the whole group, %s each.", count(sent.Units, "unit"))), nil
+		func(ctx context.Context, c *call, r struct {
+			client.GroupSendRequest
+			Spend
+		}) (Sent, error) {
+			receipt, err := c.guard.SendGroup(ctx, r.GroupSendRequest, c.how(r.Spend))
+			return c.sent(receipt, err)
 		})
 }
 
-func (c *call) sent(s *guard.Sent, summary string) Sent {
-	return Sent{c.result(s.Response, summary), s.Recipients, s.Units}
+func (c *call) sent(r *guard.Receipt, err error) (Sent, error) {
+	switch {
+	case err != nil:
+		return Sent{}, err
+	case r.Response == nil:
+		result, quote := c.quoted(r.Quote)
+		return Sent{Result: result, Quote: quote}, nil
+	}
+	to := "the whole group"
+	if r.Quote.Recipients > 0 {
+		to = count(r.Quote.Recipients, "recipient")
+	}
+	summary := fmt.Sprintf("Accepted for %s, %s each: about UGX %d. UGX %d are left of today's budget.", to, count(r.Quote.Units, "unit"), r.Quote.Total, r.Left)
+	return Sent{c.result(r.Response, summary), r.Quote.Recipients, r.Quote.Units, r.Quote.Total, nil}, nil
 }
 
 func history() Tool {

@@ -79,12 +79,13 @@ func define[In, Out any](name, title, description string, run func(context.Conte
 
 // Options say which tools are served, and on what.
 type Options struct {
-	API      guard.API // nil answers not_configured
-	Missing  string    // what must be set, where API is nil
-	Wallet   string    // pins the wallet; "" leaves only the reads, with an argument
-	Sandbox  bool      // results say so
-	ReadOnly bool      // keeps the reads
-	Only     []string  // names; nil is all
+	API      guard.API      // nil answers not_configured
+	Guard    *guard.Options // nil is its defaults
+	Missing  string         // what must be set, where API is nil
+	Wallet   string         // pins the wallet; "" leaves only the reads, with an argument
+	Sandbox  bool           // results say so
+	ReadOnly bool           // keeps the reads
+	Only     []string       // names; nil is all
 	Log      *slog.Logger
 }
 
@@ -114,7 +115,11 @@ const (
 func New(o Options) (*Set, error) {
 	s := &Set{options: o, slots: make(chan struct{}, atOnce), queue: make(chan struct{}, atOnce+waiting)}
 	if o.API != nil {
-		s.guard = guard.New(o.API)
+		if o.Guard == nil {
+			defaults := guard.Defaults()
+			o.Guard = &defaults
+		}
+		s.guard = guard.New(o.API, *o.Guard)
 	}
 	var names []string
 	for _, t := range Inventory() {
@@ -145,6 +150,14 @@ func (s *Set) Names() []string {
 // Listed tells whether a tool is shown: read-only hides what changes anything,
 // and still answers it, for a model may remember it from another server.
 func (s *Set) Listed(t Tool) bool { return !s.options.ReadOnly || t.Endpoint.Effect == client.Reads }
+
+// Close closes what the guard opened.
+func (s *Set) Close() error {
+	if s.guard == nil {
+		return nil
+	}
+	return s.guard.Close()
+}
 
 // Shows tells whether the tool of a name is served and shown.
 func (s *Set) Shows(name string) bool {

@@ -84,7 +84,12 @@ func TestAnAgentSendsAnSMSThroughTheBinary(t *testing.T) {
 			call("add_contacts", map[string]any{"groupId": group, "contacts": []any{map[string]any{"phone": "0700 000 010", "name": "S"}}})
 			call("list_groups", map[string]any{})
 			call("send_group_sms", map[string]any{"groupId": group, "message": "Hi"})
-			call("topup_wallet", map[string]any{"amount": 500, "phone_number": "+256700000002"})
+			asked, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "topup_wallet", Arguments: map[string]any{"amount": 500, "phone_number": "+256700000002"}})
+			if err != nil || !asked.IsError || structured(t, asked)["code"] != "confirmation_required" {
+				t.Fatalf("%+v, %v", asked, err)
+			}
+			quote := structured(t, asked)["quote"].(map[string]any)["id"]
+			call("topup_wallet", map[string]any{"amount": 500, "phone_number": "+256700000002", "quote": quote})
 			if page := call("list_sms_history", map[string]any{"per_page": 10}); !strings.Contains(fmt.Sprint(page), "Hello from Kampala") {
 				t.Errorf("%v", page)
 			}
@@ -141,10 +146,10 @@ func callLine(id int, tool, arguments string) string {
 func TestRequestsThatArePipedInAreAllAnswered(t *testing.T) {
 	t.Parallel()
 	env, url := upstream(t)
-	c := program(t, env)
+	c := program(t, append(env, "WESENDALL_CONFIRM=off", "WESENDALL_RATE=0"))
 	lines := []string{helloLine}
 	for i := range 40 {
-		lines = append(lines, callLine(i+1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`))
+		lines = append(lines, callLine(i+1, "send_sms", fmt.Sprintf(`{"recipient":"+256700000010","message":"Hi %d"}`, i)))
 	}
 	c.Stdin = strings.NewReader(strings.Join(lines, "\n"))
 	var out, stderr bytes.Buffer
@@ -334,7 +339,7 @@ func TestAPersonInATerminalIsToldWhatItIs(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	for _, want := range []string{"MCP server", "wallet wal_sandbox", "claude mcp add", "Waiting", "Accepted for 1 recipient, 1 unit each.", "  \"summary\""} {
+	for _, want := range []string{"MCP server", "wallet wal_sandbox", "claude mcp add", "Waiting", "Accepted for 1 recipient, 1 unit each: about UGX 35. ", "  \"summary\""} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("no %q in %s", want, out)
 		}

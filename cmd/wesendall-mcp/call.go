@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/mark3labs/mcp-go/client"
 	"github.com/mark3labs/mcp-go/client/transport"
@@ -21,6 +23,7 @@ import (
 type callCmd struct {
 	Tool      string `arg:"" help:"The tool's name."`
 	Arguments string `arg:"" optional:"" default:"{}" help:"Its arguments as a JSON object, or - to read them from stdin."`
+	Yes       bool   `help:"Agree to what a person is asked. It lifts no limit."`
 }
 
 // Run calls one tool as a host would: a client and the server, in one process.
@@ -45,7 +48,7 @@ func (c callCmd) Run(ctx context.Context, w world, s *settings) error {
 	if err != nil {
 		return err
 	}
-	result, err := callTool(ctx, srv, c.Tool, json.RawMessage(arguments))
+	result, err := callTool(ctx, srv, c.person(w), c.Tool, json.RawMessage(arguments))
 	if err != nil {
 		if errors.Is(err, mcp.ErrInvalidParams) { // such as a tool that does not exist
 			return usageError{err}
@@ -55,8 +58,38 @@ func (c callCmd) Run(ctx context.Context, w world, s *settings) error {
 	return show(w, result)
 }
 
+// person is who is asked: whoever is at the terminal, or nobody.
+func (c callCmd) person(w world) client.ElicitationHandler {
+	if !c.Yes && (!isatty.IsTerminal(w.in.Fd()) || !isatty.IsTerminal(w.out.Fd())) {
+		return nil
+	}
+	return asker{w, c.Yes}
+}
+
+type asker struct {
+	world
+	yes bool
+}
+
+// Elicit puts the question on the terminal.
+func (a asker) Elicit(_ context.Context, q mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
+	answer := &mcp.ElicitationResult{}
+	answer.Action = mcp.ElicitationResponseActionAccept
+	if a.yes {
+		return answer, nil
+	}
+	if _, err := fmt.Fprintf(a.err, "%s [y/N] ", q.Params.Message); err != nil {
+		return nil, err
+	}
+	said, _ := bufio.NewReader(a.in).ReadString('\n') // the end of input is a no
+	if said = strings.ToLower(strings.TrimSpace(said)); said != "y" && said != "yes" {
+		answer.Action = mcp.ElicitationResponseActionDecline
+	}
+	return answer, nil
+}
+
 // callTool speaks the protocol with a server over two pipes.
-func callTool(ctx context.Context, srv *server.Server, tool string, arguments json.RawMessage) (*mcp.CallToolResult, error) {
+func callTool(ctx context.Context, srv *server.Server, person client.ElicitationHandler, tool string, arguments json.RawMessage) (*mcp.CallToolResult, error) {
 	toServer, requests := io.Pipe()
 	answers, fromServer := io.Pipe()
 	served := make(chan error, 1)
@@ -66,7 +99,11 @@ func callTool(ctx context.Context, srv *server.Server, tool string, arguments js
 	}()
 	// A signal stops the server's reading; the call that it has is answered.
 	lasting := context.WithoutCancel(ctx)
-	host := client.NewClient(transport.NewIO(answers, requests, io.NopCloser(bytes.NewReader(nil))))
+	var options []client.ClientOption
+	if person != nil {
+		options = append(options, client.WithElicitationHandler(person))
+	}
+	host := client.NewClient(transport.NewIO(answers, requests, io.NopCloser(bytes.NewReader(nil))), options...)
 	if err := host.Start(lasting); err != nil {
 		return nil, err
 	}

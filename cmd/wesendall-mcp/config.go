@@ -1,18 +1,26 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
+	"math"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
+	"time"
 
+	"github.com/adrg/xdg"
 	"github.com/alecthomas/kong"
 	"github.com/joho/godotenv"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/guard"
 )
 
 // settings are the flags that every command has. A flag wins over the
@@ -23,6 +31,72 @@ type settings struct {
 	BaseURL  string   `help:"Where the API answers." env:"WESENDALL_BASE_URL" placeholder:"URL"`
 	ReadOnly bool     `help:"Serve only the tools that change nothing." env:"WESENDALL_READ_ONLY"`
 	Tools    []string `help:"Serve only these tools." env:"WESENDALL_TOOLS" placeholder:"NAME"`
+	safety
+}
+
+// safety are the limits on what may be spent. Money is in UGX.
+type safety struct {
+	MaxPerCall       int64         `group:"Safety" help:"The most that one send may cost (${default})." env:"WESENDALL_MAX_PER_CALL" default:"50000" placeholder:"UGX"`
+	MaxPerDay        int64         `group:"Safety" help:"The most that a day's sends may cost, in Kampala's time (${default})." env:"WESENDALL_MAX_PER_DAY" default:"100000" placeholder:"UGX"`
+	MaxTopup         int64         `group:"Safety" help:"The most that top-ups may ask for, in a call and in a day (${default})." env:"WESENDALL_MAX_TOPUP" default:"500000" placeholder:"UGX"`
+	MaxRecipients    int           `group:"Safety" help:"The most recipients of a send (${default})." env:"WESENDALL_MAX_RECIPIENTS" default:"1000" placeholder:"N"`
+	Confirm          guard.Mode    `group:"Safety" help:"How a person agrees: auto, elicit, quote or off (${default})." enum:"auto,elicit,quote,off" env:"WESENDALL_CONFIRM" default:"auto" placeholder:"MODE"`
+	ConfirmAbove     int64         `group:"Safety" help:"What may be sent within an hour without anybody being asked (${default})." env:"WESENDALL_CONFIRM_ABOVE" default:"1000" placeholder:"UGX"`
+	AllowedCountries []string      `group:"Safety" help:"Calling codes that may be reached (${default})." env:"WESENDALL_ALLOWED_COUNTRIES" default:"256" placeholder:"CODE"`
+	DuplicateWindow  time.Duration `group:"Safety" help:"For how long the same is not sent to the same again (${default})." env:"WESENDALL_DUPLICATE_WINDOW" default:"10m" placeholder:"TIME"`
+	Rate             float64       `group:"Safety" help:"Calls of the API a second; 0 is no limit (${default})." env:"WESENDALL_RATE" default:"10" placeholder:"N"`
+	Ledger           string        `group:"Safety" help:"The file that spends are written down in, or memory." env:"WESENDALL_LEDGER" placeholder:"PATH"`
+}
+
+// options are the guard's for an API.
+func (s *settings) options(base string, log *slog.Logger) (*guard.Options, error) {
+	for name, value := range map[string]int64{
+		"--max-per-call": s.MaxPerCall, "--max-per-day": s.MaxPerDay, "--max-topup": s.MaxTopup, "--max-recipients": int64(s.MaxRecipients),
+		"--confirm-above": s.ConfirmAbove, "--duplicate-window": int64(s.DuplicateWindow), "--rate": int64(math.Ceil(s.Rate)),
+	} {
+		if value < 0 {
+			return nil, usage("%s: must not be negative", name)
+		}
+	}
+	countries := make([]string, len(s.AllowedCountries))
+	for i, code := range s.AllowedCountries {
+		countries[i] = strings.TrimPrefix(strings.TrimSpace(code), "+")
+		if _, err := strconv.ParseUint(countries[i], 10, 16); err != nil {
+			return nil, usage("--allowed-countries: %q is not a calling code, such as 256", code)
+		}
+	}
+	path, err := s.ledger(base)
+	if err != nil {
+		return nil, err
+	}
+	return &guard.Options{
+		Base: base, Confirm: s.Confirm, Countries: countries, Rate: s.Rate, Log: log,
+		Limits: guard.Limits{
+			PerCall: s.MaxPerCall, PerDay: s.MaxPerDay, TopUp: s.MaxTopup, Recipients: s.MaxRecipients,
+			ConfirmAbove: s.ConfirmAbove, DuplicateWindow: s.DuplicateWindow,
+		},
+		Ledger: func(ctx context.Context) (*guard.Ledger, error) { return guard.OpenLedger(ctx, path) },
+	}, nil
+}
+
+// ledger is the ledger's file; "" is one in memory. The sandbox's money never
+// shares a ledger with the real, and the embedded sandbox's dies with it.
+func (s *settings) ledger(base string) (string, error) {
+	switch {
+	case s.Ledger == "memory", s.Sandbox && s.Ledger == "":
+		return "", nil
+	case s.Ledger != "":
+		return s.Ledger, nil
+	}
+	name := "ledger.db"
+	if base != client.DefaultBaseURL {
+		at, err := url.Parse(base)
+		if err != nil {
+			return "", err
+		}
+		name = "ledger-" + strings.NewReplacer(":", "-", "[", "", "]", "").Replace(at.Host) + ".db"
+	}
+	return filepath.Join(xdg.StateHome, "wesendall-mcp", name), nil
 }
 
 // credentials are the three values that a call needs.

@@ -78,6 +78,10 @@ func slow(t testing.TB) (env []string, arrived <-chan string, release chan<- str
 	came, let := make(chan string, 64), make(chan struct{}, 64)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		_, _ = io.Copy(io.Discard, q.Body)
+		if q.Method == http.MethodGet { // the price, before a send
+			_, _ = io.WriteString(w, `{"success":true,"data":{"balance":5000,"cost_per_sms":35}}`)
+			return
+		}
 		came <- q.URL.Path
 		select {
 		case <-let:

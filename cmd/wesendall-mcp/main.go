@@ -39,6 +39,7 @@ type cli struct {
 	Serve   serveCmd         `cmd:"" default:"1" help:"Serve MCP on stdin and stdout (what happens without a command)."`
 	Call    callCmd          `cmd:"" help:"Run one tool and print its result."`
 	Stand   sandboxCmd       `cmd:"" name:"sandbox" help:"Serve the stand-in API over HTTP until stopped."`
+	Book    ledgerCmd        `cmd:"" name:"ledger" help:"Show what was spent, or settle an outcome that is not known."`
 	Prompt  promptCmd        `cmd:"" help:"Print a briefing for a coding agent that is to integrate Wesendall."`
 	Docs    referenceCmd     `cmd:"" name:"reference" help:"Print the reference, or one section of it."`
 	Version kong.VersionFlag `help:"Print the version and exit."`

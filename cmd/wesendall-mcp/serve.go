@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -16,6 +17,7 @@ import (
 // backend is the API that the tools call.
 type backend struct {
 	tools.Options
+	base  string // URL
 	about string // for people
 	close func() error
 }
@@ -29,7 +31,7 @@ func (s *settings) backend(ctx context.Context, w world) (*backend, error) {
 		}
 		api, err := s.client(stand.URL(), sandbox.APIKey, client.NewSecret(sandbox.APISecret))
 		return &backend{
-			tools.Options{API: api, Wallet: sandbox.WalletID, Sandbox: true},
+			tools.Options{API: api, Wallet: sandbox.WalletID, Sandbox: true}, stand.URL(),
 			"the embedded sandbox, wallet " + sandbox.WalletID + "; nothing real is sent or charged", stand.Close,
 		}, err
 	}
@@ -41,7 +43,7 @@ func (s *settings) backend(ctx context.Context, w world) (*backend, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	b := &backend{about: "no wallet, for " + found.missing, close: func() error { return nil }}
+	b := &backend{base: api.BaseURL(), about: "no wallet, for " + found.missing, close: func() error { return nil }}
 	if found.missing != "" {
 		b.Missing = found.missing
 		return b, nil
@@ -62,10 +64,16 @@ func (*settings) client(base, key string, secret client.Secret) (*client.Client,
 // build makes the server of the settings.
 func (s *settings) build(b *backend, log *slog.Logger) (*server.Server, error) {
 	b.ReadOnly, b.Only, b.Log = s.ReadOnly, s.Tools, log
+	var err error
+	if b.Guard, err = s.options(b.base, log); err != nil {
+		return nil, err
+	}
 	set, err := tools.New(b.Options)
 	if err != nil {
 		return nil, usage("--tools: %w", err)
 	}
+	end := b.close
+	b.close = func() error { return errors.Join(set.Close(), end()) }
 	return server.New(server.Options{Version: version(), Tools: set, Log: log}), nil
 }
 

@@ -1,0 +1,562 @@
+package guard
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	_ "embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+//go:embed schema.sql
+var schema string
+
+// lockWait is how long a call waits for another process's transaction, which
+// takes milliseconds.
+const lockWait = 10 * time.Second
+
+// keep is how long rows with a known outcome are kept. Those without are never
+// pruned.
+const keep = 90 * 24 * time.Hour
+
+// kampala is where a day of the budget begins and ends.
+var kampala = time.FixedZone("Africa/Kampala", 3*60*60)
+
+// The states of a row.
+const (
+	quoted     = "quoted"
+	burnt      = "burnt" // a quote that nothing can be bought with any more
+	inProgress = "in_progress"
+	sent       = "sent"
+	failed     = "failed" // known to be unspent
+	unknown    = "unknown"
+)
+
+// Ledger is where every spend is written down before it is made, and its
+// outcome after. It is safe for concurrent use, and shared by processes.
+type Ledger struct {
+	db  *sql.DB
+	key []byte
+	now func() time.Time
+}
+
+// OpenLedger opens the ledger in a file, which it creates for its owner alone,
+// or one in memory where path is "".
+func OpenLedger(ctx context.Context, path string) (*Ledger, error) {
+	name, err := ledgerSource(path)
+	if err != nil {
+		return nil, err
+	}
+	db, err := sql.Open("sqlite", name)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1) // in memory it is the database; on a file callers wait in order
+	l := &Ledger{db: db, now: time.Now}
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	for {
+		err = l.tx(ctx, l.prepare)
+		// Everything waits for another process's lock but the first change of a
+		// file to WAL, which fails at once.
+		if busy, ok := errors.AsType[*sqlite.Error](err); !ok || busy.Code()&0xff != sqlite3.SQLITE_BUSY || ctx.Err() != nil {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return l, nil
+}
+
+// ledgerSource is the driver's name for the database in a file.
+func ledgerSource(path string) (string, error) {
+	// Transactions take the write lock when they begin, since one that has read
+	// cannot wait for it. What was committed survives a loss of power.
+	options := fmt.Sprintf("?_txlock=immediate&_pragma=busy_timeout(%d)&_pragma=synchronous(FULL)", lockWait.Milliseconds())
+	if path == "" {
+		return "file::memory:" + options, nil
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", err
+	}
+	// Not opened if it is there: closing it would drop SQLite's locks.
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator's own path
+	if err == nil {
+		err = file.Close()
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	return "file:" + url.PathEscape(path) + options + "&_pragma=journal_mode(WAL)", nil
+}
+
+// Close closes the ledger.
+func (l *Ledger) Close() error { return l.db.Close() }
+
+// prepare makes what is missing, reads the key and prunes old rows.
+func (l *Ledger) prepare(ctx context.Context, tx *sql.Tx) error {
+	if _, err := tx.ExecContext(ctx, schema); err != nil {
+		return err
+	}
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // which never fails
+	if _, err := tx.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES ('key', ?) ON CONFLICT DO NOTHING`, key); err != nil {
+		return err
+	}
+	if err := tx.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'key'`).Scan(&l.key); err != nil {
+		return err
+	}
+	return l.prune(ctx, tx)
+}
+
+// prune takes out a portion of what is old, so that opening stays quick.
+func (l *Ledger) prune(ctx context.Context, tx *sql.Tx) error {
+	const portion = 1000
+	rows, err := tx.QueryContext(ctx, `SELECT seq FROM spends WHERE seq <= (SELECT min(seq) FROM spends) + ? AND created < ?
+		AND (state IN ('burnt', 'sent', 'failed') OR state = 'quoted' AND deadline < ?)`,
+		portion, l.now().Add(-keep).UnixMilli(), l.now().UnixMilli())
+	if err != nil {
+		return err
+	}
+	var old []int64
+	for rows.Next() {
+		var seq int64
+		if err := rows.Scan(&seq); err != nil {
+			return errors.Join(err, rows.Close())
+		}
+		old = append(old, seq)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	list, err := json.Marshal(old)
+	if err != nil || old == nil {
+		return err
+	}
+	for _, statement := range []string{
+		`DELETE FROM covered WHERE spend IN (SELECT value FROM json_each(?))`,
+		`DELETE FROM spends WHERE seq IN (SELECT value FROM json_each(?))`,
+	} {
+		if _, err := tx.ExecContext(ctx, statement, string(list)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tx runs do in one transaction, which is rolled back if do fails.
+func (l *Ledger) tx(ctx context.Context, do func(context.Context, *sql.Tx) error) error {
+	tx, err := l.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := do(ctx, tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
+}
+
+// hash is a keyed hash of parts, which cannot run into one another.
+func (l *Ledger) hash(parts ...string) []byte {
+	mac := hmac.New(sha256.New, l.key)
+	for _, part := range parts {
+		_, _ = fmt.Fprintf(mac, "%d:%s", len(part), part)
+	}
+	return mac.Sum(nil)
+}
+
+// intent is one spend that is to be made.
+type intent struct {
+	account, caller, tool string
+	content               []string // what a duplicate shares, besides a target
+	targets               []string // numbers, or the group, or the payer
+	rest                  []string // what else a quote stands for
+	recipients, units     int
+	total                 int64
+	topUp                 bool
+}
+
+func (in *intent) kind() string {
+	if in.topUp {
+		return "topup"
+	}
+	return "send"
+}
+
+func (l *Ledger) contentOf(in *intent) []byte {
+	return l.hash(append([]string{"content", in.account, in.tool}, in.content...)...)
+}
+
+func (l *Ledger) argumentsOf(in *intent) []byte {
+	parts := append([]string{"arguments", in.account, in.caller, in.tool}, in.content...)
+	parts = append(append(append(parts, "targets"), in.targets...), "rest")
+	return l.hash(append(parts, in.rest...)...)
+}
+
+// terms are how a spend may be made.
+type terms struct {
+	quote          string // the id of the quote that is used, if any
+	agreed         bool   // a person agreed to it, or it stands for that
+	allowDuplicate bool
+	limits         Limits
+}
+
+// Limits are the operator's, in UGX; 0 forbids everything.
+type Limits struct {
+	PerCall, PerDay int64
+	TopUp           int64 // for a call and for a day
+	Recipients      int
+	ConfirmAbove    int64 // for the unconfirmed spends of an hour together
+	DuplicateWindow time.Duration
+}
+
+// earlier is a spend that a new one would repeat.
+type earlier struct {
+	id, state string
+	created   time.Time
+	total     int64
+	overlap   []string
+}
+
+// verdict is what the ledger says of an intent.
+type verdict struct {
+	id        string // of the row, where the spend may go on
+	duplicate *earlier
+	over      string // the setting of the limit that forbids it
+	left      int64  // of the day's budget, before or after it
+	why       string // confirmation is due, and this is why
+	burnt     string // why the quote counts for nothing
+}
+
+// callTime is how long a call may take, and a little more.
+const callTime = 60 * time.Second
+
+// admit writes an intent down, or says why not. All of it happens in one
+// transaction, so that of two callers at the same time one is first.
+func (l *Ledger) admit(ctx context.Context, in *intent, t terms) (verdict, error) {
+	var v verdict
+	err := l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		v = verdict{}
+		return l.judge(ctx, tx, in, t, &v)
+	})
+	return v, err
+}
+
+func (l *Ledger) judge(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *verdict) error {
+	seq, err := l.present(ctx, tx, in, t, v)
+	if err != nil || v.burnt != "" || v.duplicate != nil {
+		return err
+	}
+	found, err := l.overlap(ctx, tx, in, t.limits.DuplicateWindow)
+	if err != nil {
+		return err
+	}
+	if found != nil && (!t.allowDuplicate || !t.agreed) {
+		v.duplicate = found
+		if t.allowDuplicate {
+			v.why = "it repeats one of " + found.created.In(kampala).Format("2 January 15:04")
+		}
+		return nil
+	}
+	if err := l.budget(ctx, tx, in, t.limits, v); err != nil || v.over != "" {
+		return err
+	}
+	if !t.agreed {
+		if v.why, err = l.due(ctx, tx, in, t.limits); err != nil || v.why != "" {
+			return err
+		}
+	}
+	return l.write(ctx, tx, in, t, seq, v)
+}
+
+// present looks at the quote that is used, and returns its row.
+func (l *Ledger) present(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *verdict) (int64, error) {
+	if t.quote == "" {
+		return 0, nil
+	}
+	var seq, deadline, created, total int64
+	var state string
+	var arguments []byte
+	err := tx.QueryRowContext(ctx, `SELECT seq, state, deadline, arguments, created, total FROM spends WHERE id = ?`, t.quote).
+		Scan(&seq, &state, &deadline, &arguments, &created, &total)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		v.burnt = "there is no such quote"
+		return 0, nil
+	case err != nil:
+		return 0, err
+	case !hmac.Equal(arguments, l.argumentsOf(in)):
+		v.burnt = "the quote was for something else"
+	case state == quoted && in.total > total:
+		v.burnt = fmt.Sprintf("it would now cost UGX %d, not the UGX %d of the quote", in.total, total)
+	case state == burnt:
+		v.burnt = "the quote counts no more"
+	case state != quoted:
+		v.duplicate = &earlier{id: t.quote, state: state, created: time.UnixMilli(created), total: total}
+		return seq, nil
+	case l.now().UnixMilli() >= deadline:
+		v.burnt = "the quote has expired"
+	default:
+		return seq, nil
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE spends SET state = 'burnt' WHERE seq = ? AND state = 'quoted'`, seq)
+	return seq, err
+}
+
+// overlap finds the newest spend that reached some of the same: within the
+// window, or at any time while its outcome is not known.
+func (l *Ledger) overlap(ctx context.Context, tx *sql.Tx, in *intent, window time.Duration) (*earlier, error) {
+	content := l.contentOf(in)
+	by := make(map[string]string, len(in.targets))
+	keys := make([]string, len(in.targets))
+	for i, target := range in.targets {
+		keys[i] = hex.EncodeToString(l.hash("target", target))
+		by[keys[i]] = target
+	}
+	list, err := json.Marshal(keys)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT j.value, s.id, s.state, s.created, s.total
+		FROM json_each(?) j JOIN covered c ON c.content = ? AND c.target = unhex(j.value) JOIN spends s ON s.seq = c.spend
+		WHERE s.state IN ('in_progress', 'unknown') OR s.state = 'sent' AND s.created > ?
+		ORDER BY s.seq DESC`, string(list), content, l.now().Add(-window).UnixMilli())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var found *earlier
+	for rows.Next() {
+		var key, id, state string
+		var created, total int64
+		if err := rows.Scan(&key, &id, &state, &created, &total); err != nil {
+			return nil, err
+		}
+		if found == nil {
+			found = &earlier{id: id, state: state, created: time.UnixMilli(created), total: total}
+		}
+		if found.id == id {
+			found.overlap = append(found.overlap, by[key])
+		}
+	}
+	return found, rows.Err()
+}
+
+// day is the number of a day in Kampala.
+func day(t time.Time) int64 {
+	_, offset := t.In(kampala).Zone()
+	return (t.Unix() + int64(offset)) / 86400
+}
+
+// budget holds an intent against the limits.
+func (l *Ledger) budget(ctx context.Context, tx *sql.Tx, in *intent, limits Limits, v *verdict) error {
+	var total int64
+	err := tx.QueryRowContext(ctx, `SELECT total FROM days WHERE account = ? AND kind = ? AND day = ?`, in.account, in.kind(), day(l.now())).Scan(&total)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	perCall, perDay, names := limits.PerCall, limits.PerDay, [2]string{"WESENDALL_MAX_PER_CALL", "WESENDALL_MAX_PER_DAY"}
+	if in.topUp {
+		perCall, perDay, names = limits.TopUp, limits.TopUp, [2]string{"WESENDALL_MAX_TOPUP", "WESENDALL_MAX_TOPUP"}
+	}
+	v.left = max(perDay-total, 0)
+	switch {
+	case in.total > perCall:
+		v.over = names[0]
+	case in.total > v.left:
+		v.over = names[1]
+	}
+	return nil
+}
+
+// due tells why a person must agree first, if so.
+func (l *Ledger) due(ctx context.Context, tx *sql.Tx, in *intent, limits Limits) (string, error) {
+	if in.topUp {
+		return "it asks somebody for money", nil
+	}
+	var recent int64
+	err := tx.QueryRowContext(ctx, `SELECT coalesce(sum(total), 0) FROM spends WHERE account = ? AND created > ?
+		AND confirmed = 0 AND tool <> 'topup_wallet' AND state IN ('in_progress', 'sent', 'unknown')`,
+		in.account, l.now().Add(-time.Hour).UnixMilli()).Scan(&recent)
+	switch {
+	case err != nil:
+		return "", err
+	case in.total > limits.ConfirmAbove:
+		return fmt.Sprintf("it costs more than UGX %d", limits.ConfirmAbove), nil
+	case in.total+recent > limits.ConfirmAbove:
+		return fmt.Sprintf("with UGX %d of the last hour that nobody was asked about it comes to more than UGX %d", recent, limits.ConfirmAbove), nil
+	}
+	return "", nil
+}
+
+// write writes the intent down, and reserves its total.
+func (l *Ledger) write(ctx context.Context, tx *sql.Tx, in *intent, t terms, seq int64, v *verdict) error {
+	now := l.now()
+	if seq == 0 {
+		var err error
+		if v.id, seq, err = l.insert(ctx, tx, in, inProgress, now.Add(callTime)); err != nil {
+			return err
+		}
+	} else {
+		v.id = t.quote
+	}
+	if _, err := tx.ExecContext(ctx, `UPDATE spends SET state = 'in_progress', confirmed = ?, created = ?, deadline = ?, day = ? WHERE seq = ?`,
+		t.agreed, now.UnixMilli(), now.Add(callTime).UnixMilli(), day(now), seq); err != nil {
+		return err
+	}
+	keys := make([]string, len(in.targets))
+	for i, target := range in.targets {
+		keys[i] = hex.EncodeToString(l.hash("target", target))
+	}
+	list, err := json.Marshal(keys)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO covered (content, target, spend) SELECT ?, unhex(value), ? FROM json_each(?)`,
+		l.contentOf(in), seq, string(list)); err != nil {
+		return err
+	}
+	v.left -= in.total
+	return reserve(ctx, tx, in.account, in.kind(), day(now), in.total)
+}
+
+func reserve(ctx context.Context, tx *sql.Tx, account, kind string, day, total int64) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO days (account, kind, day, total) VALUES (?, ?, ?, ?)
+		ON CONFLICT (account, kind, day) DO UPDATE SET total = total + excluded.total`, account, kind, day, total)
+	return err
+}
+
+func (l *Ledger) insert(ctx context.Context, tx *sql.Tx, in *intent, state string, deadline time.Time) (id string, seq int64, err error) {
+	id = strings.ToLower(rand.Text()) // at least 128 bits
+	now := l.now()
+	result, err := tx.ExecContext(ctx, `INSERT INTO spends (id, account, caller, tool, content, arguments, recipients, units, total, state, confirmed, created, deadline, day)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)`,
+		id, in.account, in.caller, in.tool, l.contentOf(in), l.argumentsOf(in), in.recipients, in.units, in.total, state,
+		now.UnixMilli(), deadline.UnixMilli(), day(now))
+	if err != nil {
+		return "", 0, err
+	}
+	seq, err = result.LastInsertId()
+	return id, seq, err
+}
+
+// quoteTime is for how long a quote can be used.
+const quoteTime = 10 * time.Minute
+
+// quote writes a quote down, and returns its id and its expiry.
+func (l *Ledger) quote(ctx context.Context, in *intent) (id string, expires time.Time, err error) {
+	expires = l.now().Add(quoteTime)
+	err = l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		id, _, err = l.insert(ctx, tx, in, quoted, expires)
+		return err
+	})
+	return id, expires, err
+}
+
+// burn makes a quote count for nothing.
+func (l *Ledger) burn(ctx context.Context, id string) error {
+	_, err := l.db.ExecContext(ctx, `UPDATE spends SET state = 'burnt' WHERE id = ? AND state = 'quoted'`, id)
+	return err
+}
+
+// outcome writes down what came of a spend, and releases what was not spent.
+func (l *Ledger) outcome(ctx context.Context, id, state, code string) error {
+	return l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error { return settle(ctx, tx, id, state, code) })
+}
+
+// settle gives a spend without a known outcome one.
+func settle(ctx context.Context, tx *sql.Tx, id, state, code string) error {
+	var account, tool string
+	var on, total int64
+	err := tx.QueryRowContext(ctx, `UPDATE spends SET state = ?, code = ? WHERE id = ? AND state IN ('in_progress', 'unknown')
+		RETURNING account, tool, day, total`, state, code, id).Scan(&account, &tool, &on, &total)
+	if err != nil || state != failed {
+		return err
+	}
+	kind := "send"
+	if tool == "topup_wallet" {
+		kind = "topup"
+	}
+	return reserve(ctx, tx, account, kind, on, -total)
+}
+
+// Spend is a row of the ledger, for people.
+type Spend struct {
+	ID         string    `json:"id"`
+	At         time.Time `json:"at"`
+	Account    string    `json:"account"`
+	Tool       string    `json:"tool"`
+	Recipients int       `json:"recipients"`
+	Units      int       `json:"units"` // for each recipient
+	Total      int64     `json:"total"` // UGX
+	State      string    `json:"state"` // in_progress, sent, failed or unknown
+	Confirmed  bool      `json:"confirmed"`
+	Code       string    `json:"code,omitempty"`
+}
+
+// Spends are the spends since a time, oldest first, and all that are open.
+func (l *Ledger) Spends(ctx context.Context, since time.Time) ([]Spend, error) {
+	rows, err := l.db.QueryContext(ctx, `SELECT id, created, account, tool, recipients, units, total, state, confirmed, code, deadline
+		FROM spends WHERE state IN ('in_progress', 'unknown') OR created >= ? AND state IN ('sent', 'failed') ORDER BY seq`, since.UnixMilli())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	all := []Spend{}
+	for rows.Next() {
+		var s Spend
+		var created, deadline int64
+		if err := rows.Scan(&s.ID, &created, &s.Account, &s.Tool, &s.Recipients, &s.Units, &s.Total, &s.State, &s.Confirmed, &s.Code, &deadline); err != nil {
+			return nil, err
+		}
+		s.At = time.UnixMilli(created).In(kampala)
+		if s.State == inProgress && l.now().UnixMilli() >= deadline {
+			s.State = unknown // the process that made it is gone
+		}
+		all = append(all, s)
+	}
+	return all, rows.Err()
+}
+
+// Resolve settles an unknown outcome, after a person has looked: sent or failed.
+func (l *Ledger) Resolve(ctx context.Context, id, state string) error {
+	if state != sent && state != failed {
+		return fmt.Errorf("an outcome is %s or %s, not %q", sent, failed, state)
+	}
+	return l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		var now string
+		var deadline int64
+		err := tx.QueryRowContext(ctx, `SELECT state, deadline FROM spends WHERE id = ?`, id).Scan(&now, &deadline)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return fmt.Errorf("there is no spend %q", id)
+		case err != nil:
+			return err
+		case now == inProgress && l.now().UnixMilli() < deadline:
+			return errors.New("the call is still running: try again in a minute")
+		case now != inProgress && now != unknown:
+			return fmt.Errorf("the outcome of this spend is known: %s", now)
+		}
+		return settle(ctx, tx, id, state, "resolved")
+	})
+}
