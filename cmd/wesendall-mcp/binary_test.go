@@ -25,7 +25,12 @@ var eras = []string{"2025-06-18", "2026-07-28"}
 // connect starts the binary under a client that is not of the same family.
 func connect(t testing.TB, era string, cmd *exec.Cmd) *mcp.ClientSession {
 	t.Helper()
-	host := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
+	return connectAs(t, era, cmd, nil)
+}
+
+func connectAs(t testing.TB, era string, cmd *exec.Cmd, options *mcp.ClientOptions) *mcp.ClientSession {
+	t.Helper()
+	host := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, options)
 	s, err := host.Connect(t.Context(), &mcp.CommandTransport{Command: cmd}, &mcp.ClientSessionOptions{ProtocolVersion: era})
 	if err != nil {
 		t.Fatal(err)

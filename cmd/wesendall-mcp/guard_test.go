@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/wesendall/wesendall-mcp/sandbox"
+)
+
+// stage stops a request of the program at a point of a spend: it tells when the
+// point is reached, and goes on when told.
+type stage struct {
+	arrived chan struct{}
+	release chan struct{}
+	once    sync.Once
+	url     string // of the API behind it
+}
+
+func atStage(t *testing.T, name string) (*stage, []string) {
+	t.Helper()
+	api, err := sandbox.Open(t.Context(), sandbox.Options{Balance: 5000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind := httptest.NewServer(api)
+	s := &stage{arrived: make(chan struct{}), release: make(chan struct{}), url: behind.URL}
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		read := q.Method == http.MethodGet
+		answer := httptest.NewRecorder()
+		if name != "the price is read" && !(name == "the request is there" && !read) {
+			api.ServeHTTP(answer, q)
+		} else if !read {
+			body, _ := io.ReadAll(q.Body)
+			q.Body = io.NopCloser(strings.NewReader(string(body)))
+		}
+		if read == (name == "the price is read") {
+			s.once.Do(func() {
+				close(s.arrived)
+				<-s.release
+			})
+		}
+		if answer.Body.Len() == 0 {
+			api.ServeHTTP(answer, q)
+		}
+		for header, values := range answer.Header() {
+			w.Header()[header] = values
+		}
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes())
+	}))
+	t.Cleanup(func() { front.Close(); behind.Close(); _ = api.Close() })
+	return s, environment(front.URL)
+}
+
+// The program is killed, told to end, cut off or cancelled at each stage of a
+// spend. At most one charge comes of it, the ledger never says that what was
+// charged failed, and a program that goes on does not repeat it.
+func TestTheProgramIsStoppedAtEachStage(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"the price is read", "the request is there", "the charge is made"} {
+		for _, how := range []string{"kill -9", "SIGTERM", "end of input", "cancel"} {
+			t.Run(how+" when "+at, func(t *testing.T) {
+				t.Parallel()
+				s, env := atStage(t, at)
+				env = append(env, "WESENDALL_LEDGER="+filepath.Join(t.TempDir(), "ledger.db"))
+				r := start(t, env)
+				r.write(t, helloLine)
+				r.read(t)
+				r.write(t, callLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`))
+				<-s.arrived
+				switch how {
+				case "kill -9":
+					_ = r.Process.Kill()
+				case "SIGTERM":
+					_ = r.Process.Signal(syscall.SIGTERM)
+				case "end of input":
+					_ = r.in.Close()
+				case "cancel":
+					r.write(t, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`, `{"jsonrpc":"2.0","id":2,"method":"ping"}`)
+					r.read(t)
+				}
+				if how == "kill -9" {
+					_ = r.Wait()
+				}
+				close(s.release)
+				if how != "kill -9" {
+					_ = r.in.Close()
+					_, _ = io.Copy(io.Discard, r.out)
+					if err := r.Wait(); err != nil {
+						t.Errorf("it did not end well: %v %s", err, r.stderr.String())
+					}
+				}
+
+				shown := runIn(t, t.TempDir(), env, "", "ledger", "--json")
+				var ledger struct{ Spends []struct{ State string } }
+				if err := json.Unmarshal([]byte(shown.out), &ledger); err != nil {
+					t.Fatalf("%+v", shown)
+				}
+				spent := int64(5000) - balance(t, s.url)
+				state := "none"
+				if len(ledger.Spends) > 0 {
+					state = ledger.Spends[0].State
+				}
+				if spent != 0 && spent != sandbox.CostPerSMS || len(ledger.Spends) > 1 {
+					t.Errorf("UGX %d were charged, the ledger has %+v", spent, ledger.Spends)
+				}
+				if spent > 0 && (state == "none" || state == "failed") || spent == 0 && state == "sent" {
+					t.Errorf("UGX %d were charged, and the ledger says %s", spent, state)
+				}
+				if how != "kill -9" && state == "in_progress" {
+					t.Error("the outcome was not written down")
+				}
+				if state != "none" && state != "failed" {
+					again := runIn(t, t.TempDir(), env, "", "call", "send_sms", `{"recipient":"0700000010","message":"Hi"}`)
+					if again.code != exitFailure || !strings.Contains(again.out, "duplicate_send") {
+						t.Errorf("it was sent again: %+v", again)
+					}
+				}
+			})
+		}
+	}
+}
+
+// A person is asked in both eras, and only a clean yes spends.
+func TestAPersonIsAskedThroughTheBinary(t *testing.T) {
+	t.Parallel()
+	form := &mcp.ElicitationCapabilities{Form: &mcp.FormElicitationCapabilities{}}
+	for name, c := range map[string]struct {
+		capability *mcp.ElicitationCapabilities
+		action     string
+		code       string // "" spends
+		asked      int
+	}{
+		"accepts":             {form, "accept", "", 1},
+		"declines":            {form, "decline", "declined", 1},
+		"cancels":             {form, "cancel", "declined", 1},
+		"answers nonsense":    {form, "perhaps", "declined", 1},
+		"declares {}":         {&mcp.ElicitationCapabilities{}, "accept", "", 1},
+		"declares URLs alone": {&mcp.ElicitationCapabilities{URL: &mcp.URLElicitationCapabilities{}}, "accept", "confirmation_required", 0},
+		"declares nothing":    {nil, "accept", "confirmation_required", 0},
+	} {
+		for _, era := range eras {
+			t.Run(name+", "+era, func(t *testing.T) {
+				t.Parallel()
+				env, url := upstream(t)
+				asked, question := 0, ""
+				options := &mcp.ClientOptions{Capabilities: &mcp.ClientCapabilities{Elicitation: c.capability}}
+				if c.capability != nil {
+					options.ElicitationHandler = func(_ context.Context, q *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
+						asked++
+						question = q.Params.Message
+						return &mcp.ElicitResult{Action: c.action}, nil
+					}
+				}
+				s := connectAs(t, era, program(t, append(env, "WESENDALL_CONFIRM_ABOVE=0")), options)
+				result, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms", Arguments: map[string]any{"recipient": "0700000010", "message": "Hi"}})
+				if err != nil {
+					if c.action == "perhaps" && balance(t, url) == 5000 {
+						return // its own client would not send that
+					}
+					t.Fatal(err)
+				}
+				got := structured(t, result)
+				if code, _ := got["code"].(string); code != c.code || asked != c.asked {
+					t.Errorf("%v, asked %d times", got, asked)
+				}
+				if spent := 5000 - balance(t, url); (spent == 35) != (c.code == "") {
+					t.Errorf("UGX %d were charged", spent)
+				}
+				if c.asked > 0 && !strings.Contains(question, "+256700000010 for about UGX 35") {
+					t.Error(question)
+				}
+				if quote, ok := got["quote"].(map[string]any); ok && c.code == "confirmation_required" {
+					again, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms", Arguments: map[string]any{"recipient": "0700000010", "message": "Hi", "quote": quote["id"]}})
+					if err != nil || again.IsError {
+						t.Errorf("%+v, %v", again, err)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestNobodyIsWaitedForOnceTheInputEnds(t *testing.T) {
+	t.Parallel()
+	env, url := upstream(t)
+	r := start(t, append(env, "WESENDALL_CONFIRM_ABOVE=0"))
+	r.write(t, strings.Replace(helloLine, `"capabilities":{}`, `"capabilities":{"elicitation":{}}`, 1))
+	r.read(t)
+	r.write(t, callLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`))
+	if line := r.read(t); !strings.Contains(line, `"method":"elicitation/create"`) {
+		t.Fatal(line)
+	}
+	began := time.Now()
+	_ = r.in.Close()
+	if line := r.read(t); !strings.Contains(line, `declined`) {
+		t.Error(line)
+	}
+	if err := r.Wait(); err != nil || time.Since(began) > 20*time.Second || balance(t, url) != 5000 {
+		t.Errorf("%v after %v", err, time.Since(began))
+	}
+}
+
+func TestYesAnswersTheQuestionAndLiftsNoLimit(t *testing.T) {
+	t.Parallel()
+	dear := `{"recipient":["+256700000010","+256700000011"],"message":"Hi"}`
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"call", "--sandbox", "--confirm-above", "35", "send_sms", dear}, exitFailure, "confirmation_required"},
+		{[]string{"call", "--sandbox", "--confirm-above", "35", "--yes", "send_sms", dear}, exitOK, "Accepted for 2"},
+		{[]string{"call", "--sandbox", "--max-per-call", "69", "--yes", "send_sms", dear}, exitFailure, "limit_exceeded"},
+		{[]string{"call", "--sandbox", "--yes", "topup_wallet", `{"amount":500,"phone_number":"+256700000010"}`}, exitOK, "The payer was asked"},
+		{[]string{"call", "--sandbox", "--allowed-countries", "254", "send_sms", dear}, exitFailure, "destination_not_allowed"},
+		{[]string{"call", "--sandbox", "--max-per-day", "-1", "send_sms", dear}, exitUsage, ""},
+		{[]string{"call", "--sandbox", "--confirm", "maybe", "send_sms", dear}, exitUsage, ""},
+		{[]string{"call", "--sandbox", "--allowed-countries", "UG", "send_sms", dear}, exitUsage, ""},
+		{[]string{"ledger", "--sandbox"}, exitUsage, ""},
+	} {
+		if got := runIn(t, t.TempDir(), nil, "", c.args...); got.code != c.code || !strings.Contains(got.out, c.says) {
+			t.Errorf("%q: %+v", c.args, got)
+		}
+	}
+}
+
+func TestAPersonSettlesAnUnknownOutcome(t *testing.T) {
+	t.Parallel()
+	env, _ := upstream(t)
+	env = append(env, "WESENDALL_LEDGER="+filepath.Join(t.TempDir(), "ledger.db"))
+	run := func(args ...string) outcome { return runIn(t, t.TempDir(), env, "", args...) }
+	if got := run("call", "send_sms", `{"recipient":"+256700000408","message":"Hi"}`); got.code != exitUnknown {
+		t.Fatalf("%+v", got)
+	}
+	var ledger struct{ Spends []struct{ ID, State string } }
+	if err := json.Unmarshal([]byte(run("ledger", "--json").out), &ledger); err != nil || len(ledger.Spends) != 1 || ledger.Spends[0].State != "unknown" {
+		t.Fatalf("%+v, %v", ledger, err)
+	}
+	if got := run("ledger"); !strings.Contains(got.out, ledger.Spends[0].ID) || !strings.Contains(got.out, "unknown (outcome_unknown)") || strings.Contains(got.out, "256700000408") {
+		t.Errorf("%+v", got)
+	}
+	if got := run("ledger", "resolve", ledger.Spends[0].ID, "perhaps"); got.code != exitUsage {
+		t.Errorf("%+v", got)
+	}
+	if got := run("ledger", "resolve", ledger.Spends[0].ID, "sent"); got.code != 0 {
+		t.Errorf("%+v", got)
+	}
+	if got := run("ledger", "--since", "1h"); !strings.Contains(got.out, "sent (resolved)") {
+		t.Errorf("%+v", got)
+	}
+}
