@@ -97,7 +97,7 @@ func Fail(code, message string) *Error {
 // unknown, and next names the tool that shows what happened.
 func Lost(e client.Endpoint, what string) *Error {
 	lost := Fail(OutcomeUnknown, what)
-	advice := "Messages may have gone out and been charged. Do not send again: look at list_sms_history and get_balance first, and tell your user."
+	advice := "Messages may have gone out and been charged; the cost stays in the day's budget, and the same is refused until a person has settled it. Do not send again: look at list_sms_history and get_balance, and tell your user."
 	lost.Next = "list_sms_history"
 	switch {
 	case e.Effect != client.Spends:

@@ -143,7 +143,7 @@ func newRig(t testing.TB, balance int64, change func(*Options)) *rig {
 	t.Helper()
 	r := &rig{TB: t, vendor: newVendor(t, balance), clock: newClock(), file: filepath.Join(t.TempDir(), "state", "ledger.db")}
 	r.options = Defaults()
-	r.options.Base, r.options.Rate, r.options.Now = r.url, 0, r.clock.now
+	r.options.Base, r.options.Rate, r.options.Now = r.url, 0, r.now
 	r.options.Ledger = func(ctx context.Context) (*Ledger, error) { return OpenLedger(ctx, r.file) }
 	if change != nil {
 		change(&r.options)
@@ -189,8 +189,11 @@ func (r *rig) ours(err error) *Error {
 	return failure
 }
 
+// refusal is an Error to look at rather than to handle.
+type refusal struct{ *Error }
+
 // fails wants a code, and that this call asked the vendor for nothing.
-func (r *rig) fails(code string, call func() (*Receipt, *Error)) *Error {
+func (r *rig) fails(code string, call func() (*Receipt, *Error)) refusal {
 	r.Helper()
 	before := r.asked()
 	_, failure := call()
@@ -200,7 +203,7 @@ func (r *rig) fails(code string, call func() (*Receipt, *Error)) *Error {
 	if r.asked() != before || failure.Money != client.NotCharged {
 		r.Errorf("%s: something was sent, %+v", code, failure)
 	}
-	return failure
+	return refusal{failure}
 }
 
 func (r *rig) works(call func() (*Receipt, *Error)) *Receipt {

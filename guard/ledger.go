@@ -96,7 +96,7 @@ func ledgerSource(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil { //nolint:gosec // the operator's own path
 		return "", err
 	}
 	// Not opened if it is there: closing it would drop SQLite's locks.

@@ -27,7 +27,12 @@ CREATE TABLE IF NOT EXISTS spends (
   code       TEXT NOT NULL DEFAULT ''
 ) STRICT;
 
-CREATE INDEX IF NOT EXISTS spends_recent ON spends (account, created);
+-- For the hour's sum, which is small: more than the limit is asked about.
+CREATE INDEX IF NOT EXISTS spends_unconfirmed ON spends (account, created, total)
+  WHERE confirmed = 0 AND tool <> 'topup_wallet' AND state IN ('in_progress', 'sent', 'unknown');
+
+-- For people who look at what is open.
+CREATE INDEX IF NOT EXISTS spends_created ON spends (created);
 
 -- Whom a spend covered: a number, a group or a payer.
 CREATE TABLE IF NOT EXISTS covered (

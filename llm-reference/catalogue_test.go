@@ -67,6 +67,12 @@ func TestTheCatalogueIsWhatTheToolsTake(t *testing.T) {
 		if err := json.Unmarshal(text, &schema); err != nil {
 			t.Fatal(err)
 		}
+		for _, ours := range []string{"dry_run", "quote", "allow_duplicate"} {
+			if _, has := schema.Properties[ours]; has != (e.Effect == client.Spends) {
+				t.Errorf("%s takes %s: %v", e.Name, ours, has)
+			}
+			delete(schema.Properties, ours)
+		}
 		var names, required []string
 		for _, p := range e.Params {
 			if p.Name == "walletId" {

@@ -19,7 +19,7 @@ type Sent struct {
 
 func send() Tool {
 	return define("send_sms", "Send SMS",
-		"Texts real phones and charges the wallet: units × recipients × cost_per_sms, one unit for each 160 UTF-16 code units begun. Check the price with get_balance first. Accepted is not delivered. On outcome_unknown never send again: look at list_sms_history.",
+		"Texts real phones and charges the wallet: units × recipients × cost_per_sms, one unit for each 160 UTF-16 code units begun. dry_run tells the price. Accepted is not delivered. On outcome_unknown never send again: look at list_sms_history.",
 		func(ctx context.Context, c *call, r struct {
 			client.SendRequest
 			Spend

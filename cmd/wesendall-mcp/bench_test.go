@@ -48,7 +48,7 @@ func BenchmarkGetBalance(b *testing.B) {
 	env, url := upstream(b)
 	for _, callers := range []int{1, 16} {
 		b.Run(fmt.Sprintf("tool/callers=%d", callers), func(b *testing.B) {
-			s := connect(b, "2026-07-28", program(b, env))
+			s := connect(b, "2026-07-28", program(b, append(env, unlimited...)))
 			share(b, callers, func() {
 				r, err := s.CallTool(b.Context(), &mcp.CallToolParams{Name: "get_balance", Arguments: map[string]any{}})
 				if err != nil || r.IsError {
@@ -89,7 +89,7 @@ func share(b *testing.B, callers int, call func()) {
 func BenchmarkMemoryAfter1000Calls(b *testing.B) {
 	env, _ := upstream(b)
 	for b.Loop() {
-		r := follow(b, program(b, env))
+		r := follow(b, program(b, append(env, unlimited...)))
 		r.write(b, helloLine)
 		r.read(b)
 		for i := range 1000 {
@@ -122,16 +122,16 @@ func BenchmarkSendTo1000(b *testing.B) {
 	for i := range numbers {
 		numbers[i] = fmt.Sprintf("+25670%07d", 1000+i)
 	}
-	arguments, err := json.Marshal(map[string]any{"recipient": numbers, "message": "Hi"})
-	if err != nil {
-		b.Fatal(err)
-	}
-	r := follow(b, program(b, environment(stand.URL())))
+	r := follow(b, program(b, append(environment(stand.URL()), unlimited...)))
 	r.write(b, helloLine)
 	r.read(b)
 	i := 0
 	for b.Loop() {
-		i++
+		i++ // another message each time, since the same is not sent twice
+		arguments, err := json.Marshal(map[string]any{"recipient": numbers, "message": fmt.Sprint("Hi ", i)})
+		if err != nil {
+			b.Fatal(err)
+		}
 		r.write(b, callLine(i, "send_sms", string(arguments)))
 		if line := r.read(b); strings.Contains(line, `"isError":true`) {
 			b.Fatal(line)
@@ -139,4 +139,9 @@ func BenchmarkSendTo1000(b *testing.B) {
 	}
 	_ = r.in.Close()
 	_ = r.Wait()
+}
+
+// unlimited are settings under which nothing is waited for and nobody is asked.
+var unlimited = []string{
+	"WESENDALL_RATE=0", "WESENDALL_CONFIRM=off", "WESENDALL_MAX_PER_DAY=1000000000000", "WESENDALL_MAX_PER_CALL=1000000000000",
 }

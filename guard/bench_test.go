@@ -1,0 +1,108 @@
+package guard
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/wesendall/wesendall-mcp/client"
+)
+
+// BenchmarkSend compares a send with the guard, whose ledger is on this
+// machine's disk, and without it, against a vendor that only answers.
+func BenchmarkSend(b *testing.B) {
+	vendor := httptest.NewServer(priced(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"success":true,"data":{}}`)) }))
+	defer vendor.Close()
+	c, err := client.New(client.Options{BaseURL: vendor.URL})
+	if err != nil {
+		b.Fatal(err)
+	}
+	o := Defaults()
+	o.Rate, o.Confirm, o.Limits.PerDay = 0, Off, 1<<40
+	file := filepath.Join(b.TempDir(), "ledger.db")
+	o.Ledger = func(ctx context.Context) (*Ledger, error) { return OpenLedger(ctx, file) }
+	g := New(c, o)
+	defer func() { _ = g.Close() }()
+	n := 0
+	request := func() client.SendRequest {
+		n++
+		return client.SendRequest{WalletID: "w", Message: fmt.Sprint("Hi ", n), Recipient: client.Recipients{one}}
+	}
+	for name, send := range map[string]func() error{
+		"without": func() error { _, err := c.Send(b.Context(), request()); return err },
+		"guarded": func() error { _, err := g.Send(b.Context(), request(), How{}); return err },
+	} {
+		b.Run(name, func(b *testing.B) {
+			var times []time.Duration
+			for b.Loop() {
+				start := time.Now()
+				if err := send(); err != nil {
+					b.Fatal(err)
+				}
+				times = append(times, time.Since(start))
+			}
+			slices.Sort(times)
+			b.ReportMetric(float64(times[len(times)/2].Microseconds()), "median-µs")
+		})
+	}
+}
+
+// BenchmarkMillionRows opens a ledger of a million spends, a few of which of
+// this hour nobody was asked about, and judges a spend: duplicates, budget, the hour.
+func BenchmarkMillionRows(b *testing.B) {
+	file := filepath.Join(b.TempDir(), "ledger.db")
+	l, err := OpenLedger(b.Context(), file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	in := intent{account: "base wallet", tool: "send_sms", content: []string{"Hi"}, targets: []string{one}, recipients: 1, units: 1, total: 35}
+	now := time.Now()
+	err = l.tx(b.Context(), func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
+			INSERT INTO spends (id, account, caller, tool, content, arguments, recipients, units, total, state, confirmed, created, deadline, day)
+			SELECT 'id' || i, ?, '', 'send_sms', randomblob(32), randomblob(32), 1, 1, 35, 'sent', i % 2000 > 0, ? + i * 7, 0, 1 FROM n`,
+			in.account, now.Add(-1_000_000*7*time.Millisecond-55*time.Minute).UnixMilli())
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO covered (content, target, spend) SELECT content, randomblob(32), seq FROM spends`)
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("open", func(b *testing.B) {
+		for b.Loop() {
+			again, err := OpenLedger(b.Context(), file)
+			if err != nil {
+				b.Fatal(err)
+			}
+			_ = again.Close()
+		}
+	})
+	back := errors.New("not kept")
+	b.Run("judge", func(b *testing.B) {
+		limits := Defaults().Limits
+		limits.ConfirmAbove = 1 << 40
+		for b.Loop() {
+			err := l.tx(b.Context(), func(ctx context.Context, tx *sql.Tx) error {
+				var v verdict
+				if err := l.judge(ctx, tx, &in, terms{limits: limits}, &v); err != nil || v.id == "" {
+					return fmt.Errorf("%w: %+v", err, v)
+				}
+				return back
+			})
+			if !errors.Is(err, back) {
+				b.Fatal(err)
+			}
+		}
+	})
+	_ = l.Close()
+}
