@@ -7,6 +7,8 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -231,6 +233,42 @@ func TestYesAnswersTheQuestionAndLiftsNoLimit(t *testing.T) {
 	} {
 		if got := runIn(t, t.TempDir(), nil, "", c.args...); got.code != c.code || !strings.Contains(got.out, c.says) {
 			t.Errorf("%q: %+v", c.args, got)
+		}
+	}
+}
+
+func TestTheTerminalIsAsked(t *testing.T) {
+	t.Parallel()
+	script, err := exec.LookPath("script")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip("needs a terminal, and there is no program to make one")
+	}
+	for typed, want := range map[string]string{"y\n": "The payer was asked for UGX 500", "n\n": "declined", "\x04": "declined", "maybe\n": "declined"} {
+		c := program(t, nil)
+		terminal := exec.Command(script, "-qec", c.Path+` call --sandbox topup_wallet '{"amount":500,"phone_number":"+256700000010"}'`, "/dev/null")
+		terminal.Env, terminal.Dir = c.Env, c.Dir
+		terminal.Stdin = strings.NewReader(typed)
+		out, _ := terminal.CombinedOutput() // the exit code is the program's
+		if !strings.Contains(string(out), "Ask +256700000010 to pay UGX 500") || !strings.Contains(string(out), "[y/N]") || !strings.Contains(string(out), want) {
+			t.Errorf("%q: %s", typed, out)
+		}
+	}
+}
+
+func TestALedgerInMemoryIsNamedAtTheStart(t *testing.T) {
+	t.Parallel()
+	env, _ := upstream(t)
+	for value, want := range map[string]bool{"memory": true, filepath.Join(t.TempDir(), "ledger.db"): false} {
+		r := start(t, append(env, "WESENDALL_LEDGER="+value))
+		_ = r.in.Close()
+		if err := r.Wait(); err != nil || strings.Contains(r.stderr.String(), "in memory alone") != want {
+			t.Errorf("%s: %v %s", value, err, r.stderr.String())
+		}
+		if _, err := os.Stat(value); err == nil {
+			t.Error("the start alone made a ledger")
 		}
 	}
 }

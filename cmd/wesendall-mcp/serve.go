@@ -54,6 +54,13 @@ func (s *settings) backend(ctx context.Context, w world) (*backend, error) {
 		b.about = "any wallet, for reading alone, since WESENDALL_WALLET_ID is not set"
 	}
 	b.about += " at " + api.BaseURL() + ", credentials from " + found.source
+	path, err := s.ledger(b.base)
+	if err != nil {
+		return nil, err
+	}
+	if path == "" {
+		b.about += "; spends are written down in memory alone, and forgotten when this process ends"
+	}
 	return b, nil
 }
 

@@ -1,0 +1,130 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/wesendall/wesendall-mcp/client"
+)
+
+// quick is a fake whose sends are not waited for.
+func quick() *fake {
+	f := newFake()
+	close(f.release)
+	return f
+}
+
+// dear costs more than may be sent without asking.
+const dear = `"name":"send_sms","arguments":{"recipient":"0700000010","message":"Hi"}`
+
+// pricey is a fake whose messages cost more than may be sent without asking.
+type pricey struct{ *fake }
+
+func (pricey) Balance(context.Context, client.BalanceRequest) (*client.Response, error) {
+	return &client.Response{Data: json.RawMessage(`{"balance":1000000,"cost_per_sms":2000}`), Attempts: 1}, nil
+}
+
+// asking is a line of 2026-07-28 from a client that can ask its person.
+func asking(id, params string) string {
+	return strings.Replace(modern(id, "tools/call", params), `"io.modelcontextprotocol/clientCapabilities":{}`, `"io.modelcontextprotocol/clientCapabilities":{"elicitation":{"form":{}}}`, 1)
+}
+
+// In 2026-07-28 the state comes back from the client: whatever was done to it,
+// only a clean yes to the very question spends.
+func TestTheStateOfAQuestionCannotBeBent(t *testing.T) {
+	t.Parallel()
+	yes := `,"inputResponses":{"confirm":{"action":"accept","content":{}}}`
+	state := func(s string) string { return `,"requestState":"` + s + `"` }
+	for name, c := range map[string]struct {
+		params func(state string) string
+		says   string
+	}{
+		"a clean yes":             {func(s string) string { return dear + yes + state(s) }, `"sent":true`},
+		"no":                      {func(s string) string { return dear + `,"inputResponses":{"confirm":{"action":"decline"}}` + state(s) }, `"code":"declined"`},
+		"a state of its own":      {func(s string) string { return dear + yes + state("x"+s) }, `"code":"confirmation_required"`},
+		"no state":                {func(string) string { return dear + yes }, `"code":"confirmation_required"`},
+		"no answer":               {func(s string) string { return dear + state(s) }, `"code":"declined"`},
+		"an answer of no meaning": {func(s string) string { return dear + `,"inputResponses":{"confirm":{"action":{"a":1}}}` + state(s) }, `"code":"declined"`},
+		"an answer to another":    {func(s string) string { return dear + strings.Replace(yes, "confirm", "other", 1) + state(s) }, `"code":"declined"`},
+		"another message": {func(s string) string {
+			return strings.Replace(dear, "Hi", "Ho", 1) + yes + state(s)
+		}, `"code":"confirmation_required"`},
+		"another recipient": {func(s string) string {
+			return strings.Replace(dear, "0700000010", "0700000011", 1) + yes + state(s)
+		}, `"code":"confirmation_required"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := quick()
+			w := dial(t, pricey{f})
+			w.write(asking("1", dear))
+			asked := w.read()
+			var result struct {
+				ResultType, RequestState string
+				InputRequests            map[string]struct {
+					Method string
+					Params struct{ Message string }
+				}
+			}
+			if asked.Error != nil || json.Unmarshal(asked.Result, &result) != nil || result.ResultType != "input_required" ||
+				result.InputRequests["confirm"].Method != "elicitation/create" || !strings.Contains(result.InputRequests["confirm"].Params.Message, "UGX 2,000") {
+				t.Fatal(asked.line)
+			}
+			if f.count() != 0 {
+				t.Fatal("it was sent before anybody agreed")
+			}
+			w.write(asking("2", c.params(result.RequestState)))
+			if a := w.read(); !strings.Contains(a.line, c.says) || (f.count() == 1) != (name == "a clean yes") {
+				t.Errorf("%d sent, %s", f.count(), a.line)
+			}
+			// And what was answered cannot be replayed.
+			w.write(asking("3", dear+yes+state(result.RequestState)))
+			if a := w.read(); name != "a state of its own" && name != "no state" && strings.Contains(a.line, `"sent":true`) || f.count() > 1 {
+				t.Errorf("a replay: %d sent, %s", f.count(), a.line)
+			}
+		})
+	}
+}
+
+// In the handshake era the question goes out as a request of its own; a response
+// that nobody waits for, or to another question, changes nothing.
+func TestOnlyTheAnswerToTheQuestionCounts(t *testing.T) {
+	t.Parallel()
+	f := quick()
+	w := dial(t, pricey{f})
+	w.write(strings.Replace(hello, `"capabilities":{}`, `"capabilities":{"elicitation":{}}`, 1))
+	w.read()
+	w.write(call("1", "send_sms", sendArguments))
+	question := w.read()
+	if question.Method != "elicitation/create" || f.count() != 0 {
+		t.Fatal(question.line)
+	}
+	yes := `,"result":{"action":"accept","content":{}}}`
+	w.write(`{"jsonrpc":"2.0","id":"ask-9"`+yes, `{"jsonrpc":"2.0","id":1`+yes, `{"jsonrpc":"2.0","id":9,"method":"ping"}`)
+	if a := w.read(); string(a.ID) != "9" || f.count() != 0 {
+		t.Fatal(a.line)
+	}
+	w.write(`{"jsonrpc":"2.0","id":` + string(question.ID) + `,"error":{"code":-32601,"message":"no"}}`)
+	if a := w.read(); !strings.Contains(a.line, `"code":"declined"`) || f.count() != 0 {
+		t.Error(a.line)
+	}
+	w.write(call("2", "send_sms", sendArguments))
+	question = w.read()
+	w.write(`{"jsonrpc":"2.0","id":` + string(question.ID) + yes)
+	if a := w.read(); !strings.Contains(a.line, `"sent":true`) || f.count() != 1 {
+		t.Error(a.line)
+	}
+	// A cancel of the call while its person thinks burns the question.
+	w.write(call("3", "send_sms", strings.Replace(sendArguments, "Hi", "Ho", 1)))
+	question = w.read()
+	w.write(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":3}}`)
+	if a := w.read(); a.Method != "notifications/cancelled" || !strings.Contains(a.line, string(question.ID)) {
+		t.Error(a.line)
+	}
+	w.write(`{"jsonrpc":"2.0","id":`+string(question.ID)+yes, `{"jsonrpc":"2.0","id":10,"method":"ping"}`)
+	if a := w.read(); string(a.ID) != "10" || f.count() != 1 {
+		t.Errorf("%d sent, %s", f.count(), a.line)
+	}
+}
