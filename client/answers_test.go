@@ -1,7 +1,9 @@
 package client
 
 import (
+	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -179,9 +181,72 @@ func FuzzErrorBody(f *testing.F) {
 				t.Errorf("%q of %q", text, body)
 			}
 		}
-		data, _, err := unwrap(body)
+		data, _, err := unwrap(body, false)
 		if err == nil && !json.Valid(data) {
 			t.Errorf("data %q of %q", data, body)
 		}
 	})
+}
+
+// A spend is called done only by an answer that cannot mean anything else.
+func TestA2xxThatMayHaveFailedLeavesASpendUnknown(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{
+		`{"error":{"code":"insufficient_balance","message":"x"}}`, `{"error":"insufficient_balance"}`, `{"success":"false"}`, `{"success":0}`,
+		`{"success":null}`, `null`, `false`, `"insufficient_balance"`, `7`, `{"success":true,"error":{"code":"send_failed"}}`,
+	} {
+		for _, call := range []string{"send_sms to one", "topup_wallet", "create_group"} {
+			if e := newRig(t, says(200, body)).fails(t, call); !e.OutcomeUnknown() {
+				t.Errorf("%s, %s: %+v", call, body, e)
+			}
+		}
+	}
+	for _, body := range []string{`{}`, `[]`, `{"success":true}`, `{"success":true,"data":null,"error":null}`} {
+		if _, err := newRig(t, says(200, body)).Send(t.Context(), SendRequest{WalletID: "w", Message: "m", Recipient: Recipients{"1"}}); err != nil {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
+// Whatever the server repeats of the secret, in whatever form, is taken out.
+func TestTheSecretIsTakenOutOfAnswers(t *testing.T) {
+	t.Parallel()
+	const secret = `s&cr<et"99`
+	escaped, err := json.Marshal(map[string]any{"error": map[string]any{"code": secret, "message": secret, "fields": map[string]string{secret: secret}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pad := strings.Repeat("a", maxMessage-len(secret)/2)
+	for _, body := range []string{string(escaped), `{"message":"` + pad + `s&cr<et\"99"}`, secret, `{"u":"s%26cr%3Cet%2299"}`} {
+		r := newRig(t, says(422, body))
+		r.secret = NewSecret(secret)
+		e := r.fails(t, "send_sms to one")
+		for _, part := range []string{secret, `s\u0026cr`, "s&cr", "s%26cr"} {
+			if text := e.Error() + e.Code + e.Details; strings.Contains(text, part) {
+				t.Errorf("%q is in %s", part, text)
+			}
+		}
+	}
+	r := newRig(t, says(200, `{"success":true,"data":{"a":"s&cr<et\"99"},"next":"s\u0026cr\u003cet\"99"}`))
+	r.secret = NewSecret(secret)
+	got, err := r.Balance(t.Context(), BalanceRequest{"w"})
+	if err != nil || string(got.Data) != `{"a":"[redacted]"}` || string(got.Meta["next"]) != `"[redacted]"` {
+		t.Errorf("%s %s, %v", got.Data, got.Meta, err)
+	}
+}
+
+func TestTheSecondFailureOfAnAdditionDoesNotHideTheFirst(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	dials := 0
+	transport := r.writes.Transport.(*http.Transport)
+	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if dials++; dials == 2 {
+			addr = strings.TrimPrefix(nobody, "http://")
+		}
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}
+	if e := r.fails(t, "add_contacts"); !e.Sent {
+		t.Errorf("%+v", e)
+	}
 }

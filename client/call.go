@@ -40,7 +40,7 @@ func (c *Client) call(ctx context.Context, e Endpoint, params any, single bool) 
 	case second == nil:
 		answer.Attempts = 2
 		return answer, nil
-	case e.Effect == Spends && !second.Sent:
+	case e.Effect != Reads && !second.Sent:
 		return nil, failure // which is still all that happened
 	}
 	second.Attempts = 2
@@ -153,8 +153,9 @@ func (c *Client) read(r request, res *http.Response) (*Response, *Error) {
 	e := &Error{Endpoint: r.endpoint.Name, Status: res.StatusCode, RequestID: c.scrub(id), Sent: true, Attempts: 1}
 
 	if res.StatusCode/100 == 2 && readErr == nil && len(body) <= maxBody {
-		data, meta, err := unwrap(body)
+		data, meta, err := unwrap(body, r.endpoint.Effect != Reads)
 		if err == nil {
+			data, meta = c.scrubJSON(data), c.scrubAll(meta)
 			return &Response{Data: data, Meta: meta, Status: res.StatusCode, RequestID: e.RequestID, Attempts: 1}, nil
 		}
 		e.Message = err.Error()
@@ -171,8 +172,9 @@ func (c *Client) read(r request, res *http.Response) (*Response, *Error) {
 			e.Message += fmt.Sprintf(" (this one leads to %s://%s)", to.Scheme, to.Host)
 		}
 	default:
-		said := understand(body)
-		e.Code, e.Details = c.scrub(said.code), c.scrub(said.details)
+		// Before anything is cut, so that no beginning of a secret is left.
+		said := understand([]byte(c.scrub(string(body))))
+		e.Code, e.Details = said.code, said.details
 		if said.message != "" {
 			e.Message = said.message
 		}

@@ -25,19 +25,25 @@ type Response struct {
 
 // unwrap opens the documented envelope {"success": true, "data": …}. Only the
 // balance call is shown to have it, so any other JSON is data as it is.
-func unwrap(body []byte) (json.RawMessage, map[string]json.RawMessage, error) {
+func unwrap(body []byte, changes bool) (json.RawMessage, map[string]json.RawMessage, error) {
 	switch {
 	case len(body) == 0:
 		return nil, nil, errors.New("the answer is empty")
 	case !json.Valid(body):
 		return nil, nil, errors.New("the answer is not JSON: " + quote(body))
+	case changes && body[0] != '{' && body[0] != '[':
+		return nil, nil, errors.New("the answer is neither an object nor a list: " + quote(body))
 	}
 	var members map[string]json.RawMessage
 	if json.Unmarshal(body, &members) != nil {
 		return body, nil, nil
 	}
-	if string(members["success"]) == "false" {
-		return nil, nil, errors.New(`the answer says "success": false`)
+	success, said := members["success"]
+	if said && (string(success) == "false" || changes && string(success) != "true") {
+		return nil, nil, errors.New(`the answer says "success": ` + shorten(string(success), 40))
+	}
+	if failure, said := members["error"]; said && string(failure) != "null" {
+		return nil, nil, errors.New("the answer holds an error")
 	}
 	data, ok := members["data"]
 	if !ok || string(members["success"]) != "true" {

@@ -80,7 +80,7 @@ func Codes() []Meaning {
 		{DestinationNotAllowed, "The operator does not allow this country", client.NotCharged, client.RetryNo, ""},
 		{OutcomeUnknown, "It may have happened, and may not; do not repeat it before looking", client.Unknown, client.CheckFirst, ""},
 		{RateLimited, "Too many calls at once", client.NotCharged, client.RetryLater, ""},
-		{Unreachable, "No connection to the API; nothing was sent", client.NotCharged, client.RetryLater, ""},
+		{Unreachable, "No connection to the API, or no answer to a call that is free", client.NotCharged, client.RetryLater, ""},
 		{BadResponse, "The API answered what its documents do not describe", client.NotCharged, client.RetryNo, ""},
 		{ReadOnly, "The operator allows reading alone", client.NotCharged, client.RetryNo, ""},
 	}...)

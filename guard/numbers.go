@@ -23,6 +23,7 @@ type Refused struct {
 type numbers struct {
 	e164    []string // each once, in the order of the list
 	refused []Refused
+	seen    map[string]bool
 	notes   []string // on those that are possible, but in no numbering plan
 }
 
@@ -63,9 +64,13 @@ func (n *numbers) add(text string) {
 		return
 	}
 	e164 := phonenumbers.Format(number, phonenumbers.E164)
-	if slices.Contains(n.e164, e164) {
+	if n.seen[e164] {
 		return
 	}
+	if n.seen == nil {
+		n.seen = map[string]bool{}
+	}
+	n.seen[e164] = true
 	n.e164 = append(n.e164, e164)
 	if !phonenumbers.IsValidNumber(number) {
 		n.notes = append(n.notes, e164+" is in no numbering plan known here")

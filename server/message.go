@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/mark3labs/mcp-go/mcp"
 )
@@ -40,7 +41,7 @@ func identity(id json.RawMessage) mcp.RequestId {
 
 // parse reads one line, or says what is wrong with it.
 func parse(line []byte) (*message, *refusal) {
-	if !json.Valid(line) {
+	if !json.Valid(line) || !utf8.Valid(line) {
 		return nil, &refusal{nil, mcp.PARSE_ERROR, "this is not valid JSON"}
 	}
 	var members map[string]json.RawMessage
@@ -49,6 +50,9 @@ func parse(line []byte) (*message, *refusal) {
 			return nil, &refusal{nil, mcp.INVALID_REQUEST, "batches are not supported: send each message on its own line"}
 		}
 		return nil, &refusal{nil, mcp.INVALID_REQUEST, "a message must be a JSON object"}
+	}
+	if name := misspelt(members, "jsonrpc", "id", "method", "params", "result", "error"); name != "" {
+		return nil, &refusal{nil, mcp.INVALID_REQUEST, fmt.Sprintf("%q must be written %q", name, strings.ToLower(name))}
 	}
 	m := &message{raw: line, params: members["params"]}
 	if id, given := members["id"]; given {
@@ -91,11 +95,14 @@ func (s *Server) check(m *message) *refusal {
 	if m.params != nil && !isObject(m.params) {
 		return invalid("params must be an object")
 	}
+	var params map[string]json.RawMessage
+	_ = json.Unmarshal(m.params, &params) // no params are no members
+	if name := misspelt(params, paramNames...); name != "" {
+		return invalid("params.%s is no parameter: names are case-sensitive", shorten(name))
+	}
 	if m.method != string(mcp.MethodToolsCall) {
 		return s.checkDocuments(m)
 	}
-	var params map[string]json.RawMessage
-	_ = json.Unmarshal(m.params, &params) // no params are no members
 	var name string
 	if json.Unmarshal(params["name"], &name) != nil || name == "" {
 		return invalid("params.name must be the name of a tool")
@@ -115,6 +122,41 @@ func (s *Server) check(m *message) *refusal {
 		return invalid("unknown tool %q; did you mean %q?", shorten(name), meant)
 	}
 	return invalid("unknown tool %q; the tools are %s", shorten(name), strings.Join(names, ", "))
+}
+
+// paramNames are the parameters that mean something to this server.
+var paramNames = []string{
+	"name", "arguments", "uri", "ref", "argument", "context", "cursor", "task", "inputResponses", "requestState", "_meta",
+	"protocolVersion", "capabilities", "clientInfo", "requestId",
+}
+
+// misspelt finds a member that is a known name but for its case. The library
+// reads names without regard to case: what it would read must be what was
+// checked.
+func misspelt(members map[string]json.RawMessage, known ...string) string {
+	for name := range members {
+		for _, each := range known {
+			if name != each && strings.EqualFold(name, each) {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// plainly replaces an error that speaks of Go's types.
+func plainly(answer mcp.JSONRPCMessage, m *message) mcp.JSONRPCMessage {
+	var text string
+	switch a := answer.(type) {
+	case mcp.JSONRPCError:
+		text = a.Error.Message
+	case *mcp.JSONRPCError:
+		text = a.Error.Message
+	}
+	if strings.Contains(text, "Go struct field") || strings.Contains(text, "Go value of type") {
+		return (&refusal{m.id, mcp.INVALID_PARAMS, "params have a member of a kind that " + m.method + " does not take"}).message()
+	}
+	return answer
 }
 
 func isObject(value json.RawMessage) bool {

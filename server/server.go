@@ -9,6 +9,7 @@ package server
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -48,11 +49,13 @@ type Server struct {
 	reference *reference.Document
 	prompts   []prompts.Prompt
 	log       *slog.Logger
+
+	drainTime time.Duration
 }
 
 // New builds the server. It calls nobody.
 func New(o Options) *Server {
-	s := &Server{tools: o.Tools, reference: reference.New(), log: o.Log}
+	s := &Server{tools: o.Tools, reference: reference.New(), log: o.Log, drainTime: drainTime}
 	s.prompts = s.offered(prompts.All(s.reference))
 	hooks := &server.Hooks{}
 	hooks.AddAfterListTools(func(_ context.Context, _ any, _ *mcp.ListToolsRequest, result *mcp.ListToolsResult) {

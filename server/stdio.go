@@ -28,6 +28,7 @@ type connection struct {
 	session *session
 	answers chan mcp.JSONRPCMessage
 	broken  chan struct{} // closed when nobody reads the answers any more
+	gone    chan struct{} // closed when no answer is written any more
 
 	calls sync.WaitGroup
 	mu    sync.Mutex
@@ -47,7 +48,7 @@ type request struct {
 func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
 	c := &connection{
 		server: s, session: newSession(), open: map[string]*request{},
-		answers: make(chan mcp.JSONRPCMessage), broken: make(chan struct{}),
+		answers: make(chan mcp.JSONRPCMessage), broken: make(chan struct{}), gone: make(chan struct{}),
 	}
 	if err := s.mcp.RegisterSession(ctx, c.session); err != nil {
 		return err
@@ -81,7 +82,7 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 		select {
 		case l, ok := <-lines:
 			if running = ok; ok {
-				c.take(lasting, l)
+				c.take(lasting, ctx.Done(), l)
 			}
 		case <-ctx.Done():
 			running = false
@@ -90,14 +91,32 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 		}
 	}
 	close(c.session.ended) // nobody will answer a question any more
-	c.drain()
+	if !c.drain() {
+		return nil
+	}
 	close(c.answers)
-	<-written
+	timer := time.NewTimer(s.drainTime)
+	defer timer.Stop()
+	select {
+	case <-written:
+	case <-timer.C: // the client reads nothing any more
+	}
 	return nil
 }
 
-// drain waits for the calls in flight, and ends those that would never.
-func (c *connection) drain() {
+// answer hands an answer to the writer. It gives up when nobody reads it and
+// the connection is to end.
+func (c *connection) answer(a mcp.JSONRPCMessage, ending <-chan struct{}) {
+	select {
+	case c.answers <- a:
+	case <-c.gone:
+	case <-ending:
+	}
+}
+
+// drain waits for the calls in flight, and ends those that would never. It tells
+// whether all were answered: where the client does not read, they cannot be.
+func (c *connection) drain() bool {
 	c.mu.Lock()
 	for _, r := range c.open {
 		if r.listens {
@@ -107,11 +126,11 @@ func (c *connection) drain() {
 	c.mu.Unlock()
 	done := make(chan struct{})
 	go func() { c.calls.Wait(); close(done) }()
-	timer := time.NewTimer(drainTime)
+	timer := time.NewTimer(c.server.drainTime)
 	defer timer.Stop()
 	select {
 	case <-done:
-		return
+		return true
 	case <-timer.C:
 	}
 	c.mu.Lock()
@@ -119,7 +138,9 @@ func (c *connection) drain() {
 		r.cancel()
 	}
 	c.mu.Unlock()
+	close(c.gone)
 	<-done // a call that was cancelled ends at once, or within its own deadline
+	return false
 }
 
 // write is the only writer: a notification leaves before the answer that was
@@ -165,9 +186,9 @@ func (c *connection) write(out io.Writer) {
 
 // take handles one line. What changes the state of the connection is done
 // before the next line is read; everything else runs beside it.
-func (c *connection) take(ctx context.Context, l line) {
+func (c *connection) take(ctx context.Context, ending <-chan struct{}, l line) {
 	if l.tooLong {
-		c.answers <- (&refusal{nil, mcp.INVALID_REQUEST, fmt.Sprintf("a line must not be longer than %d MiB", maxLine>>20)}).message()
+		c.answer((&refusal{nil, mcp.INVALID_REQUEST, fmt.Sprintf("a line must not be longer than %d MiB", maxLine>>20)}).message(), ending)
 		return
 	}
 	text := bytes.TrimSpace(l.text)
@@ -177,13 +198,13 @@ func (c *connection) take(ctx context.Context, l line) {
 	m, refused := parse(text)
 	switch {
 	case refused != nil:
-		c.answers <- refused.message()
+		c.answer(refused.message(), ending)
 	case m.method == "":
 		c.session.deliver(m.id, m.raw)
 	case m.id == nil:
 		c.notice(ctx, m)
 	default:
-		c.request(ctx, m)
+		c.request(ctx, ending, m)
 	}
 }
 
@@ -209,7 +230,7 @@ func (c *connection) notice(ctx context.Context, m *message) {
 
 // request starts a call. Its cancel works from here on, since the next line is
 // not yet read.
-func (c *connection) request(ctx context.Context, m *message) {
+func (c *connection) request(ctx context.Context, ending <-chan struct{}, m *message) {
 	refused := c.server.check(m)
 	handshake := m.method == string(mcp.MethodInitialize)
 	if refused == nil && !handshake && m.method != string(mcp.MethodPing) &&
@@ -229,7 +250,7 @@ func (c *connection) request(ctx context.Context, m *message) {
 	}
 	if refused != nil {
 		cancel()
-		c.answers <- refused.message()
+		c.answer(refused.message(), ending)
 		return
 	}
 	c.calls.Add(1)
@@ -242,7 +263,7 @@ func (c *connection) request(ctx context.Context, m *message) {
 		cancelled := r.cancelled
 		c.mu.Unlock()
 		if answer != nil && !cancelled {
-			c.answers <- answer
+			c.answer(answer, nil)
 		}
 	}
 	if handshake {
@@ -260,5 +281,5 @@ func (c *connection) handle(ctx context.Context, m *message) (answer mcp.JSONRPC
 			answer = (&refusal{m.id, mcp.INTERNAL_ERROR, "a fault of this server"}).message()
 		}
 	}()
-	return withID(c.server.mcp.HandleMessage(ctx, m.raw), m.id)
+	return withID(plainly(c.server.mcp.HandleMessage(ctx, m.raw), m), m.id)
 }

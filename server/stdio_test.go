@@ -32,6 +32,14 @@ func TestTheProtocolsOwnErrors(t *testing.T) {
 	w.shake()
 	expect(`{"jsonrpc":"2.0","id":1,"method":`, "null", -32700, "not valid JSON")
 	expect("\xff\xfe", "null", -32700, "not valid JSON")
+	expect(`{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"`+"\xff"+`"}}`, "null", -32700, "not valid JSON")
+	// The library reads names in any case: what it would read must be what was checked.
+	expect(`{"jsonrpc":"2.0","method":"tools/call","ID":7,"params":{"name":"send_sms","arguments":`+sendArguments+`}}`, "null", -32600, `"ID" must be written "id"`)
+	expect(`{"jsonrpc":"2.0","id":7,"method":"ping","Method":"tools/call","params":{"name":"send_sms","arguments":`+sendArguments+`}}`, "null", -32600, `"Method"`)
+	expect(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"get_balance","Name":"send_sms","arguments":`+sendArguments+`}}`, "7", -32602, "params.Name is no parameter")
+	expect(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"send_sms","arguments":`+sendArguments+`,"ARGUMENTS":{}}}`, "7", -32602, "case-sensitive")
+	expect(`{"jsonrpc":"2.0","id":7,"method":"tools/list","params":{"cursor":5}}`, "7", -32602, "params have a member of a kind that tools/list does not take")
+	expect(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"get_balance","_meta":5}}`, "7", -32602, "params have a member of a kind")
 	expect(`[{"jsonrpc":"2.0","id":1,"method":"ping"}]`, "null", -32600, "batches")
 	expect(`"ping"`, "null", -32600, "object")
 	expect(`null`, "null", -32600, "object")
@@ -398,4 +406,37 @@ func FuzzLine(f *testing.F) {
 			parseAnswer(t, line)
 		}
 	})
+}
+
+// stuck is a pipe that nobody reads.
+type stuck struct{ began, ended chan struct{} }
+
+func (s stuck) Write([]byte) (int, error) { close(s.began); <-s.ended; return 0, io.ErrClosedPipe }
+
+func TestAClientThatDoesNotReadCannotKeepTheServer(t *testing.T) {
+	t.Parallel()
+	for name, line := range map[string]string{"refusals": `{"jsonrpc":"2.0","id":1,"method":`, "answers": `{"jsonrpc":"2.0","id":1,"method":"ping"}`} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(t.Context())
+			in, w := io.Pipe()
+			out := stuck{make(chan struct{}), make(chan struct{})}
+			defer close(out.ended)
+			s := newServer(t, newFake())
+			s.drainTime = time.Millisecond
+			ended := make(chan error, 1)
+			go func() { ended <- s.ServeStdio(ctx, in, out) }()
+			go func() { _, _ = io.WriteString(w, hello+"\n"+line+"\n"+line+"\n") }()
+			<-out.began
+			cancel()
+			select {
+			case err := <-ended:
+				if err != nil {
+					t.Error(err)
+				}
+			case <-time.After(20 * time.Second):
+				t.Fatal("it did not end")
+			}
+		})
+	}
 }

@@ -162,7 +162,14 @@ func (s *Set) enter(ctx context.Context) (leave func(), err error) {
 	default:
 		return nil, guard.Fail(guard.RateLimited, "Nothing was sent: this server has too many calls waiting.")
 	}
+	// A host gives up after a minute, and a call may take 45 seconds: one that
+	// waits for long would leave when nobody listens any more.
+	timer := time.NewTimer(s.patience)
+	defer timer.Stop()
 	select {
+	case <-timer.C:
+		<-s.queue
+		return nil, guard.Fail(guard.RateLimited, "Nothing was sent: this server has too many calls running. Try again in a minute.")
 	case s.slots <- struct{}{}:
 		return func() { <-s.slots; <-s.queue }, nil
 	case <-ctx.Done():

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
@@ -25,6 +28,11 @@ func (t served) arguments(raw json.RawMessage) (map[string]json.RawMessage, []st
 	var args map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &args); err != nil || args == nil {
 		return nil, []string{"arguments: must be a JSON object"}
+	}
+	for name, value := range args {
+		if halved(value) {
+			return nil, []string{name + ": has half of a character (a lone surrogate), which nobody could read"}
+		}
 	}
 	for _, p := range t.Endpoint.Params {
 		value, given := args[p.Name]
@@ -61,11 +69,46 @@ func integer(value json.RawMessage, fromText bool) json.RawMessage {
 			return value
 		}
 	}
-	n, err := strconv.ParseFloat(text, 64)
-	if err != nil || n != math.Trunc(n) || math.Abs(n) > 1<<53 {
+	if exponent := strings.IndexAny(text, "eE"); len(text) > 40 || exponent >= 0 && len(text)-exponent > 4 {
 		return value
 	}
-	return json.RawMessage(strconv.FormatInt(int64(n), 10))
+	n, ok := new(big.Rat).SetString(text)
+	if !ok || !n.IsInt() || !n.Num().IsInt64() {
+		return value
+	}
+	return json.RawMessage(n.Num().String())
+}
+
+// halved tells whether a JSON text escapes one half of a character without the
+// other: it would decode to something else than was meant.
+func halved(text json.RawMessage) bool {
+	for at := 0; at+1 < len(text); at++ {
+		if text[at] != '\\' {
+			continue
+		}
+		at++
+		r := escaped(text[at-1:])
+		if !utf16.IsSurrogate(r) {
+			continue
+		}
+		if utf16.DecodeRune(r, escaped(text[min(at+5, len(text)):])) == unicode.ReplacementChar {
+			return true
+		}
+		at += 10
+	}
+	return false
+}
+
+// escaped is the UTF-16 code unit that a text begins with, if it is escaped.
+func escaped(text []byte) rune {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	n, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(n)
 }
 
 // bounded replaces numbers that would be costly to compare exactly, such as

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -96,6 +97,8 @@ type Set struct {
 	served  []served
 	slots   chan struct{}
 	queue   chan struct{}
+
+	patience time.Duration // for how long a call waits for a slot
 }
 
 // served is a tool with its schemas.
@@ -113,7 +116,7 @@ const (
 
 // New chooses the tools. It fails on a name that is no tool's.
 func New(o Options) (*Set, error) {
-	s := &Set{options: o, slots: make(chan struct{}, atOnce), queue: make(chan struct{}, atOnce+waiting)}
+	s := &Set{options: o, slots: make(chan struct{}, atOnce), queue: make(chan struct{}, atOnce+waiting), patience: 10 * time.Second}
 	if o.API != nil {
 		if o.Guard == nil {
 			defaults := guard.Defaults()

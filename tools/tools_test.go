@@ -114,6 +114,11 @@ func TestAWrongArgumentGetsASentence(t *testing.T) {
 		{"list_sms_history", `{"page":0,"limit":5,"per_page":101}`, `page: must be at least 1 (got 0); per_page: must be at most 100 (got 101); unknown argument "limit"; did you mean "per_page"?`},
 		{"list_sms_history", `{"page":"five"}`, "page: must be a whole number (got a string)"},
 		{"create_group", `{"title":"` + long[:121] + `"}`, "title: must be at most 120 UTF-16 code units (got 121)"},
+		{"topup_wallet", `{"amount":499.99999999999999999,"phone_number":"0700000010"}`, "amount: must be a whole number (got a number)"},
+		{"topup_wallet", `{"amount":500.00000000000000001,"phone_number":"0700000010"}`, "amount: must be a whole number (got a number)"},
+		{"send_sms", `{"recipient":"0700000010","message":"a\ud83d"}`, "message: has half of a character (a lone surrogate), which nobody could read"},
+		{"send_sms", `{"recipient":"0700000010","message":"\ude00\ud83d a"}`, "message: has half of a character (a lone surrogate), which nobody could read"},
+		{"send_sms", `{"recipient":"0772 123 456 7","message":"Hi"}`, `recipient: "7" is not a phone number`},
 		{"add_contacts", `{"groupId":"g","contacts":[]}`, "contacts: must have at least 1 item (got 0)"},
 		{"add_contacts", `{"groupId":"g","contacts":["0700000010"]}`, "contacts/0: must be an object (got a string)"},
 		{"add_contacts", `{"groupId":"g","contacts":[{"number":"0700000010"}]}`, `contacts/0/phone: is required; contacts/0: unknown argument "number"; did you mean "phone"?`},
@@ -144,6 +149,8 @@ func TestEveryDocumentedLimitIsInclusive(t *testing.T) {
 		{"topup_wallet", `{"amount":500,"phone_number":"0700000010"}`},
 		{"topup_wallet", `{"amount":10000000,"phone_number":"0700000010"}`},
 		{"topup_wallet", `{"amount":5e2,"phone_number":"0700000010"}`},
+		{"topup_wallet", `{"amount":500.0,"phone_number":"0700000010"}`},
+		{"send_sms", `{"recipient":"0700000010","message":"\ud83d\ude00 \\ud83d \u00e9"}`},
 		{"send_sms", `{"recipient":"0700000010","message":"` + face + `"}`},
 		{"send_group_sms", `{"groupId":"g","message":"` + strings.Repeat("a", 1600) + `"}`},
 		{"list_sms_history", `{"page":1,"per_page":1}`},
@@ -300,6 +307,12 @@ func TestTooManyCallsAtOnceAreRefusedUnsent(t *testing.T) {
 	if _, err := s.enter(ctx); err == nil || !strings.Contains(err.Error(), guard.RateLimited) {
 		t.Error(err)
 	}
+	s.patience = 0
+	<-s.queue // one place, for one that is not patient
+	if _, err := s.enter(t.Context()); err == nil || !strings.Contains(err.Error(), "too many calls running") {
+		t.Error(err)
+	}
+	s.queue <- struct{}{}
 	cancel()
 	waitingCalls.Wait()
 	if len(s.queue) != atOnce {

@@ -117,6 +117,9 @@ func callTool(ctx context.Context, srv *server.Server, person client.Elicitation
 	request.Params.Name, request.Params.Arguments = tool, arguments
 	result, err := host.CallTool(lasting, request)
 	_ = requests.Close()
+	if err != nil && ctx.Err() != nil {
+		err = errors.New("interrupted before the call began; nothing was sent")
+	}
 	return result, errors.Join(err, <-served)
 }
 

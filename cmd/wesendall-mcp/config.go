@@ -141,7 +141,7 @@ func (r resolver) Resolve(c *kong.Context, _ *kong.Path, flag *kong.Flag) (any, 
 	}
 	lookup, err := withFile(r.lookup, file)
 	if err != nil {
-		return nil, err
+		return nil, nil //nolint:nilerr // said once, after the parsing
 	}
 	name := flag.Envs[0]
 	value, ok := lookup(name)
@@ -255,7 +255,9 @@ func collect(lookup func(string) (string, bool), source string) credentials {
 		if err != nil {
 			faults = append(faults, fileName+" cannot be read: "+err.Error())
 		}
-		secret = strings.TrimSpace(string(text))
+		if secret = strings.TrimSpace(string(text)); placeholder.MatchString(secret) {
+			faults = append(faults, fileName+" names a file with a placeholder")
+		}
 		if err == nil && secret == "" {
 			faults = append(faults, fileName+" names an empty file")
 		}

@@ -51,6 +51,8 @@ func TestWhereTheConfigurationComesFrom(t *testing.T) {
 		{"the file", nil, "", strings.Join(full, "\n"), nil, ok, "", 0},
 		{"the environment wins over the file", full, "", "WESENDALL_API_KEY=sk_test_revoked\n", nil, ok, "", 0},
 		{"a flag wins over both", append([]string{"WESENDALL_BASE_URL=http://127.0.0.1:1"}, full[1:]...), "", "WESENDALL_BASE_URL=http://127.0.0.1:2\n", []string{"--base-url", url}, ok, "", 0},
+		{"an empty variable is not set", append([]string{"WESENDALL_READ_ONLY=", "WESENDALL_RATE=", "WESENDALL_TOOLS="}, full...), "", "", nil, "", "", 0},
+		{"spaces between tools", append([]string{"WESENDALL_TOOLS=get_balance, list_groups"}, full...), "", "", nil, "", "", 0},
 		{"the file sets flags too", full, "", "WESENDALL_TOOLS=list_groups\n", nil, "", "unknown tool", 2},
 		{"a file that is broken", full, "", "WESENDALL_API_KEY=\"never closed", nil, "", "--env-file", 2},
 		{"a placeholder", []string{base, "WESENDALL_API_KEY=${KEY}", secret, wallet}, "", "", nil, "WESENDALL_API_KEY is still a placeholder", "", 1},

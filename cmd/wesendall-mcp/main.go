@@ -60,9 +60,8 @@ func main() {
 	os.Stdout = os.Stderr          // whatever prints by mistake must not break the protocol
 	signal.Ignore(syscall.SIGPIPE) // a host that is gone is an error of the write
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, world{os.Args[1:], os.Stdin, out, os.Stderr, os.LookupEnv, "."})
-	stop()
-	os.Exit(code)
+	_ = stop // which would let a late signal change the exit code
+	os.Exit(run(ctx, world{os.Args[1:], os.Stdin, out, os.Stderr, os.LookupEnv, "."}))
 }
 
 // exit is how --help and --version end the parser.
@@ -89,17 +88,28 @@ func run(ctx context.Context, w world) (code int) {
 		kong.Name("wesendall-mcp"), kong.Description(about), kong.UsageOnError(),
 		kong.Writers(w.out, w.err), kong.Exit(func(code int) { panic(exit(code)) }),
 		kong.Vars{"version": version()}, kong.Resolvers(resolver{w.lookup}),
+		kong.ValueFormatter(func(v *kong.Value) string {
+			if v.Flag == nil || len(v.Flag.Envs) == 0 {
+				return v.Help
+			}
+			return strings.TrimSuffix(v.Help, ".") + " ($" + v.Flag.Envs[0] + ")."
+		}),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Bind(w, &c.settings), kong.BindTo(ctx, (*context.Context)(nil)),
 	)
 	if err != nil {
 		return complain(w, err, exitFailure)
 	}
+	for _, flag := range parser.Model.Flags {
+		flag.Tag.Envs = nil // the resolver reads them, and an empty one is one that is not set
+	}
 	parsed, err := parser.Parse(w.args)
 	if err != nil {
 		return complain(w, err, exitUsage)
 	}
-	err = parsed.Run()
+	if _, err = withFile(w.lookup, c.EnvFile); err == nil {
+		err = parsed.Run()
+	}
 	var status exitStatus
 	var wrong usageError
 	switch {

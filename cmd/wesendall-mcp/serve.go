@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/mattn/go-isatty"
 
@@ -70,7 +71,10 @@ func (*settings) client(base, key string, secret client.Secret) (*client.Client,
 
 // build makes the server of the settings.
 func (s *settings) build(b *backend, log *slog.Logger) (*server.Server, error) {
-	b.ReadOnly, b.Only, b.Log = s.ReadOnly, s.Tools, log
+	b.ReadOnly, b.Only, b.Log = s.ReadOnly, nil, log
+	for _, name := range s.Tools {
+		b.Only = append(b.Only, strings.TrimSpace(name))
+	}
 	var err error
 	if b.Guard, err = s.options(b.base, log); err != nil {
 		return nil, err
