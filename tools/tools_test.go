@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
@@ -307,16 +308,28 @@ func TestTooManyCallsAtOnceAreRefusedUnsent(t *testing.T) {
 	if _, err := s.enter(ctx); err == nil || !strings.Contains(err.Error(), guard.RateLimited) {
 		t.Error(err)
 	}
-	s.patience = 0
-	<-s.queue // one place, for one that is not patient
-	if _, err := s.enter(t.Context()); err == nil || !strings.Contains(err.Error(), "too many calls running") {
-		t.Error(err)
-	}
-	s.queue <- struct{}{}
 	cancel()
 	waitingCalls.Wait()
 	if len(s.queue) != atOnce {
 		t.Errorf("%d places are still taken", len(s.queue))
+	}
+}
+
+func TestACallDoesNotWaitForLong(t *testing.T) {
+	t.Parallel()
+	s, err := New(Options{Wallet: "wal_1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.patience > 10*time.Second {
+		t.Error("with 45 seconds for the call itself, a host would have given up")
+	}
+	s.patience = 0
+	for range atOnce {
+		s.slots <- struct{}{}
+	}
+	if _, err := s.enter(t.Context()); err == nil || !strings.Contains(err.Error(), "too many calls running") || len(s.queue) != 0 {
+		t.Errorf("%v, %d in the queue", err, len(s.queue))
 	}
 }
 
