@@ -164,8 +164,14 @@ func (l *Ledger) prune(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// tx runs do in one transaction, which is rolled back if do fails.
+// tx runs do in one transaction, which is rolled back if do fails. One that has
+// begun is not cancelled: it takes milliseconds, and cancelling would cost the
+// connection, which in memory is the ledger.
 func (l *Ledger) tx(ctx context.Context, do func(context.Context, *sql.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
 	tx, err := l.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -475,8 +481,10 @@ func (l *Ledger) quote(ctx context.Context, in *intent) (id string, expires time
 
 // burn makes a quote count for nothing.
 func (l *Ledger) burn(ctx context.Context, id string) error {
-	_, err := l.db.ExecContext(ctx, `UPDATE spends SET state = 'burnt' WHERE id = ? AND state = 'quoted'`, id)
-	return err
+	return l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE spends SET state = 'burnt' WHERE id = ? AND state = 'quoted'`, id)
+		return err
+	})
 }
 
 // outcome writes down what came of a spend, and releases what was not spent.

@@ -243,6 +243,9 @@ func duplicate(in *intent, e *earlier) *Error {
 
 // broken is the error of a ledger that does not work.
 func (*Guard) broken(err error) *Error {
+	if errors.Is(err, context.Canceled) {
+		return Fail(Unreachable, "The call was cancelled before it began. Nothing was sent.")
+	}
 	return Fail(NotConfigured, "Nothing was sent: the ledger of spends cannot be used ("+err.Error()+"). The operator must make its file writable, free space, or choose another (WESENDALL_LEDGER=PATH). Reading works.")
 }
 

@@ -565,6 +565,32 @@ func TestACallThatIsCancelledWhileItWaitsIsNotWrittenDown(t *testing.T) {
 	}
 }
 
+func TestCancelsDoNotHurtTheLedger(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 50_000, func(o *Options) {
+		o.Confirm = Off
+		o.Ledger = func(ctx context.Context) (*Ledger, error) { return OpenLedger(ctx, "") } // whose connection it is
+	})
+	r.works(func() (*Receipt, *Error) { return r.send("kept", How{}, one) })
+	var wg sync.WaitGroup
+	for i := range 100 {
+		wg.Go(func() {
+			ctx, cancel := context.WithCancel(t.Context())
+			go cancel()
+			_, err := r.guard.Send(ctx, client.SendRequest{WalletID: sandbox.WalletID, Message: fmt.Sprint("Hi ", i), Recipient: client.Recipients{one}}, How{})
+			if failure := r.ours(err); failure != nil && failure.Code != Unreachable {
+				t.Error(failure)
+			}
+		})
+	}
+	wg.Wait()
+	r.fails(DuplicateSend, func() (*Receipt, *Error) { return r.send("kept", How{}, one) })
+	_, charged := r.record(t)
+	if got := len(charged); got != r.asked() || strings.Count(strings.Join(r.states(), " "), sent) != got {
+		t.Errorf("%d charged, %d asked, %v", got, r.asked(), r.states())
+	}
+}
+
 func TestTheLedgerHasNoTextAndNoNumber(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 5000, nil)

@@ -182,7 +182,7 @@ func useCases() []useCase {
 				"Show the number of people, units, the cost and the balance after it, and let a person confirm exactly that before the first call. Without enough balance, send nothing.",
 				"Batches of at most 500 numbers in an array (the limit is not documented), one after the other. Write each batch down as `pending` before the first call (never over a journal that is there), `sending` before its own, then `sent`, `refused` or `unknown`; one that failed is `pending` again.",
 				"Stop at the first batch that is not `sent`. A resumed run sends only what is `pending`: never `sent`, `unknown` or `sending` (then unknown) batches. A refused batch may have reached some people: a person decides.",
-				"At the end: people, batches in each state, and the money as the balance shows it.",
+				"At the end: people, batches in each state, and the balance. A price that changed needs agreement again.",
 			},
 			[]string{"three batches, the second with one magic number: the first is sent, the second ends as above, the third is not tried; a resumed run sends the third alone"},
 			[]string{"A person confirmed the count and the cost that were then sent", "A run that is started again sends nothing twice"},

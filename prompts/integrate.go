@@ -166,7 +166,7 @@ func (b *briefing) cover(d *reference.Document) {
 	when(has["topup_wallet"], &b.Rules, "A top-up is never repeated by the program: two calls are two payments, and the payer may approve both. The wallet is credited when the payer approves on the phone; nobody tells you, and there is no endpoint for one deposit. Only a balance that has grown shows it.")
 	when(creates, &b.Rules, "Creating a group is never repeated by the program: each call makes one more. List the groups first.")
 	when(spends, &b.Rules,
-		"Everything else on a POST that spends (`internal_error`, any other 5xx, a timeout, a lost connection, a redirect, an unreadable 2xx, `\"success\": false`) is **unknown**. There is no idempotency key: repeating an unknown call may text or charge twice.",
+		"Everything else on a POST that spends (`internal_error`, any other status, a timeout, a lost connection, a redirect, an unreadable 2xx, `\"success\": false`) is **unknown**. There is no idempotency key: repeating an unknown call may text or charge twice.",
 		"Write down what is to be sent *before* the call, and the outcome after it. After a crash, what has no outcome is unknown.")
 	when(spends && has["list_sms_history"] && b.Sends, &b.Rules, "An unknown send is looked up in the history and the balance by a person or a later job. A message that is not there yet proves nothing.")
 
