@@ -126,6 +126,9 @@ const topUpTool = "topup_wallet"
 // TopUp asks a payer for money.
 func (g *Guard) TopUp(ctx context.Context, r client.TopUpRequest, how How) (*Receipt, error) {
 	payer := read([]string{r.PhoneNumber})
+	if len(payer.e164)+len(payer.refused) != 1 {
+		return nil, Fail(InvalidArguments, "Nobody was asked. phone_number: must be one phone number")
+	}
 	if err := g.allowed("phone_number", payer, 1, how.DryRun); err != nil {
 		return nil, err
 	}

@@ -244,6 +244,20 @@ type earlier struct {
 	overlap   []string
 }
 
+// named says which spend is repeated, in a sentence's middle.
+func (e *earlier) named() string {
+	return fmt.Sprintf("it repeats one of %s (UGX %s)", e.created.In(kampala).Format("2 January 15:04"), thousands(e.total))
+}
+
+// repeats finds what an intent would repeat.
+func (l *Ledger) repeats(ctx context.Context, in *intent, window time.Duration) (found *earlier, err error) {
+	err = l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		found, err = l.overlap(ctx, tx, in, window)
+		return err
+	})
+	return found, err
+}
+
 // verdict is what the ledger says of an intent.
 type verdict struct {
 	id        string // of the row, where the spend may go on
@@ -280,7 +294,7 @@ func (l *Ledger) judge(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *
 	if found != nil && (!t.allowDuplicate || !t.agreed) {
 		v.duplicate = found
 		if t.allowDuplicate {
-			v.why = "it repeats one of " + found.created.In(kampala).Format("2 January 15:04")
+			v.why = found.named()
 		}
 		return nil
 	}

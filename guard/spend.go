@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/wesendall/wesendall-mcp/client"
 )
+
+// allowDuplicate marks an intent that may repeat another.
+const allowDuplicate = "allow_duplicate"
 
 // How says how a spend is to be made.
 type How struct {
@@ -69,6 +73,9 @@ type spending struct {
 // to where that is due, made, and its outcome written down.
 func (g *Guard) spend(ctx context.Context, wallet string, s *spending, how How) (*Receipt, error) {
 	s.intent.caller = how.Caller
+	if how.AllowDuplicate { // so that a quote without it does not stand for one with it
+		s.intent.rest = append(s.intent.rest, allowDuplicate)
+	}
 	if how.DryRun {
 		q, err := g.price(ctx, wallet, s)
 		return &Receipt{Quote: q}, err
@@ -193,6 +200,15 @@ func (g *Guard) price(ctx context.Context, wallet string, s *spending) (*Quote, 
 	ledger, err := g.ledger(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if slices.Contains(s.intent.rest, allowDuplicate) {
+		found, err := ledger.repeats(ctx, &s.intent, g.options.Limits.DuplicateWindow)
+		if err != nil {
+			return nil, g.broken(err)
+		}
+		if found != nil {
+			q.Notes = append(q.Notes, found.named())
+		}
 	}
 	id, expires, err := ledger.quote(ctx, &s.intent)
 	if err != nil {

@@ -369,6 +369,15 @@ func TestDuplicates(t *testing.T) {
 	r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return r.send("Hi", How{AllowDuplicate: true}, two) })
 	r.works(func() (*Receipt, *Error) { return r.send("new", How{AllowDuplicate: true}, two) }) // is no duplicate
 
+	// A quote that was made without it does not stand for a repetition.
+	plain := r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true}, two) }).Quote
+	r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return r.send("Hi", How{AllowDuplicate: true, Quote: plain.ID}, two) })
+	told := r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true, AllowDuplicate: true}, two) }).Quote
+	if !slices.Contains(told.Notes, "it repeats one of 24 November 12:10 (UGX 35)") {
+		t.Errorf("%+v", told)
+	}
+	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{AllowDuplicate: true, Quote: told.ID}, two) })
+
 	// Groups and top-ups have their own.
 	r.works(func() (*Receipt, *Error) { return r.sendGroup("Hi", How{}) })
 	r.fails(DuplicateSend, func() (*Receipt, *Error) { return r.sendGroup("Hi", How{}) })
@@ -465,6 +474,17 @@ func TestALedgerThatFailsStopsSpendingAlone(t *testing.T) {
 			t.Errorf("full: %v, %d charged, %d asked", full, len(charged), before)
 		}
 	})
+}
+
+func TestATopUpHasOnePayer(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 5000, nil)
+	for _, payer := range []string{" , ", "", "0700000010, 0700000011"} {
+		failure := r.fails(InvalidArguments, func() (*Receipt, *Error) { return r.topUp(500, How{Ask: yes}, payer) })
+		if !strings.Contains(failure.Message, "phone_number: must be one phone number") {
+			t.Error(failure.Message)
+		}
+	}
 }
 
 func TestNothingIsSentWithoutAPrice(t *testing.T) {
