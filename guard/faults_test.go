@@ -183,13 +183,13 @@ func TestFaultsAtTheVendor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, 50_000, nil)
-			r.fault = func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
+			r.faulty(func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
 				if q.Method == http.MethodGet {
 					pass(w)
 					return
 				}
 				fault(w, q, pass)
-			}
+			})
 			intended := map[string]bool{}
 			outcomes := map[string]bool{}
 			for i, to := range [][]string{{one}, {one, two}} {
@@ -221,7 +221,7 @@ func TestTheAnswerIsCutAtEveryByte(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 1_000_000, func(o *Options) { o.Confirm, o.Limits.PerDay = Off, 1_000_000 })
 	cut, length := 0, 1
-	r.fault = func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
+	r.faulty(func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
 		if q.Method == http.MethodGet {
 			pass(w)
 			return
@@ -231,7 +231,7 @@ func TestTheAnswerIsCutAtEveryByte(t *testing.T) {
 		conn := hijack(w)
 		_, _ = conn.Write(text[:min(cut, length)])
 		_ = conn.Close()
-	}
+	})
 	intended := map[string]bool{}
 	for ; cut < length; cut++ {
 		message := fmt.Sprint("Hi ", cut)
@@ -370,7 +370,7 @@ func (r *rig) killer(t *testing.T, stage string) {
 	hold := make(chan struct{})
 	var over atomic.Bool
 	defer over.Store(true)
-	r.fault = func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
+	r.faulty(func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
 		if q.Method == http.MethodGet || over.Load() {
 			pass(w)
 			return
@@ -380,7 +380,7 @@ func (r *rig) killer(t *testing.T, stage string) {
 		}
 		close(arrived)
 		<-hold
-	}
+	})
 	cmd := exec.Command(os.Args[0], "-test.run=^TestKilledAtEachPoint$") //nolint:gosec // this very test
 	cmd.Env = append(os.Environ(), childEnv+"="+strings.Join([]string{r.url, r.file, "never", "Hi", one}, "|"))
 	if err := cmd.Start(); err != nil {
@@ -455,13 +455,13 @@ func TestAnyHistoryKeepsThePromises(t *testing.T) {
 			o.Limits.PerDay, o.Limits.ConfirmAbove = 700, rapid.SampledFrom([]int64{0, 70, 100_000}).Draw(p, "confirm above")
 		})
 		current := "none"
-		r.fault = func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
+		r.faulty(func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
 			if q.Method == http.MethodGet {
 				pass(w)
 				return
 			}
 			faults[current](w, q, pass)
-		}
+		})
 		intended := map[string]bool{}
 		quotes := []string{"", "made up"}
 		spent := 0

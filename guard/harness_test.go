@@ -22,11 +22,20 @@ import (
 type vendor struct {
 	url   string
 	plain *client.Client // goes past the faults
-	// fault handles a request in the API's place or around it; nil is none.
-	fault func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter))
 
 	mu    sync.Mutex
 	posts int
+	fault faultFunc
+}
+
+// faultFunc handles a request in the API's place or around it.
+type faultFunc func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter))
+
+// faulty sets what handles the requests from now on; nil is the API itself.
+func (v *vendor) faulty(f faultFunc) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.fault = f
 }
 
 func newVendor(t testing.TB, balance int64) *vendor {
@@ -38,13 +47,14 @@ func newVendor(t testing.TB, balance int64) *vendor {
 	v := &vendor{}
 	direct := httptest.NewServer(s)
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		v.mu.Lock()
 		if q.Method == http.MethodPost {
-			v.mu.Lock()
 			v.posts++
-			v.mu.Unlock()
 		}
-		if v.fault != nil {
-			v.fault(w, q, func(w http.ResponseWriter) { s.ServeHTTP(w, q) })
+		fault := v.fault
+		v.mu.Unlock()
+		if fault != nil {
+			fault(w, q, func(w http.ResponseWriter) { s.ServeHTTP(w, q) })
 			return
 		}
 		s.ServeHTTP(w, q)

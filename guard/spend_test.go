@@ -494,13 +494,13 @@ func TestNothingIsSentWithoutAPrice(t *testing.T) {
 		"a cost below": `{"success":true,"data":{"balance":5000,"cost_per_sms":-35}}`, "text": `{"success":true,"data":{"balance":"5000","cost_per_sms":"35"}}`,
 	} {
 		r := newRig(t, 5000, nil)
-		r.fault = func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
+		r.faulty(func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
 			if strings.HasSuffix(q.URL.Path, "/balance") {
 				_, _ = w.Write([]byte(body))
 				return
 			}
 			pass(w)
-		}
+		})
 		failure := r.fails(BadResponse, func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
 		if !strings.Contains(failure.Message, "Nothing was sent") {
 			t.Errorf("%s: %s", name, failure.Message)
@@ -513,12 +513,12 @@ func TestAPriceIsKeptForTenMinutes(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 50_000, nil)
 	reads := 0
-	r.fault = func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
+	r.faulty(func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
 		if strings.HasSuffix(q.URL.Path, "/balance") {
 			reads++
 		}
 		pass(w)
-	}
+	})
 	for i := range 3 {
 		r.works(func() (*Receipt, *Error) { return r.send(fmt.Sprint("Hi ", i), How{}, one) })
 	}
@@ -535,13 +535,13 @@ func TestAGroupOfUnknownSizeMayCostAll(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 900, func(o *Options) { o.Limits.PerDay = 1000 })
 	answer := `{"success":true,"data":[{"name":"Customers"}]}`
-	r.fault = func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
+	r.faulty(func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
 		if q.Method == http.MethodGet && strings.HasSuffix(q.URL.Path, "/groups") {
 			_, _ = w.Write([]byte(answer))
 			return
 		}
 		pass(w)
-	}
+	})
 	if q := r.works(func() (*Receipt, *Error) { return r.sendGroup("Hi", How{DryRun: true}) }).Quote; q.Total != 900 || len(q.Notes) != 2 {
 		t.Errorf("%+v", q)
 	}
