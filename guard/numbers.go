@@ -64,6 +64,12 @@ func (n *numbers) add(text string) {
 		return
 	}
 	e164 := phonenumbers.Format(number, phonenumbers.E164)
+	// In some countries a zero or two at the beginning belong to a number for
+	// one reader and not for the next: the vendor must not read another number.
+	if again, err := phonenumbers.Parse(e164, region); err != nil || phonenumbers.Format(again, phonenumbers.E164) != e164 {
+		n.refuse(text, "can be read as two numbers")
+		return
+	}
 	if n.seen[e164] {
 		return
 	}

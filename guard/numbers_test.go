@@ -31,6 +31,7 @@ func TestNumbersOfAList(t *testing.T) {
 		"12345":                                       "!12345 has too few digits",
 		"07000000101":                                 "!07000000101 has too many digits",
 		"+999 700000010":                              "!+999700000010 is not a phone number",
+		"+270000000":                                  "!+270000000 can be read as two numbers",
 		"0700000010, 12, 13":                          "+256700000010 !12 has too few digits !13 has too few digits",
 	} {
 		n := read([]string{text})
@@ -69,6 +70,7 @@ func TestNoNumberAtAllIsRefusedHere(t *testing.T) {
 
 func FuzzRecipients(f *testing.F) {
 	f.Add("0772 123 456, +256700000010")
+	f.Add("+270000000")
 	f.Fuzz(func(t *testing.T, text string) {
 		n := read([]string{text})
 		for _, number := range n.e164 {
