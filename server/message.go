@@ -74,17 +74,21 @@ func parse(line []byte) (*message, *refusal) {
 	return m, nil
 }
 
-// modern tells whether a request carries its protocol version with it, as they
-// do from 2026-07-28 on, and so needs no handshake.
-func (m *message) modern() bool {
+// version is the protocol version that a request carries with it, as they do
+// from 2026-07-28 on, or "".
+func (m *message) version() string {
 	var params struct {
 		Meta map[string]json.RawMessage `json:"_meta"`
 	}
-	var version string
-	return json.Unmarshal(m.params, &params) == nil &&
-		json.Unmarshal(params.Meta[mcp.MetaKeyProtocolVersion], &version) == nil &&
-		mcp.IsModernProtocol(version)
+	if json.Unmarshal(m.params, &params) != nil {
+		return ""
+	}
+	version, _ := text(params.Meta[mcp.MetaKeyProtocolVersion])
+	return version
 }
+
+// modern tells whether a request needs no handshake.
+func (m *message) modern() bool { return mcp.IsModernProtocol(m.version()) }
 
 // check refuses requests that the library would answer with the names of its Go
 // types, or not at all.

@@ -233,9 +233,8 @@ func (c *connection) notice(ctx context.Context, m *message) {
 func (c *connection) request(ctx context.Context, ending <-chan struct{}, m *message) {
 	refused := c.server.check(m)
 	handshake := m.method == string(mcp.MethodInitialize)
-	if refused == nil && !handshake && m.method != string(mcp.MethodPing) &&
-		m.method != string(mcp.MethodServerDiscover) && c.session.ProtocolVersion() == "" && !m.modern() {
-		refused = &refusal{m.id, mcp.INVALID_REQUEST, "the first request must be initialize, or every request must name its protocol version (" + mcp.MetaKeyProtocolVersion + " in _meta)"}
+	if refused == nil && !handshake && c.session.ProtocolVersion() == "" && !m.modern() {
+		refused = unversioned(m)
 	}
 	ctx, cancel := context.WithCancel(c.server.mcp.WithContext(ctx, c.session))
 	r := &request{cancel: cancel, listens: m.method == string(mcp.MethodSubscriptionsListen)}
@@ -271,6 +270,22 @@ func (c *connection) request(ctx context.Context, ending <-chan struct{}, m *mes
 		return
 	}
 	go run()
+}
+
+// unversioned refuses a request that came before any handshake without a
+// version of its own. A ping needs none, and the library answers a version that
+// it does not know.
+func unversioned(m *message) *refusal {
+	const name = mcp.MetaKeyProtocolVersion + " in params._meta"
+	switch {
+	case m.method == string(mcp.MethodPing):
+		return nil
+	case m.method != string(mcp.MethodServerDiscover):
+		return &refusal{m.id, mcp.INVALID_REQUEST, "the first request must be initialize, or every request must name its protocol version (" + name + ")"}
+	case m.version() == "":
+		return &refusal{m.id, mcp.INVALID_PARAMS, m.method + " needs " + name}
+	}
+	return nil
 }
 
 // handle gives a message to the library. A panic in it costs one answer.

@@ -29,6 +29,8 @@ func TestTheProtocolsOwnErrors(t *testing.T) {
 	}
 	expect(call("1", "get_balance", `{}`), "1", -32600, "the first request must be initialize")
 	expect(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, "1", -32600, "the first request must be initialize")
+	expect(`{"jsonrpc":"2.0","id":1,"method":"server/discover"}`, "1", -32602, "server/discover needs io.modelcontextprotocol/protocolVersion")
+	expect(`{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":7}}}`, "1", -32602, "needs")
 	w.shake()
 	expect(`{"jsonrpc":"2.0","id":1,"method":`, "null", -32700, "not valid JSON")
 	expect("\xff\xfe", "null", -32700, "not valid JSON")
