@@ -103,6 +103,8 @@ func checkBase(text string) (string, error) {
 	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
 		return "", fmt.Errorf("base URL %q: must not have a query or a fragment", text)
 	}
+	// One address has one spelling, by which budgets and ledgers are told apart.
+	u.Host = strings.TrimSuffix(strings.ToLower(u.Host), map[string]string{"https": ":443", "http": ":80"}[u.Scheme])
 	base := strings.TrimRight(u.String(), "/")
 	if strings.HasSuffix(base, apiRoot) {
 		return "", fmt.Errorf("base URL %q: must not end in %s, which every call adds", text, apiRoot)

@@ -93,6 +93,7 @@ func TestBaseURL(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                "https://www.wesendall.com",
 		"https://api.example.test/":       "https://api.example.test",
+		"HTTPS://API.Example.test:443/A":  "https://api.example.test/A",
 		"http://127.0.0.1:8787":           "http://127.0.0.1:8787",
 		"http://[::1]:8787/stub/":         "http://[::1]:8787/stub",
 		"http://localhost:8787":           "http://localhost:8787",

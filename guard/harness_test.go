@@ -225,8 +225,8 @@ func (r *rig) works(call func() (*Receipt, *Error)) *Receipt {
 	return receipt
 }
 
-// states are the states of all rows that are not quotes.
-func (r *rig) states() []string {
+// spends are all rows that are not quotes.
+func (r *rig) spends() []Spend {
 	r.Helper()
 	l, err := r.guard.ledger(context.Background())
 	if err != nil {
@@ -236,8 +236,14 @@ func (r *rig) states() []string {
 	if err != nil {
 		r.Fatal(err)
 	}
+	return spends
+}
+
+// states are their states, sorted.
+func (r *rig) states() []string {
+	r.Helper()
 	var states []string
-	for _, s := range spends {
+	for _, s := range r.spends() {
 		states = append(states, s.State)
 	}
 	slices.Sort(states)

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -44,7 +45,9 @@ func (l *Ledger) argumentsOf(in *intent) []byte {
 // terms are how a spend may be made.
 type terms struct {
 	quote          string // the id of the quote that is used, if any
-	agreed         bool   // a person agreed to it, or it stands for that
+	answered       bool   // a person said yes when asked about the quote
+	confirmed      bool   // a person agreed, or the quote stands for that
+	unasked        bool   // nobody need agree
 	allowDuplicate bool
 	limits         Limits
 }
@@ -58,17 +61,48 @@ type Limits struct {
 	DuplicateWindow time.Duration
 }
 
-// earlier is a spend that a new one would repeat.
+// earlier are the spends that a new one would repeat: those without a known
+// outcome first, then the newest first.
 type earlier struct {
+	spends  []past
+	overlap []string // whom they reached, of those whom the new one is for
+}
+
+type past struct {
 	id, state string
 	created   time.Time
 	total     int64
-	overlap   []string
 }
 
-// named says which spend is repeated, in a sentence's middle.
+func (p past) clock() string { return p.created.In(kampala).Format("15:04:05 on 2 January") }
+
+// ids are the names of all of them.
+func (e *earlier) ids() string {
+	if e == nil {
+		return ""
+	}
+	ids := make([]string, len(e.spends))
+	for i, p := range e.spends {
+		ids[i] = p.id
+	}
+	slices.Sort(ids)
+	return strings.Join(ids, " ")
+}
+
+// named says which spends are repeated, in a sentence's middle.
 func (e *earlier) named() string {
-	return fmt.Sprintf("it repeats one of %s (UGX %s)", e.created.In(kampala).Format("2 January 15:04"), thousands(e.total))
+	var names []string
+	for _, p := range e.spends[:min(len(e.spends), 3)] {
+		name := fmt.Sprintf("one of %s (UGX %s)", p.created.In(kampala).Format("2 January 15:04"), thousands(p.total))
+		if p.state != sent {
+			name += ", whose outcome nobody knows,"
+		}
+		names = append(names, name)
+	}
+	if more := len(e.spends) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return "it repeats " + strings.TrimSuffix(strings.Join(names, " and "), ",")
 }
 
 // repeats finds what an intent would repeat.
@@ -82,12 +116,12 @@ func (l *Ledger) repeats(ctx context.Context, in *intent, window time.Duration) 
 
 // verdict is what the ledger says of an intent.
 type verdict struct {
-	id        string // of the row, where the spend may go on
-	duplicate *earlier
-	over      string // the setting of the limit that forbids it
-	left      int64  // of the day's budget, before or after it
-	why       string // confirmation is due, and this is why
-	burnt     string // why the quote counts for nothing
+	id        string   // of the row, where the spend may go on
+	duplicate *earlier // it was done, or may have been
+	over      string   // the setting of the limit that forbids it
+	left      int64    // of the day's budget, before or after it
+	why       string   // confirmation is due, and this is why
+	burnt     string   // why the quote counts for nothing
 }
 
 // callTime is how long a call may take, and a little more.
@@ -105,100 +139,134 @@ func (l *Ledger) admit(ctx context.Context, in *intent, t terms) (verdict, error
 }
 
 func (l *Ledger) judge(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *verdict) error {
-	seq, err := l.present(ctx, tx, in, t, v)
+	used, err := l.used(ctx, tx, in, t, v)
 	if err != nil || v.burnt != "" || v.duplicate != nil {
 		return err
 	}
 	found, err := l.overlap(ctx, tx, in, t.limits.DuplicateWindow)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if found != nil && (!t.allowDuplicate || !t.agreed) {
+	case found == nil:
+	case !t.allowDuplicate:
 		v.duplicate = found
-		if t.allowDuplicate {
-			v.why = found.named()
-		}
 		return nil
+	case !t.confirmed && !t.unasked:
+		v.why = found.named()
+	case t.confirmed && used.repeats != found.ids():
+		// Who agreed was told of other calls than these, or of none.
+		v.burnt = "the quote does not say that " + found.named()
+		return burn(ctx, tx, t.quote)
 	}
 	if err := l.budget(ctx, tx, in, t.limits, v); err != nil || v.over != "" {
 		return err
 	}
-	if !t.agreed {
-		if v.why, err = l.due(ctx, tx, in, t.limits); err != nil || v.why != "" {
+	if v.why == "" && !t.confirmed && !t.unasked {
+		if v.why, err = l.due(ctx, tx, in, t.limits); err != nil {
 			return err
 		}
 	}
-	return l.write(ctx, tx, in, t, seq, v)
+	if v.why != "" {
+		return nil
+	}
+	return l.write(ctx, tx, in, t, used.seq, v)
 }
 
-// present looks at the quote that is used, and returns its row.
-func (l *Ledger) present(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *verdict) (int64, error) {
+// quoteRow is the row of a quote that is used.
+type quoteRow struct {
+	seq     int64
+	repeats string // the spends that it says are repeated
+}
+
+// used looks at the quote that is used, and burns it where it does not fit.
+func (l *Ledger) used(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *verdict) (quoteRow, error) {
 	if t.quote == "" {
-		return 0, nil
+		return quoteRow{}, nil
 	}
-	var seq, deadline, created, total int64
+	var row quoteRow
+	var deadline, created, total int64
+	var recipients int
 	var state string
+	var asked bool
 	var arguments []byte
-	err := tx.QueryRowContext(ctx, `SELECT seq, state, deadline, arguments, created, total FROM spends WHERE id = ?`, t.quote).
-		Scan(&seq, &state, &deadline, &arguments, &created, &total)
+	err := tx.QueryRowContext(ctx, `SELECT seq, state, deadline, arguments, created, total, recipients, asked, repeats FROM spends WHERE id = ?`, t.quote).
+		Scan(&row.seq, &state, &deadline, &arguments, &created, &total, &recipients, &asked, &row.repeats)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		v.burnt = "there is no such quote"
-		return 0, nil
+		return row, nil
 	case err != nil:
-		return 0, err
+		return row, err
 	case !hmac.Equal(arguments, l.argumentsOf(in)):
 		v.burnt = "the quote was for something else"
+	case state == quoted && recipients > 0 && in.recipients > recipients:
+		v.burnt = fmt.Sprintf("it would now reach %d recipients, not the %d of the quote", in.recipients, recipients)
 	case state == quoted && in.total > total:
 		v.burnt = fmt.Sprintf("it would now cost UGX %d, not the UGX %d of the quote", in.total, total)
 	case state == burnt:
 		v.burnt = "the quote counts no more"
 	case state != quoted:
-		v.duplicate = &earlier{id: t.quote, state: state, created: time.UnixMilli(created), total: total}
-		return seq, nil
+		v.duplicate = &earlier{spends: []past{{t.quote, state, time.UnixMilli(created), total}}}
+		return row, nil
 	case l.now().UnixMilli() >= deadline:
 		v.burnt = "the quote has expired"
+	case t.answered && !asked:
+		v.burnt = "nobody was asked about this quote"
 	default:
-		return seq, nil
+		return row, nil
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE spends SET state = 'burnt' WHERE seq = ? AND state = 'quoted'`, seq)
-	return seq, err
+	return row, burn(ctx, tx, t.quote)
 }
 
-// overlap finds the newest spend that reached some of the same: within the
-// window, or at any time while its outcome is not known.
-func (l *Ledger) overlap(ctx context.Context, tx *sql.Tx, in *intent, window time.Duration) (*earlier, error) {
-	content := l.contentOf(in)
-	by := make(map[string]string, len(in.targets))
+// burn makes a quote count for nothing.
+func burn(ctx context.Context, tx *sql.Tx, id string) error {
+	_, err := tx.ExecContext(ctx, `UPDATE spends SET state = 'burnt' WHERE id = ? AND state = 'quoted'`, id)
+	return err
+}
+
+// targetsOf are the keys of an intent's targets as a JSON list of hex, and the
+// targets by key.
+func (l *Ledger) targetsOf(in *intent) (list string, by map[string]string) {
+	by = make(map[string]string, len(in.targets))
 	keys := make([]string, len(in.targets))
 	for i, target := range in.targets {
 		keys[i] = hex.EncodeToString(l.hash("target", target))
 		by[keys[i]] = target
 	}
-	list, err := json.Marshal(keys)
-	if err != nil {
-		return nil, err
-	}
+	text, _ := json.Marshal(keys) // strings always marshal
+	return string(text), by
+}
+
+// overlap finds the spends that reached some of the same: within the window, or
+// at any time while their outcome is not known.
+func (l *Ledger) overlap(ctx context.Context, tx *sql.Tx, in *intent, window time.Duration) (*earlier, error) {
+	list, by := l.targetsOf(in)
 	rows, err := tx.QueryContext(ctx, `SELECT j.value, s.id, s.state, s.created, s.total
 		FROM json_each(?) j JOIN covered c ON c.content = ? AND c.target = unhex(j.value) JOIN spends s ON s.seq = c.spend
 		WHERE s.state IN ('in_progress', 'unknown') OR s.state = 'sent' AND s.created > ?
-		ORDER BY s.seq DESC`, string(list), content, l.now().Add(-window).UnixMilli())
+		ORDER BY s.state = 'sent', s.seq DESC`, list, l.contentOf(in), l.now().Add(-window).UnixMilli())
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
 	var found *earlier
 	for rows.Next() {
-		var key, id, state string
-		var created, total int64
-		if err := rows.Scan(&key, &id, &state, &created, &total); err != nil {
+		var p past
+		var key string
+		var created int64
+		if err := rows.Scan(&key, &p.id, &p.state, &created, &p.total); err != nil {
 			return nil, err
 		}
+		p.created = time.UnixMilli(created)
 		if found == nil {
-			found = &earlier{id: id, state: state, created: time.UnixMilli(created), total: total}
+			found = &earlier{}
 		}
-		if found.id == id {
-			found.overlap = append(found.overlap, by[key])
+		if len(found.spends) == 0 || found.spends[len(found.spends)-1].id != p.id {
+			found.spends = append(found.spends, p)
+		}
+		if target, first := by[key]; first {
+			found.overlap = append(found.overlap, target)
+			delete(by, key)
 		}
 	}
 	return found, rows.Err()
@@ -256,26 +324,21 @@ func (l *Ledger) write(ctx context.Context, tx *sql.Tx, in *intent, t terms, seq
 	now := l.now()
 	if seq == 0 {
 		var err error
-		if v.id, seq, err = l.insert(ctx, tx, in, inProgress, now.Add(callTime)); err != nil {
+		if v.id, seq, err = l.insert(ctx, tx, in, inProgress, now.Add(callTime), ""); err != nil {
 			return err
 		}
 	} else {
 		v.id = t.quote
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE spends SET state = 'in_progress', confirmed = ?, created = ?, deadline = ?, day = ? WHERE seq = ?`,
-		t.agreed, now.UnixMilli(), now.Add(callTime).UnixMilli(), day(now), seq); err != nil {
+	// What is released one day is what is reserved now, and not what was quoted.
+	if _, err := tx.ExecContext(ctx, `UPDATE spends SET state = 'in_progress', confirmed = ?, created = ?, deadline = ?, day = ?,
+		recipients = ?, units = ?, total = ? WHERE seq = ?`,
+		t.confirmed, now.UnixMilli(), now.Add(callTime).UnixMilli(), day(now), in.recipients, in.units, in.total, seq); err != nil {
 		return err
 	}
-	keys := make([]string, len(in.targets))
-	for i, target := range in.targets {
-		keys[i] = hex.EncodeToString(l.hash("target", target))
-	}
-	list, err := json.Marshal(keys)
-	if err != nil {
-		return err
-	}
+	list, _ := l.targetsOf(in)
 	if _, err := tx.ExecContext(ctx, `INSERT INTO covered (content, target, spend) SELECT ?, unhex(value), ? FROM json_each(?)`,
-		l.contentOf(in), seq, string(list)); err != nil {
+		l.contentOf(in), seq, list); err != nil {
 		return err
 	}
 	v.left -= in.total
@@ -288,13 +351,13 @@ func reserve(ctx context.Context, tx *sql.Tx, account, kind string, day, total i
 	return err
 }
 
-func (l *Ledger) insert(ctx context.Context, tx *sql.Tx, in *intent, state string, deadline time.Time) (id string, seq int64, err error) {
+func (l *Ledger) insert(ctx context.Context, tx *sql.Tx, in *intent, state string, deadline time.Time, repeats string) (id string, seq int64, err error) {
 	id = strings.ToLower(rand.Text()) // at least 128 bits
 	now := l.now()
-	result, err := tx.ExecContext(ctx, `INSERT INTO spends (id, account, caller, tool, content, arguments, recipients, units, total, state, confirmed, created, deadline, day)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)`,
+	result, err := tx.ExecContext(ctx, `INSERT INTO spends (id, account, caller, tool, content, arguments, recipients, units, total, state, confirmed, created, deadline, day, repeats)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)`,
 		id, in.account, in.caller, in.tool, l.contentOf(in), l.argumentsOf(in), in.recipients, in.units, in.total, state,
-		now.UnixMilli(), deadline.UnixMilli(), day(now))
+		now.UnixMilli(), deadline.UnixMilli(), day(now), repeats)
 	if err != nil {
 		return "", 0, err
 	}

@@ -47,9 +47,11 @@ const (
 // Ledger is where every spend is written down before it is made, and its
 // outcome after. It is safe for concurrent use, and shared by processes.
 type Ledger struct {
-	db  *sql.DB
-	key []byte
-	now func() time.Time
+	db   *sql.DB
+	key  []byte
+	now  func() time.Time
+	path string      // "" in memory
+	file os.FileInfo // what was at the path when it was opened
 }
 
 // OpenLedger opens the ledger in a file, which it creates for its owner alone,
@@ -64,7 +66,7 @@ func OpenLedger(ctx context.Context, path string) (*Ledger, error) {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1) // in memory it is the database; on a file callers wait in order
-	l := &Ledger{db: db, now: time.Now}
+	l := &Ledger{db: db, now: time.Now, path: path}
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
 	for {
@@ -76,10 +78,26 @@ func OpenLedger(ctx context.Context, path string) (*Ledger, error) {
 		}
 		time.Sleep(time.Millisecond)
 	}
+	if err == nil && path != "" {
+		l.file, err = os.Stat(path)
+	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return l, nil
+}
+
+// present tells whether the file is still the one that was opened. One that was
+// removed goes on existing for who has it open, and for nobody else.
+func (l *Ledger) present() error {
+	if l.path == "" {
+		return nil
+	}
+	now, err := os.Stat(l.path)
+	if err == nil && os.SameFile(now, l.file) {
+		return nil
+	}
+	return errors.New("its file was removed or replaced while it was in use; start this server again")
 }
 
 // ledgerSource is the driver's name for the database in a file.
@@ -130,9 +148,9 @@ func (l *Ledger) prepare(ctx context.Context, tx *sql.Tx) error {
 // prune takes out a portion of what is old, so that opening stays quick.
 func (l *Ledger) prune(ctx context.Context, tx *sql.Tx) error {
 	const portion = 1000
-	rows, err := tx.QueryContext(ctx, `SELECT seq FROM spends WHERE seq <= (SELECT min(seq) FROM spends) + ? AND created < ?
-		AND (state IN ('burnt', 'sent', 'failed') OR state = 'quoted' AND deadline < ?)`,
-		portion, l.now().Add(-keep).UnixMilli(), l.now().UnixMilli())
+	rows, err := tx.QueryContext(ctx, `SELECT seq FROM spends WHERE created < ?
+		AND (state IN ('burnt', 'sent', 'failed') OR state = 'quoted' AND deadline < ?) LIMIT ?`,
+		l.now().Add(-keep).UnixMilli(), l.now().UnixMilli(), portion)
 	if err != nil {
 		return err
 	}
@@ -192,22 +210,28 @@ func (l *Ledger) hash(parts ...string) []byte {
 // quoteTime is for how long a quote can be used.
 const quoteTime = 10 * time.Minute
 
-// quote writes a quote down, and returns its id and its expiry.
-func (l *Ledger) quote(ctx context.Context, in *intent) (id string, expires time.Time, err error) {
+// quote writes a quote down, with the spends that it says are repeated, and
+// returns its id and its expiry.
+func (l *Ledger) quote(ctx context.Context, in *intent, repeats string) (id string, expires time.Time, err error) {
 	expires = l.now().Add(quoteTime)
 	err = l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		id, _, err = l.insert(ctx, tx, in, quoted, expires)
+		id, _, err = l.insert(ctx, tx, in, quoted, expires, repeats)
 		return err
 	})
 	return id, expires, err
 }
 
-// burn makes a quote count for nothing.
-func (l *Ledger) burn(ctx context.Context, id string) error {
+// asked notes that a person is asked about a quote.
+func (l *Ledger) asked(ctx context.Context, id string) error {
 	return l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE spends SET state = 'burnt' WHERE id = ? AND state = 'quoted'`, id)
+		_, err := tx.ExecContext(ctx, `UPDATE spends SET asked = 1 WHERE id = ? AND state = 'quoted'`, id)
 		return err
 	})
+}
+
+// burn makes a quote count for nothing.
+func (l *Ledger) burn(ctx context.Context, id string) error {
+	return l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error { return burn(ctx, tx, id) })
 }
 
 // outcome writes down what came of a spend, and releases what was not spent.
@@ -225,7 +249,7 @@ func settle(ctx context.Context, tx *sql.Tx, id, state, code string) error {
 		return err
 	}
 	kind := "send"
-	if tool == "topup_wallet" {
+	if tool == topUpTool {
 		kind = "topup"
 	}
 	return reserve(ctx, tx, account, kind, on, -total)

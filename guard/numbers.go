@@ -44,7 +44,8 @@ func read(list []string) numbers {
 func (n *numbers) add(text string) {
 	text = compact(text)
 	number, err := phonenumbers.Parse(text, region)
-	if err != nil {
+	// Letters would be read as the keys that they are on.
+	if err != nil || strings.ContainsFunc(text, unicode.IsLetter) {
 		n.refuse(text, "is not a phone number")
 		return
 	}
@@ -64,6 +65,10 @@ func (n *numbers) add(text string) {
 		return
 	}
 	e164 := phonenumbers.Format(number, phonenumbers.E164)
+	if strings.HasPrefix(e164, "+2560") { // a digit is missing behind the zero that one dials at home
+		n.refuse(text, "has too few digits")
+		return
+	}
 	// In some countries a zero or two at the beginning belong to a number for
 	// one reader and not for the next: the vendor must not read another number.
 	if again, err := phonenumbers.Parse(e164, region); err != nil || phonenumbers.Format(again, phonenumbers.E164) != e164 {
@@ -87,15 +92,19 @@ func (n *numbers) refuse(number, reason string) {
 	n.refused = append(n.refused, Refused{number, reason})
 }
 
-// outside refuses numbers of other countries than these calling codes.
-func (n numbers) outside(countries []string) []string {
-	var outside []string
+// without takes out the numbers of other countries than these calling codes,
+// and returns them.
+func (n *numbers) without(countries []string) []string {
+	var inside, outside []string
 	for _, e164 := range n.e164 {
 		number, err := phonenumbers.Parse(e164, region)
 		if err != nil || !slices.Contains(countries, strconv.Itoa(int(number.GetCountryCode()))) {
 			outside = append(outside, e164)
+			continue
 		}
+		inside = append(inside, e164)
 	}
+	n.e164 = inside
 	return outside
 }
 

@@ -3,10 +3,8 @@ package guard
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -61,23 +59,33 @@ type price struct {
 
 // account asks for the balance and the price.
 func (g *Guard) account(ctx context.Context, wallet string) (account, error) {
-	response, err := call(ctx, g.api.Balance, client.BalanceRequest{WalletID: wallet})
+	response, err := slowly(ctx, g, g.api.Balance, client.BalanceRequest{WalletID: wallet})
 	if err != nil {
 		failure := *asError(err)
 		failure.Message = "Nothing was sent: the price could not be read. " + failure.Message
 		return account{}, &failure
 	}
+	a, ok := g.learn(wallet, response)
+	if !ok {
+		return account{}, Fail(BadResponse, "Nothing was sent: the balance call does not say what a unit costs, so the price cannot be known.")
+	}
+	return a, nil
+}
+
+// learn reads the answer of a balance call, and remembers the price.
+func (g *Guard) learn(wallet string, response *client.Response) (account, bool) {
 	var data struct {
 		Balance *float64 `json:"balance"`
 		Cost    float64  `json:"cost_per_sms"`
 	}
-	if json.Unmarshal(response.Data, &data) != nil || data.Balance == nil || !(data.Cost > 0 && data.Cost < 1e9) || math.Abs(*data.Balance) > 1<<52 {
-		return account{}, Fail(BadResponse, "Nothing was sent: the balance call does not say what a unit costs, so the price cannot be known.")
-	}
 	g.prices.mu.Lock()
 	defer g.prices.mu.Unlock()
+	if json.Unmarshal(response.Data, &data) != nil || data.Balance == nil || !(data.Cost > 0 && data.Cost < 1e9) || math.Abs(*data.Balance) > 1<<52 {
+		delete(g.prices.last, wallet)
+		return account{}, false
+	}
 	g.prices.last[wallet] = price{data.Cost, g.now()}
-	return account{int64(math.Floor(*data.Balance)), data.Cost}, nil
+	return account{int64(math.Floor(*data.Balance)), data.Cost}, true
 }
 
 // cost is what a unit costs, as last told.
@@ -120,13 +128,9 @@ func sizeOf(groups json.RawMessage, id string) (size int, title string, known bo
 		counts = append(counts, inner["contacts"])
 	}
 	for _, count := range counts {
-		switch n := count.(type) {
-		case float64:
-			if n >= 0 && n == math.Trunc(n) && n < 1<<31 {
-				return int(n), title, true
-			}
-		case []any:
-			return len(n), title, true
+		// A list of contacts is no count: it may be a part of them.
+		if n, ok := count.(float64); ok && n >= 0 && n == math.Trunc(n) && n < 1<<31 {
+			return int(n), title, true
 		}
 	}
 	return 0, title, false
@@ -145,40 +149,4 @@ func collect(value any, visit func(map[string]any)) {
 			collect(inner, visit)
 		}
 	}
-}
-
-// question is what a person is asked: what, to whom, how much.
-func (q *Quote) question(tool, message, why string) string {
-	if tool == topUpTool {
-		return fmt.Sprintf("Ask %s to pay UGX %s into the wallet by Mobile Money? The wallet holds UGX %s now.", q.to, thousands(q.Total), thousands(q.Balance))
-	}
-	text := strings.Join(strings.Fields(message), " ")
-	if runes := []rune(text); len(runes) > 200 {
-		text = string(runes[:200]) + "…"
-	}
-	return fmt.Sprintf("Send “%s” to %s for about UGX %s (%s each)? The wallet then holds about UGX %s. You are asked because %s.",
-		text, q.to, thousands(q.Total), count(q.Units, "unit"), thousands(q.BalanceAfter), why)
-}
-
-// audience names recipients for a person: how many, and the first three.
-func audience(numbers []string) string {
-	if len(numbers) <= 3 {
-		return strings.Join(numbers, ", ")
-	}
-	return fmt.Sprintf("%d recipients (%s, …)", len(numbers), strings.Join(numbers[:3], ", "))
-}
-
-func count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
-}
-
-func thousands(n int64) string {
-	text := fmt.Sprint(n)
-	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
 }

@@ -24,7 +24,9 @@ CREATE TABLE IF NOT EXISTS spends (
   created    INTEGER NOT NULL,
   deadline   INTEGER NOT NULL, -- of a quote its expiry; of a call when its outcome must be here
   day        INTEGER NOT NULL, -- in Kampala
-  code       TEXT NOT NULL DEFAULT ''
+  code       TEXT NOT NULL DEFAULT '',
+  asked      INTEGER NOT NULL DEFAULT 0, -- a person was asked about this quote, and answers with another call
+  repeats    TEXT NOT NULL DEFAULT ''   -- ids of the spends that a quote says are repeated
 ) STRICT;
 
 -- For the hour's sum, which is small: more than the limit is asked about.

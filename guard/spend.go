@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/wesendall/wesendall-mcp/client"
@@ -63,59 +62,136 @@ type Receipt struct {
 
 // spending is one call that spends.
 type spending struct {
+	wallet  string
 	intent  intent
 	quote   Quote
-	message string // for the question
+	message string                      // for the question
+	size    func(context.Context) error // reads how many it reaches; nil where that is known
+	unsized bool                        // it could not be read
 	act     func(context.Context) (*client.Response, error)
 }
 
 // spend makes a spend: it is held against the limits and written down, agreed
 // to where that is due, made, and its outcome written down.
-func (g *Guard) spend(ctx context.Context, wallet string, s *spending, how How) (*Receipt, error) {
+func (g *Guard) spend(ctx context.Context, s *spending, how How) (*Receipt, error) {
 	s.intent.caller = how.Caller
 	if how.AllowDuplicate { // so that a quote without it does not stand for one with it
 		s.intent.rest = append(s.intent.rest, allowDuplicate)
 	}
+	if !how.DryRun {
+		ledger, err := g.ledger(ctx)
+		switch {
+		case err != nil:
+			return nil, err
+		case how.Answer == No:
+			return nil, g.declined(ctx, ledger, how.Quote)
+		case how.Answer == Yes && how.Quote == "":
+			return nil, Fail(ConfirmationRequired, "Nothing was sent: the answer belongs to no question.")
+		}
+	}
+	if err := g.plan(ctx, s); err != nil {
+		return nil, err
+	}
 	if how.DryRun {
-		q, err := g.price(ctx, wallet, s)
+		q, err := g.price(ctx, s)
 		return &Receipt{Quote: q}, err
 	}
-	if len(s.quote.Refused) > 0 {
-		return nil, Fail(InvalidArguments, "Nothing was sent. "+strings.Join(numbers{refused: s.quote.Refused}.faults(s.intent.rest[0]), "; "))
-	}
-	ledger, err := g.ledger(ctx)
-	if err != nil {
+	if err := g.wait(ctx); err != nil {
 		return nil, err
 	}
-	if how.Answer == No {
-		return nil, g.declined(ctx, ledger, how.Quote)
-	}
-	if how.Answer == Yes && how.Quote == "" {
-		return nil, Fail(ConfirmationRequired, "Nothing was sent: the answer belongs to no question.")
-	}
-	t := terms{
-		quote: how.Quote, allowDuplicate: how.AllowDuplicate, limits: g.options.Limits,
-		agreed: how.Answer == Yes || g.options.Confirm == Off || how.Quote != "" && g.standsFor(how),
-	}
-	v, err := g.admit(ctx, ledger, s, t)
+	ledger, v, err := g.permitted(ctx, s, how)
 	if err != nil {
 		return nil, err
-	}
-	if v.why != "" {
-		if t.quote, err = g.agree(ctx, ledger, wallet, s, how, v); err != nil {
-			return nil, err
-		}
-		t.agreed = true
-		if v, err = g.admit(ctx, ledger, s, t); err != nil {
-			return nil, err
-		}
 	}
 	response, err := s.act(ctx)
 	g.settle(ctx, ledger, v.id, err)
 	if err != nil {
-		return nil, err
+		return nil, s.explained(err, v.id)
 	}
 	return &Receipt{response, &s.quote, v.left}, nil
+}
+
+// plan reads what the cost depends on, as it is now.
+func (g *Guard) plan(ctx context.Context, s *spending) error {
+	if s.intent.topUp {
+		return nil
+	}
+	if s.size != nil {
+		if err := s.size(ctx); err != nil {
+			return err
+		}
+	}
+	if s.unsized {
+		a, err := g.account(ctx, s.wallet)
+		if err != nil {
+			return err
+		}
+		return g.priced(s, a)
+	}
+	cost, err := g.cost(ctx, s.wallet)
+	if err != nil {
+		return err
+	}
+	return g.priced(s, account{cost: cost})
+}
+
+// priced fills in what a spend costs: where nobody knows how many it reaches,
+// all that the wallet holds.
+func (g *Guard) priced(s *spending, a account) error {
+	if s.intent.topUp {
+		return nil
+	}
+	s.intent.total = total(s.intent.units, s.intent.recipients, a.cost)
+	if s.unsized {
+		s.intent.total = max(a.balance, 0)
+		if most := int64(g.options.Limits.Recipients); s.intent.total > total(s.intent.units, int(most), a.cost) {
+			return Fail(LimitExceeded, fmt.Sprintf("Nothing was sent: the group's size cannot be read, and the wallet could pay for more than the %d recipients that one call may reach (WESENDALL_MAX_RECIPIENTS). Only the operator can change it.", most))
+		}
+	}
+	s.quote.CostPerSMS, s.quote.Total = a.cost, s.intent.total
+	return nil
+}
+
+// permitted holds a spend against the limits, has a person agree where that is
+// due, and writes it down.
+func (g *Guard) permitted(ctx context.Context, s *spending, how How) (*Ledger, verdict, error) {
+	l, err := g.ledger(ctx)
+	if err != nil {
+		return nil, verdict{}, err
+	}
+	t := terms{
+		quote: how.Quote, answered: how.Answer == Yes, allowDuplicate: how.AllowDuplicate, limits: g.options.Limits,
+		confirmed: how.Answer == Yes || how.Quote != "" && g.standsFor(how), unasked: g.options.Confirm == Off,
+	}
+	v, err := g.admit(ctx, l, s, t)
+	if err != nil || v.why == "" {
+		return l, v, err
+	}
+	if how.Ask == nil && g.options.Confirm == Elicit {
+		failure := Fail(ConfirmationRequired, "Nothing was sent: a person must agree ("+v.why+"), this host cannot ask one, and the operator allows nothing else (WESENDALL_CONFIRM=elicit).")
+		failure.Retry = client.RetryNo
+		return l, v, failure
+	}
+	before := s.intent.total
+	q, err := g.price(ctx, s)
+	if err != nil {
+		return l, v, err
+	}
+	if s.intent.total != before { // the price is another one by now
+		if v, err = g.admit(ctx, l, s, t); err != nil || v.why == "" {
+			return l, v, err
+		}
+	}
+	if err := g.agree(ctx, l, s, how, v, q); err != nil {
+		return l, v, err
+	}
+	// A person may have thought for minutes.
+	if err := g.plan(ctx, s); err != nil {
+		return l, v, err
+	}
+	t.quote, t.confirmed = q.ID, true
+	v, err = g.admit(ctx, l, s, t)
+	return l, v, err
 }
 
 // standsFor tells whether a quote's id is agreement enough.
@@ -133,7 +209,7 @@ func (g *Guard) admit(ctx context.Context, l *Ledger, s *spending, t terms) (ver
 		return v, g.broken(err)
 	case v.burnt != "":
 		return v, Fail(ConfirmationRequired, "Nothing was sent: "+v.burnt+". Make a new quote with dry_run, show it to your user, and use that one.")
-	case v.duplicate != nil && (v.why == "" || t.agreed):
+	case v.duplicate != nil:
 		return v, duplicate(&s.intent, v.duplicate)
 	case v.over == "WESENDALL_MAX_PER_DAY", v.over == "WESENDALL_MAX_TOPUP" && s.intent.total <= limits.TopUp:
 		return v, Fail(LimitExceeded, fmt.Sprintf("Nothing was sent: it takes UGX %s, and UGX %s are left of today's limit (%s). Only the operator can change it.", thousands(s.intent.total), thousands(v.left), v.over))
@@ -147,46 +223,48 @@ func (g *Guard) admit(ctx context.Context, l *Ledger, s *spending, t terms) (ver
 	return v, nil
 }
 
-// agree has a person agree, and returns the id of the quote that stands for it.
-func (g *Guard) agree(ctx context.Context, l *Ledger, wallet string, s *spending, how How, v verdict) (string, error) {
-	if how.Ask == nil && g.options.Confirm == Elicit {
-		return "", Fail(ConfirmationRequired, "Nothing was sent: a person must agree ("+v.why+"), this host cannot ask one, and the operator allows nothing else (WESENDALL_CONFIRM=elicit).")
-	}
-	q, err := g.price(ctx, wallet, s)
-	if err != nil {
-		return "", err
-	}
+// agree has a person agree to a quote, or says what is needed for that.
+func (g *Guard) agree(ctx context.Context, l *Ledger, s *spending, how How, v verdict, q *Quote) error {
 	required := Fail(ConfirmationRequired, "Nothing was sent yet, because "+v.why+". Show your user the quote; if they agree, call again with the same arguments and quote: \""+q.ID+"\".")
 	required.Quote = q
 	if how.Ask == nil || g.options.Confirm == ByQuote {
-		return "", required
+		return required
 	}
 	required.Question = q.question(s.intent.tool, s.message, v.why)
 	answer, err := how.Ask(ctx, required.Question)
 	switch {
 	case errors.Is(err, ErrLater):
-		return "", required
+		if err := l.asked(ctx, q.ID); err != nil {
+			return g.broken(err)
+		}
+		return required
 	case err != nil || answer != Yes:
-		return "", g.declined(ctx, l, q.ID)
+		return g.declined(ctx, l, q.ID, how.Quote)
 	}
-	return q.ID, nil
+	return nil
 }
 
-func (g *Guard) declined(ctx context.Context, l *Ledger, quote string) error {
-	if err := l.burn(context.WithoutCancel(ctx), quote); err != nil {
-		return g.broken(err)
+func (g *Guard) declined(ctx context.Context, l *Ledger, quotes ...string) error {
+	for _, quote := range quotes {
+		if err := l.burn(context.WithoutCancel(ctx), quote); err != nil {
+			return g.broken(err)
+		}
 	}
 	return Fail(Declined, "Nothing was sent: your user did not agree. Do not try again unless they ask for it.")
 }
 
-// price completes the quote of a spend, and writes it down unless something in
-// it cannot be sent.
-func (g *Guard) price(ctx context.Context, wallet string, s *spending) (*Quote, error) {
-	a, err := g.account(ctx, wallet)
+// price completes the quote of a spend by what the wallet holds and a unit costs
+// now, and writes it down unless something in it cannot be sent.
+func (g *Guard) price(ctx context.Context, s *spending) (*Quote, error) {
+	a, err := g.account(ctx, s.wallet)
 	if err != nil {
 		return nil, err
 	}
+	if err := g.priced(s, a); err != nil {
+		return nil, err
+	}
 	q := s.quote
+	q.Notes = slices.Clone(q.Notes)
 	q.Balance = a.balance
 	q.BalanceAfter = a.balance - s.intent.total
 	if s.intent.topUp {
@@ -201,16 +279,16 @@ func (g *Guard) price(ctx context.Context, wallet string, s *spending) (*Quote, 
 	if err != nil {
 		return nil, err
 	}
+	var found *earlier
 	if slices.Contains(s.intent.rest, allowDuplicate) {
-		found, err := ledger.repeats(ctx, &s.intent, g.options.Limits.DuplicateWindow)
-		if err != nil {
+		if found, err = ledger.repeats(ctx, &s.intent, g.options.Limits.DuplicateWindow); err != nil {
 			return nil, g.broken(err)
 		}
 		if found != nil {
 			q.Notes = append(q.Notes, found.named())
 		}
 	}
-	id, expires, err := ledger.quote(ctx, &s.intent)
+	id, expires, err := ledger.quote(ctx, &s.intent, found.ids())
 	if err != nil {
 		return nil, g.broken(err)
 	}
@@ -234,26 +312,43 @@ func (g *Guard) settle(ctx context.Context, l *Ledger, id string, err error) {
 	}
 }
 
+// explained adds to the error of an unknown outcome what it is about.
+func (s *spending) explained(err error, id string) error {
+	failure := *asError(err)
+	if failure.Money != client.Unknown {
+		return &failure
+	}
+	what := fmt.Sprintf("a message to %s, about UGX %s", s.quote.to, thousands(s.intent.total))
+	if s.intent.topUp {
+		what = fmt.Sprintf("a request to %s for UGX %s", s.quote.to, thousands(s.intent.total))
+	}
+	failure.Spend = id
+	failure.Message += fmt.Sprintf(" It was %s; in the ledger it is %s.", what, id)
+	return &failure
+}
+
 // duplicate is the refusal of what was already done, or may have been.
 func duplicate(in *intent, e *earlier) *Error {
-	what := "sent"
+	first := e.spends[0]
+	if first.state == failed { // and this is its quote
+		return Fail(DuplicateSend, fmt.Sprintf("Nothing was sent: the quote was used at %s, and that call failed without a charge. Make a new quote with dry_run.", first.clock()))
+	}
+	done, next := "sent", "list_sms_history"
 	if in.topUp {
-		what = "asked for"
+		done, next = "asked for", "get_balance"
 	}
-	outcome := map[string]string{sent: "was accepted", inProgress: "is still running, or was cut off", unknown: "has an outcome that nobody knows"}[e.state]
-	if outcome == "" {
-		outcome = "ended (" + e.state + ")"
+	outcome := map[string]string{sent: "was accepted", inProgress: "is still running, or was cut off", unknown: "has an outcome that nobody knows"}[first.state]
+	message := fmt.Sprintf("Nothing was %s: the same was %s at %s (UGX %s), and that %s.", done, done, first.clock(), thousands(first.total), outcome)
+	if more := len(e.spends) - 1; more > 0 {
+		message += fmt.Sprintf(" So it was with %s.", count(more, "other call"))
 	}
-	failure := Fail(DuplicateSend, fmt.Sprintf(
-		"Nothing was %s: the same was %s at %s (UGX %s), and that %s.", what, what, e.created.In(kampala).Format("15:04:05 on 2 January"), thousands(e.total), outcome))
-	if len(e.overlap) > 0 && !in.topUp && in.tool != "send_group_sms" {
+	failure := Fail(DuplicateSend, "")
+	failure.Next = next
+	if len(e.overlap) > 0 && in.tool == sendTool {
 		failure.Overlap = e.overlap[:min(len(e.overlap), shown)]
-		failure.Message += fmt.Sprintf(" It covers %s.", count(len(e.overlap), "of these recipients"))
+		message += fmt.Sprintf(" %d of these recipients are covered.", len(e.overlap))
 	}
-	failure.Message += " Look at list_sms_history. Only if your user wants it twice, call again with allow_duplicate: true."
-	if in.topUp {
-		failure.Next = "get_balance"
-	}
+	failure.Message = message + " Look at " + next + ". Only if your user wants it twice, call again with allow_duplicate: true."
 	return failure
 }
 

@@ -123,7 +123,7 @@ func TestTheQuestionSaysWhatToWhomAndHowMuch(t *testing.T) {
 	_, _ = r.topUp(2500, How{Ask: ask}, one)
 	for i, want := range [][]string{
 		{strings.Repeat("a", 200) + "…", "4 recipients (+256700000010, +256700000011, +256700000016, …)", "UGX 1,400", "10 units each", "UGX 3,600", "costs more than UGX 1000"},
-		{"Ask +256700000010 to pay UGX 2,500", "UGX 5,000 now"},
+		{"Ask +256700000010 to pay UGX 2,500", "The wallet holds UGX 5,000, and UGX 7,500 once that is paid", "asks somebody for money"},
 	} {
 		for _, each := range want {
 			if !strings.Contains(asked[i], each) {
@@ -188,7 +188,7 @@ func TestAnAnswerCountsForItsOwnQuestion(t *testing.T) {
 	}
 }
 
-func TestAQuoteThatBecameDearerIsVoid(t *testing.T) {
+func TestAQuoteForAGroupThatGrewIsVoid(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 5000, func(o *Options) { o.Confirm = ByQuote })
 	q := r.works(func() (*Receipt, *Error) { return r.sendGroup("Hi", How{DryRun: true}) }).Quote
@@ -196,7 +196,7 @@ func TestAQuoteThatBecameDearerIsVoid(t *testing.T) {
 		t.Fatal(err)
 	}
 	failure := r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return r.sendGroup("Hi", How{Quote: q.ID}) })
-	if !strings.Contains(failure.Message, "UGX 105, not the UGX 70") {
+	if !strings.Contains(failure.Message, "3 recipients, not the 2 of the quote") {
 		t.Error(failure.Message)
 	}
 }
@@ -286,11 +286,13 @@ func TestLimits(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, 5000, func(o *Options) { o.Confirm, o.Countries = Off, []string{"256", "254"} })
 		r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true}, "+254700000001") })
-		for _, h := range []How{{}, {DryRun: true}} {
-			failure := r.fails(DestinationNotAllowed, func() (*Receipt, *Error) { return r.send("Hi", h, one, "+16502530000") })
-			if !strings.Contains(failure.Message, "+16502530000") || strings.Contains(failure.Message, one) || !strings.Contains(failure.Message, "WESENDALL_ALLOWED_COUNTRIES") {
-				t.Error(failure.Message)
-			}
+		failure := r.fails(DestinationNotAllowed, func() (*Receipt, *Error) { return r.send("Hi", How{}, one, "+16502530000") })
+		if !strings.Contains(failure.Message, "+16502530000") || strings.Contains(failure.Message, one) || !strings.Contains(failure.Message, "WESENDALL_ALLOWED_COUNTRIES") {
+			t.Error(failure.Message)
+		}
+		q := r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true}, one, "+16502530000") }).Quote
+		if q.ID != "" || q.Recipients != 1 || len(q.Refused) != 1 || q.Refused[0].Number != "+16502530000" || !strings.Contains(q.Refused[0].Reason, "WESENDALL_ALLOWED_COUNTRIES") {
+			t.Errorf("%+v", q)
 		}
 		r.fails(DestinationNotAllowed, func() (*Receipt, *Error) { return r.topUp(500, How{}, "+16502530000") })
 		r.fails(DestinationNotAllowed, func() (*Receipt, *Error) {
@@ -373,7 +375,7 @@ func TestDuplicates(t *testing.T) {
 	plain := r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true}, two) }).Quote
 	r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return r.send("Hi", How{AllowDuplicate: true, Quote: plain.ID}, two) })
 	told := r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true, AllowDuplicate: true}, two) }).Quote
-	if !slices.Contains(told.Notes, "it repeats one of 24 November 12:10 (UGX 35)") {
+	if !slices.Contains(told.Notes, "it repeats one of 24 November 12:10 (UGX 35) and one of 24 November 12:10 (UGX 35)") {
 		t.Errorf("%+v", told)
 	}
 	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{AllowDuplicate: true, Quote: told.ID}, two) })
@@ -555,7 +557,7 @@ func TestSizesOfGroups(t *testing.T) {
 		`{"groups":[{"id":"g","contact_count":3}]}`:                   3,
 		`[{"id":"h","contactCount":1},{"id":"g","contactCount":2}]`:   2,
 		`{"data":{"items":[{"_id":"g","_count":{"contacts":7}}]}}`:    7,
-		`[{"groupId":"g","contacts":[{"phone":"x"},{"phone":"y"}]}]`:  2,
+		`[{"groupId":"g","contacts":[{"phone":"x"},{"phone":"y"}]}]`:  -1, // which may be a part of them
 		`[{"id":"g","contacts":4}]`:                                   4,
 		`[{"id":"g","contact_count":0}]`:                              0,
 		`[{"id":"g","members":3}]`:                                    -1,
@@ -570,18 +572,6 @@ func TestSizesOfGroups(t *testing.T) {
 		if known != (want >= 0) || known && size != want {
 			t.Errorf("%s: %d, %v", text, size, known)
 		}
-	}
-}
-
-func TestACallThatIsCancelledWhileItWaitsIsNotWrittenDown(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, 5000, func(o *Options) { o.Rate = 0.001 })
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err := r.guard.Send(ctx, client.SendRequest{WalletID: sandbox.WalletID, Message: "Ho", Recipient: client.Recipients{one}}, How{})
-	if failure := r.ours(err); failure == nil || failure.Code != Unreachable || r.asked() != 1 || len(r.states()) != 1 {
-		t.Errorf("%v, %d requests, %v", failure, r.asked(), r.states())
 	}
 }
 
@@ -636,18 +626,26 @@ func TestTheLedgerHasNoTextAndNoNumber(t *testing.T) {
 func TestOldRowsArePruned(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 5000, nil)
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
 	_, _ = r.send("Hi", How{}, "+256700000408")
+	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
 	l, err := r.guard.ledger(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.pass(91 * 24 * time.Hour)
-	if err := l.tx(t.Context(), l.prune); err != nil {
+	// Many more than are pruned at once, behind one that never is.
+	if _, err := l.db.ExecContext(t.Context(), `WITH RECURSIVE old(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM old WHERE value < 2500)
+		INSERT INTO spends (id, account, caller, tool, content, arguments, recipients, units, total, state, confirmed, created, deadline, day)
+		SELECT 'old' || value, '', '', '', x'', x'', 1, 1, 35, 'sent', 0, ?, 0, 0 FROM old`, r.now().UnixMilli()); err != nil {
 		t.Fatal(err)
 	}
+	r.pass(91 * 24 * time.Hour)
+	for range 3 {
+		if err := l.tx(t.Context(), l.prune); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if got := r.states(); !slices.Equal(got, []string{"unknown"}) {
-		t.Error(got)
+		t.Error(len(got))
 	}
 	r.fails(DuplicateSend, func() (*Receipt, *Error) { return r.send("Hi", How{}, "+256700000408") })
 }

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -34,10 +35,11 @@ type Carrier struct {
 	Forcing []Forcing `json:"forcing,omitempty"`
 }
 
-// Forcing is a character that forces UCS-2, and what says the same in GSM-7.
+// Forcing is a character that forces UCS-2, and what says the same in GSM-7. One
+// that nobody sees is given as U+200B, and is best left out.
 type Forcing struct {
-	Character   string `json:"character"`
-	Replacement string `json:"replacement,omitempty"` // none where nothing says the same
+	Character   string  `json:"character"`
+	Replacement *string `json:"replacement,omitempty"` // none where nothing says the same
 }
 
 // The GSM-7 default alphabet, and its extension, whose characters take two.
@@ -69,7 +71,11 @@ func CarrierView(message string) Carrier {
 		case strings.ContainsRune(gsm7Extension, r):
 			septets += 2
 		default:
-			if each := string(r); !slices.ContainsFunc(c.Forcing, func(f Forcing) bool { return f.Character == each }) {
+			each := string(r)
+			if invisible(r) {
+				each = fmt.Sprintf("%U", r)
+			}
+			if !slices.ContainsFunc(c.Forcing, func(f Forcing) bool { return f.Character == each }) {
 				c.Forcing = append(c.Forcing, Forcing{each, replacement(r)})
 			}
 		}
@@ -90,9 +96,9 @@ func segments(length, alone, several int) int {
 }
 
 // replacement is what says the same as a character, in GSM-7.
-func replacement(r rune) string {
-	if text, ok := plain[r]; ok {
-		return text
+func replacement(r rune) *string {
+	if text, ok := plain[r]; ok || invisible(r) {
+		return &text
 	}
 	text := strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Mn, r) {
@@ -102,8 +108,8 @@ func replacement(r rune) string {
 	}, norm.NFKD.String(string(r)))
 	for _, r := range text {
 		if !strings.ContainsRune(gsm7, r) && !strings.ContainsRune(gsm7Extension, r) {
-			return ""
+			return nil
 		}
 	}
-	return text
+	return &text
 }

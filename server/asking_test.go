@@ -47,6 +47,8 @@ func TestTheStateOfAQuestionCannotBeBent(t *testing.T) {
 		"no state":                {func(string) string { return dear + yes }, `"code":"confirmation_required"`},
 		"no answer":               {func(s string) string { return dear + state(s) }, `"code":"declined"`},
 		"an answer of no meaning": {func(s string) string { return dear + `,"inputResponses":{"confirm":{"action":{"a":1}}}` + state(s) }, `"code":"declined"`},
+		"an answer in capitals":   {func(s string) string { return dear + `,"inputResponses":{"confirm":{"ACTION":"accept"}}` + state(s) }, `"code":"declined"`},
+		"content of no meaning":   {func(s string) string { return dear + `,"inputResponses":{"confirm":{"action":"accept","content":"no"}}` + state(s) }, `"code":"declined"`},
 		"an answer to another":    {func(s string) string { return dear + strings.Replace(yes, "confirm", "other", 1) + state(s) }, `"code":"declined"`},
 		"another message": {func(s string) string {
 			return strings.Replace(dear, "Hi", "Ho", 1) + yes + state(s)
@@ -109,6 +111,17 @@ func TestOnlyTheAnswerToTheQuestionCounts(t *testing.T) {
 	w.write(`{"jsonrpc":"2.0","id":` + string(question.ID) + `,"error":{"code":-32601,"message":"no"}}`)
 	if a := w.read(); !strings.Contains(a.line, `"code":"declined"`) || f.count() != 0 {
 		t.Error(a.line)
+	}
+	for _, nonsense := range []string{
+		`,"result":{"ACTION":"accept"}}`, `,"result":{"action":"accept","content":[]}}`, `,"result":{"action":"Accept"}}`, `,"result":"accept"}`, `,"result":null}`,
+		`,"result":{"action":"accept","content":{}},"error":{"code":-32603,"message":"no"}}`,
+	} {
+		w.write(call("2", "send_sms", sendArguments))
+		question = w.read()
+		w.write(`{"jsonrpc":"2.0","id":` + string(question.ID) + nonsense)
+		if a := w.read(); !strings.Contains(a.line, `"code":"declined"`) || f.count() != 0 {
+			t.Errorf("%s: %s", nonsense, a.line)
+		}
 	}
 	w.write(call("2", "send_sms", sendArguments))
 	question = w.read()

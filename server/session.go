@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 
 	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/wesendall/wesendall-mcp/tools"
 )
 
 // session is what the library knows of the client at the other end. Its
@@ -59,13 +61,16 @@ func (s *session) RequestElicitation(ctx context.Context, q mcp.ElicitationReque
 	}
 	select {
 	case raw := <-answer:
-		var a struct {
-			Result *mcp.ElicitationResult `json:"result"`
-		}
-		if json.Unmarshal(raw, &a) != nil || a.Result == nil {
+		var a map[string]json.RawMessage
+		if json.Unmarshal(raw, &a) != nil || a["result"] == nil || a["error"] != nil {
 			return nil, errNoAnswer
 		}
-		return a.Result, nil
+		said := &mcp.ElicitationResult{}
+		said.Action = mcp.ElicitationResponseActionDecline
+		if tools.Accepts(a["result"]) {
+			said.Action = mcp.ElicitationResponseActionAccept
+		}
+		return said, nil
 	case <-s.ended:
 		return nil, errNoAnswer
 	case <-ctx.Done():

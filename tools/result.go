@@ -5,10 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
-	"unicode"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/guard"
 )
 
 // Result is what every tool answers on success.
@@ -81,12 +80,7 @@ func cleanLiteral(literal []byte) []byte {
 	if json.Unmarshal(literal, &plain) != nil {
 		return []byte(strconv.Quote("")) // cannot be: the encoder wrote it
 	}
-	visible := strings.Map(func(r rune) rune {
-		if invisible(r) {
-			return -1
-		}
-		return r
-	}, plain)
+	visible := guard.Visible(plain)
 	if visible == plain {
 		return literal
 	}
@@ -95,11 +89,4 @@ func cleanLiteral(literal []byte) []byte {
 	encoder.SetEscapeHTML(false)
 	_ = encoder.Encode(visible) // a string always encodes
 	return bytes.TrimSpace(out.Bytes())
-}
-
-func invisible(r rune) bool {
-	if r == '\n' || r == '\t' {
-		return false
-	}
-	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }

@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -55,7 +56,8 @@ func (c *call) listen(ctx context.Context, r mcp.CallToolRequest) {
 		c.state = r.Params.RequestState
 		if c.state != "" || len(r.Params.InputResponses) > 0 {
 			c.answer = guard.No
-			if answer := server.ElicitationResponse(r.Params.InputResponses, confirm); answer != nil && answer.Action == mcp.ElicitationResponseActionAccept {
+			// One that is not yet decoded is written as it was read.
+			if raw, err := json.Marshal(r.Params.InputResponses[confirm]); err == nil && Accepts(raw) {
 				c.answer = guard.Yes
 			}
 		}
@@ -79,6 +81,18 @@ func (c *call) listen(ctx context.Context, r mcp.CallToolRequest) {
 		}
 		return guard.Yes, nil
 	}
+}
+
+// Accepts tells whether the result of a question is a clean yes. It is read
+// strictly: the library takes names in any case.
+func Accepts(result json.RawMessage) bool {
+	var members, fields map[string]json.RawMessage
+	var action string
+	if json.Unmarshal(result, &members) != nil || json.Unmarshal(members["action"], &action) != nil || action != string(mcp.ElicitationResponseActionAccept) {
+		return false
+	}
+	content, given := members["content"]
+	return !given || json.Unmarshal(content, &fields) == nil && fields != nil
 }
 
 // hasForms tells whether a client can show a form: {} says so, and naming the

@@ -412,7 +412,7 @@ func FuzzClean(f *testing.F) {
 			t.Fatalf("%s of %q: %v", got, text, err)
 		}
 		for name, value := range back {
-			if name != value || strings.ContainsFunc(value, invisible) {
+			if name != value || guard.Visible(value) != value {
 				t.Errorf("%q of %q", value, text)
 			}
 		}

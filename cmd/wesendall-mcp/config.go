@@ -79,11 +79,11 @@ func (s *settings) options(base string, log *slog.Logger) (*guard.Options, error
 	}, nil
 }
 
-// ledger is the ledger's file; "" is one in memory. The sandbox's money never
-// shares a ledger with the real, and the embedded sandbox's dies with it.
+// ledger is the ledger's file; "" is one in memory. The embedded sandbox's
+// always is: its money never shares a ledger with the real, and dies with it.
 func (s *settings) ledger(base string) (string, error) {
 	switch {
-	case s.Ledger == "memory", s.Sandbox && s.Ledger == "":
+	case s.Ledger == "memory", s.Sandbox:
 		return "", nil
 	case s.Ledger != "":
 		return s.Ledger, nil

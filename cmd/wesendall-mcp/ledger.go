@@ -68,11 +68,11 @@ func (c ledgerResolve) Run(ctx context.Context, w world, s *settings) error {
 
 // open opens the ledger that the server would use.
 func (s *settings) open(ctx context.Context) (*guard.Ledger, error) {
-	base := s.BaseURL
-	if base == "" {
-		base = client.DefaultBaseURL
+	api, err := s.client(s.BaseURL, "", client.Secret{})
+	if err != nil {
+		return nil, usageError{err}
 	}
-	path, err := s.ledger(base)
+	path, err := s.ledger(api.BaseURL())
 	if err != nil {
 		return nil, err
 	}
