@@ -3,13 +3,17 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"io"
+	"log"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -102,34 +106,123 @@ func TestTheProgramIsStoppedAtEachStage(t *testing.T) {
 						t.Errorf("it did not end well: %v %s", err, r.stderr.String())
 					}
 				}
-
-				shown := runIn(t, t.TempDir(), env, "", "ledger", "--json")
-				var ledger struct{ Spends []struct{ State string } }
-				if err := json.Unmarshal([]byte(shown.out), &ledger); err != nil {
-					t.Fatalf("%+v", shown)
-				}
-				spent := int64(5000) - balance(t, s.url)
-				state := "none"
-				if len(ledger.Spends) > 0 {
-					state = ledger.Spends[0].State
-				}
-				if spent != 0 && spent != sandbox.CostPerSMS || len(ledger.Spends) > 1 {
-					t.Errorf("UGX %d were charged, the ledger has %+v", spent, ledger.Spends)
-				}
-				if spent > 0 && (state == "none" || state == "failed") || spent == 0 && state == "sent" {
-					t.Errorf("UGX %d were charged, and the ledger says %s", spent, state)
-				}
+				state := accounted(t, env, s.url)
 				if how != "kill -9" && state == "in_progress" {
 					t.Error("the outcome was not written down")
 				}
-				if state != "none" && state != "failed" {
-					again := runIn(t, t.TempDir(), env, "", "call", "send_sms", `{"recipient":"0700000010","message":"Hi"}`)
-					if again.code != exitFailure || !strings.Contains(again.out, "duplicate_send") {
-						t.Errorf("it was sent again: %+v", again)
-					}
-				}
 			})
 		}
+	}
+}
+
+// accounted compares the ledger with what the vendor charged for one intended
+// send, tries it again, and returns the ledger's state.
+func accounted(t *testing.T, env []string, url string) string {
+	t.Helper()
+	shown := runIn(t, t.TempDir(), env, "", "ledger", "--json")
+	var ledger struct{ Spends []struct{ State string } }
+	if err := json.Unmarshal([]byte(shown.out), &ledger); err != nil {
+		t.Fatalf("%+v", shown)
+	}
+	spent := int64(5000) - balance(t, url)
+	state := "none"
+	if len(ledger.Spends) > 0 {
+		state = ledger.Spends[0].State
+	}
+	if spent != 0 && spent != sandbox.CostPerSMS || len(ledger.Spends) > 1 {
+		t.Errorf("UGX %d were charged, the ledger has %+v", spent, ledger.Spends)
+	}
+	if spent > 0 && (state == "none" || state == "failed") || spent == 0 && state == "sent" {
+		t.Errorf("UGX %d were charged, and the ledger says %s", spent, state)
+	}
+	if state != "none" && state != "failed" {
+		again := program(t, env, "call", "send_sms", `{"recipient":"0700000010","message":"Hi"}`)
+		if out, _ := again.Output(); again.ProcessState.ExitCode() != exitFailure || !strings.Contains(string(out), "duplicate_send") {
+			t.Errorf("it was sent again: %s", out)
+		}
+	}
+	return state
+}
+
+// stalls is a listener whose second connection, that of the spend, is not
+// answered.
+type stalls struct {
+	net.Listener
+	arrived, release chan struct{}
+	accepted         int // by one goroutine
+}
+
+func (l *stalls) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if l.accepted++; l.accepted == 2 {
+		close(l.arrived)
+		<-l.release
+	}
+	return conn, err
+}
+
+// Between the intent and the request, and after the outcome: what cannot be seen
+// from a vendor's handler.
+func TestTheProgramIsKilledAroundItsRequest(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("only there can a test's certificate be trusted by a variable")
+	}
+	for when, want := range map[string]string{"connected, nothing written": "in_progress", "answered": "sent"} {
+		t.Run(when, func(t *testing.T) {
+			t.Parallel()
+			api, err := sandbox.Open(t.Context(), sandbox.Options{Balance: 5000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain, front := httptest.NewServer(api), httptest.NewUnstartedServer(api)
+			t.Cleanup(func() { front.Close(); plain.Close(); _ = api.Close() })
+			stall := &stalls{Listener: front.Listener, arrived: make(chan struct{}), release: make(chan struct{})}
+			if want == "in_progress" {
+				front.Listener = stall
+			}
+			front.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshake that ends
+			front.StartTLS()
+			ca := write(t, t.TempDir(), "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: front.Certificate().Raw})))
+			env := append(environment(front.URL), "SSL_CERT_FILE="+ca, "WESENDALL_LEDGER="+filepath.Join(t.TempDir(), "ledger.db"))
+			r := start(t, env)
+			r.write(t, helloLine)
+			r.read(t)
+			r.write(t, callLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`))
+			if want == "in_progress" {
+				<-stall.arrived
+			} else if line := r.read(t); !strings.Contains(line, "Accepted for 1 recipient") {
+				t.Fatal(line)
+			}
+			_ = r.Process.Kill()
+			_ = r.Wait()
+			close(stall.release)
+			// Budgets and duplicates go by the address.
+			if state := accounted(t, env, plain.URL); state != want {
+				t.Errorf("the ledger says %s", state)
+			}
+		})
+	}
+}
+
+// One address is one ledger, however it is spelt.
+func TestTheLedgerOfAnAddressIsFoundAgain(t *testing.T) {
+	t.Parallel()
+	env, url := upstream(t)
+	home := "HOME=" + t.TempDir()
+	send := program(t, append(env, home, "WESENDALL_BASE_URL="+strings.ToUpper(url[:4])+url[4:]+"/"), "call", "send_sms", `{"recipient":"+256700000010","message":"Hi"}`)
+	if out, err := send.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, spelling := range []string{url, url + "/"} {
+		show := program(t, append(env, home, "WESENDALL_BASE_URL="+spelling), "ledger", "--json")
+		if out, err := show.Output(); err != nil || strings.Count(string(out), `"state":"sent"`) != 1 {
+			t.Errorf("%s: %s, %v", spelling, out, err)
+		}
+	}
+	// Real money's ledger is not the sandbox's.
+	if got := runIn(t, t.TempDir(), []string{"WESENDALL_LEDGER=" + filepath.Join(t.TempDir(), "ledger.db")}, "", "ledger", "--sandbox"); got.code != exitUsage {
+		t.Errorf("%+v", got)
 	}
 }
 
