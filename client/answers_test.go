@@ -2,7 +2,9 @@ package client
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -212,26 +214,84 @@ func TestA2xxThatMayHaveFailedLeavesASpendUnknown(t *testing.T) {
 func TestTheSecretIsTakenOutOfAnswers(t *testing.T) {
 	t.Parallel()
 	const secret = `s&cr<et"99`
-	escaped, err := json.Marshal(map[string]any{"error": map[string]any{"code": secret, "message": secret, "fields": map[string]string{secret: secret}}})
-	if err != nil {
-		t.Fatal(err)
+	quoted := string(literal(secret, true))
+	inside := quoted[1 : len(quoted)-1]
+	var escapes strings.Builder
+	for _, r := range secret {
+		fmt.Fprintf(&escapes, `\u%04x`, r)
 	}
-	pad := strings.Repeat("a", maxMessage-len(secret)/2)
-	for _, body := range []string{string(escaped), `{"message":"` + pad + `s&cr<et\"99"}`, secret, `{"u":"s%26cr%3Cet%2299"}`} {
-		r := newRig(t, says(422, body))
-		r.secret = NewSecret(secret)
-		e := r.fails(t, "send_sms to one")
-		for _, part := range []string{secret, `s\u0026cr`, "s&cr", "s%26cr"} {
-			if text := e.Error() + e.Code + e.Details; strings.Contains(text, part) {
-				t.Errorf("%q is in %s", part, text)
+	forms := map[string]string{ // of a JSON string's inside
+		"as it is": inside, "without HTML's escapes": `s&cr<et\"99`, "all escaped": escapes.String(), "with a mark nobody sees": "s&c\u200br<et\\\"99",
+		"in a URL": "s%26cr%3Cet%2299", "in a URL, small digits": "s%26cr%3cet%2299", "in a path": "s&cr%3Cet%2299",
+		"in the header": base64.StdEncoding.EncodeToString([]byte(testKey + ":" + secret)), "in base64": base64.StdEncoding.EncodeToString([]byte(secret)),
+	}
+	// What a reader makes of a text: no escapes, and nothing that nobody sees.
+	leaks := func(text string) bool {
+		for range 2 {
+			var plain string
+			if json.Unmarshal([]byte(`"`+strings.NewReplacer(`"`, `\"`, "\u200b", "").Replace(text)+`"`), &plain) == nil {
+				text += plain
 			}
 		}
+		for _, part := range []string{secret, "s&cr", "s%26cr", `\u0073\u0026`, "cyZjcjxldCI5OQ", base64.StdEncoding.EncodeToString([]byte(testKey + ":"))[:12]} {
+			if strings.Contains(text, part) {
+				return true
+			}
+		}
+		return false
 	}
-	r := newRig(t, says(200, `{"success":true,"data":{"a":"s&cr<et\"99"},"next":"s\u0026cr\u003cet\"99"}`))
-	r.secret = NewSecret(secret)
-	got, err := r.Balance(t.Context(), BalanceRequest{"w"})
-	if err != nil || string(got.Data) != `{"a":"[redacted]"}` || string(got.Meta["next"]) != `"[redacted]"` {
-		t.Errorf("%s %s, %v", got.Data, got.Meta, err)
+	for name, form := range forms {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, body := range []string{
+				`{"error":{"code":"` + form + `","message":"` + form + `","fields":{"` + form + `":["` + form + `"]}}}`,
+				`{"code":"` + form + `"}`, `{"error":"` + form + `"}`, `"` + form + `"`, `{"more":"` + form + `"}`, `not JSON: ` + form,
+				`{"message":"` + strings.Repeat("a", maxMessage-5) + form + `"}`,
+			} {
+				if name == "all escaped" && strings.HasPrefix(body, "not") {
+					continue // where nobody would read it so
+				}
+				r := newRig(t, says(422, body))
+				r.use(t, secret)
+				if e := r.fails(t, "send_sms to one"); leaks(e.Error()) || leaks(e.Code) || leaks(e.Details) {
+					t.Errorf("%s: %v, %q, %s", body, e, e.Code, e.Details)
+				}
+			}
+			r := newRig(t, says(200, `{"success":true,"data":{"a":"`+form+`","b":[1.10,"`+form+`"]},"`+form+`":"`+form+`"}`))
+			r.use(t, secret)
+			got, err := r.Balance(t.Context(), BalanceRequest{"w"})
+			if err != nil || leaks(string(got.Data)) || leaks(fmt.Sprintf("%s", got.Meta)) || !strings.Contains(string(got.Data), "1.10") {
+				t.Errorf("%s %s, %v", got.Data, got.Meta, err)
+			}
+		})
+	}
+	// A redirect may name it, and a page may have it where it is cut.
+	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", "https://secret-of-the-operator.test/")
+		w.WriteHeader(307)
+	})
+	r.use(t, "secret-of-the-operator")
+	if e := r.fails(t, "send_sms to one"); strings.Contains(e.Error(), "secret-of") || !strings.Contains(e.Message, "https://"+redacted) {
+		t.Error(e)
+	}
+	r = newRig(t, says(422, strings.Repeat("a", 190)+"secret-of-the-operator"))
+	r.use(t, "secret-of-the-operator")
+	if e := r.fails(t, "send_sms to one"); strings.Contains(e.Error(), "asec") {
+		t.Error(e)
+	}
+	// A name that is cut keeps no beginning of it.
+	r = newRig(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Request-Id", strings.Repeat("a", 124)+"secret-of-the-operator")
+		w.WriteHeader(500)
+	})
+	r.use(t, "secret-of-the-operator")
+	if e := r.fails(t, "send_sms to one"); strings.Contains(e.RequestID, "sec") {
+		t.Error(e.RequestID)
+	}
+	for _, base := range []string{"https://a.test/?s=hidden-word", "https://a.test/hidden-word/api/v1", "ftp://a.test/hidden-word", "https://hidden-word?x"} {
+		if _, err := New(Options{BaseURL: base, Secret: NewSecret("hidden-word")}); err == nil || strings.Contains(err.Error(), "hidden-word") {
+			t.Error(err)
+		}
 	}
 }
 

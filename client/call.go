@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -123,7 +124,7 @@ func (c *Client) lost(r request, sent bool, err error) *Error {
 	if outer, ok := errors.AsType[*url.Error](err); ok {
 		err = outer.Err // the outer one repeats the URL
 	}
-	e := &Error{Endpoint: r.endpoint.Name, Sent: sent, Attempts: 1, Err: cause{err, c.scrub(err.Error())}}
+	e := &Error{Endpoint: r.endpoint.Name, Sent: sent, Attempts: 1, Err: cause{err, c.scrub.text(err.Error())}}
 	switch {
 	case errors.Is(err, context.Canceled):
 		e.Message = "cancelled"
@@ -149,14 +150,12 @@ func (c cause) Unwrap() error { return c.error }
 func (c *Client) read(r request, res *http.Response) (*Response, *Error) {
 	body, readErr := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
 	body = bytes.TrimSpace(bytes.ToValidUTF8(body, []byte("\uFFFD")))
-	id := requestID(res.Header)
-	e := &Error{Endpoint: r.endpoint.Name, Status: res.StatusCode, RequestID: c.scrub(id), Sent: true, Attempts: 1}
+	e := &Error{Endpoint: r.endpoint.Name, Status: res.StatusCode, RequestID: shorten(c.scrub.text(requestID(res.Header)), 128), Sent: true, Attempts: 1}
 
 	if res.StatusCode/100 == 2 && readErr == nil && len(body) <= maxBody {
 		data, meta, err := unwrap(body, r.endpoint.Effect != Reads)
 		if err == nil {
-			data, meta = c.scrubJSON(data), c.scrubAll(meta)
-			return &Response{Data: data, Meta: meta, Status: res.StatusCode, RequestID: e.RequestID, Attempts: 1}, nil
+			return &Response{Data: c.scrub.json(data), Meta: c.scrub.members(meta), Status: res.StatusCode, RequestID: e.RequestID, Attempts: 1}, nil
 		}
 		e.Message = err.Error()
 	}
@@ -173,7 +172,10 @@ func (c *Client) read(r request, res *http.Response) (*Response, *Error) {
 		}
 	default:
 		// Before anything is cut, so that no beginning of a secret is left.
-		said := understand([]byte(c.scrub(string(body))))
+		if json.Valid(body) {
+			body = c.scrub.json(body)
+		}
+		said := understand([]byte(c.scrub.text(string(body))))
 		e.Code, e.Details = said.code, said.details
 		if said.message != "" {
 			e.Message = said.message
@@ -182,7 +184,7 @@ func (c *Client) read(r request, res *http.Response) (*Response, *Error) {
 	if e.Message == "" {
 		e.Message = http.StatusText(res.StatusCode)
 	}
-	e.Message = c.scrub(e.Message)
+	e.Message = c.scrub.text(e.Message)
 	e.RetryAfter = retryAfter(res.Header.Get("Retry-After"))
 	e.judge(r)
 	return nil, e
@@ -193,7 +195,7 @@ func (c *Client) read(r request, res *http.Response) (*Response, *Error) {
 func requestID(h http.Header) string {
 	for _, name := range []string{"X-Request-Id", "Request-Id", "X-Correlation-Id"} {
 		if id := h.Get(name); id != "" {
-			return shorten(id, 128)
+			return id
 		}
 	}
 	return ""

@@ -44,6 +44,7 @@ type Client struct {
 	base       string // without a slash at its end
 	key        string
 	secret     Secret
+	scrub      scrubber
 	userAgent  string
 	reads      *http.Client
 	writes     *http.Client
@@ -56,12 +57,13 @@ type Client struct {
 // New returns a client, or says what is wrong with the options. It calls
 // nobody.
 func New(o Options) (*Client, error) {
+	scrub := newScrubber(o.Key, o.Secret)
 	base, err := checkBase(o.BaseURL)
 	if err != nil {
-		return nil, err
+		return nil, errors.New(scrub.text(err.Error()))
 	}
 	c := &Client{
-		base: base, key: o.Key, secret: o.Secret, userAgent: o.UserAgent,
+		base: base, key: o.Key, secret: o.Secret, scrub: scrub, userAgent: o.UserAgent,
 		reads: &http.Client{Transport: readTransport(), CheckRedirect: noRedirect},
 		// Hosts give up on a tool call after 60 s: by then a spend must have an
 		// outcome that can be told.
@@ -92,6 +94,7 @@ func checkBase(text string) (string, error) {
 		return "", errors.New("base URL: cannot be read as a URL") // the error would repeat a password in it
 	}
 	host := u.Hostname()
+	text = u.Scheme + "://" + u.Host // the rest may hold what nobody should read
 	loopback := host == "localhost" || net.ParseIP(host).IsLoopback()
 	switch {
 	case u.User != nil:

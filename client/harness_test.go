@@ -46,8 +46,15 @@ func newRig(t *testing.T, answer http.HandlerFunc) *rig {
 		answer(w, q)
 	}))
 	t.Cleanup(r.server.Close)
+	r.use(t, testSecret)
+	return r
+}
+
+// use is a client that has a secret.
+func (r *rig) use(t *testing.T, secret string) {
+	t.Helper()
 	c, err := New(Options{
-		BaseURL: r.server.URL + "/stub", Key: testKey, Secret: NewSecret(testSecret), UserAgent: "test/1",
+		BaseURL: r.server.URL + "/stub", Key: testKey, Secret: NewSecret(secret), UserAgent: "test/1",
 		Sleep: func(ctx context.Context, d time.Duration) error {
 			r.slept = append(r.slept, d)
 			return ctx.Err()
@@ -57,7 +64,6 @@ func newRig(t *testing.T, answer http.HandlerFunc) *rig {
 		t.Fatal(err)
 	}
 	r.Client = c
-	return r
 }
 
 func (r *rig) requests() []seen {

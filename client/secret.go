@@ -1,13 +1,16 @@
 package client
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/url"
+	"regexp"
 	"strings"
+	"unicode"
 )
 
 const redacted = "[redacted]"
@@ -39,39 +42,117 @@ func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // LogValue makes "[redacted]" of it in a log.
 func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// scrub takes the secret out of a text that came from elsewhere: as it is, as it
-// travels in a header, in a URL, and in JSON.
-func (c *Client) scrub(text string) string {
-	secret := c.secret.Reveal()
-	if secret == "" {
+// scrubber takes a secret out of texts that came from elsewhere. It keeps it in a
+// function, which no format looks into; nil is where there is no secret.
+type scrubber func(string) string
+
+// newScrubber knows the secret as it is, as it travels in a header, in a URL and
+// in JSON.
+func newScrubber(key string, secret Secret) scrubber {
+	text := secret.Reveal()
+	if text == "" {
+		return nil
+	}
+	forms := []string{text}
+	for _, coding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+		forms = append(forms, coding.EncodeToString([]byte(key+":"+text)), coding.EncodeToString([]byte(text)))
+	}
+	for _, escaped := range []string{url.QueryEscape(text), url.PathEscape(text)} {
+		forms = append(forms, escaped, percents.ReplaceAllStringFunc(escaped, strings.ToLower))
+	}
+	for _, html := range []bool{true, false} {
+		literal := literal(text, html)
+		forms = append(forms, string(literal[1:len(literal)-1]))
+	}
+	var pairs []string
+	for _, form := range forms {
+		pairs = append(pairs, form, redacted)
+	}
+	return strings.NewReplacer(pairs...).Replace
+}
+
+// percents are the escapes of a URL, whose digits may come in either case.
+var percents = regexp.MustCompile("%[0-9A-F]{2}")
+
+// text takes the secret out of a text, also where characters that nobody sees
+// stand between its own: whoever takes those out later would join it again.
+func (s scrubber) text(text string) string {
+	if s == nil {
 		return text
 	}
-	forms := []string{
-		base64.StdEncoding.EncodeToString([]byte(c.key + ":" + secret)), redacted,
-		secret, redacted, url.QueryEscape(secret), redacted, url.PathEscape(secret), redacted,
+	clean := s(text)
+	if !strings.ContainsFunc(clean, unseen) {
+		return clean
 	}
-	for _, escaped := range []bool{true, false} {
-		var literal strings.Builder
-		encoder := json.NewEncoder(&literal)
-		encoder.SetEscapeHTML(escaped)
-		if encoder.Encode(secret) == nil {
-			forms = append(forms, strings.Trim(strings.TrimSpace(literal.String()), `"`), redacted)
+	seen := strings.Map(func(r rune) rune {
+		if unseen(r) {
+			return -1
 		}
+		return r
+	}, clean)
+	if without := s(seen); without != seen {
+		return without
 	}
-	return strings.NewReplacer(forms...).Replace(text)
+	return clean
 }
 
-// scrubJSON does the same to JSON, whose form it keeps.
-func (c *Client) scrubJSON(text json.RawMessage) json.RawMessage {
-	if clean := c.scrub(string(text)); json.Valid([]byte(clean)) {
-		return json.RawMessage(clean)
-	}
-	return json.RawMessage(`"` + redacted + `"`)
+func unseen(r rune) bool {
+	return r != '\n' && r != '\t' && unicode.In(r, unicode.C, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
-func (c *Client) scrubAll(members map[string]json.RawMessage) map[string]json.RawMessage {
+// json does the same to JSON, whose form and every other byte it keeps. A string
+// may hide the secret behind escapes.
+func (s scrubber) json(text json.RawMessage) json.RawMessage {
+	if s == nil {
+		return text
+	}
+	var out bytes.Buffer
+	for rest := []byte(text); ; {
+		start := bytes.IndexByte(rest, '"')
+		if start < 0 {
+			out.Write(rest)
+			break
+		}
+		end := start + 1
+		for end < len(rest) && rest[end] != '"' {
+			if rest[end] == '\\' {
+				end++
+			}
+			end++
+		}
+		end = min(end+1, len(rest))
+		out.Write(rest[:start])
+		out.Write(s.literal(rest[start:end]))
+		rest = rest[end:]
+	}
+	return out.Bytes()
+}
+
+// literal cleans one JSON string, quotes included.
+func (s scrubber) literal(text []byte) []byte {
+	var plain string
+	if json.Unmarshal(text, &plain) != nil {
+		return []byte(`"` + redacted + `"`)
+	}
+	if clean := s.text(plain); clean != plain {
+		return literal(clean, false)
+	}
+	return text
+}
+
+// literal is a text as a JSON string.
+func literal(text string, html bool) []byte {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(html)
+	_ = encoder.Encode(text) // a string always encodes
+	return bytes.TrimSpace(out.Bytes())
+}
+
+func (s scrubber) members(members map[string]json.RawMessage) map[string]json.RawMessage {
+	clean := make(map[string]json.RawMessage, len(members))
 	for name, value := range members {
-		members[name] = c.scrubJSON(value)
+		clean[s.text(name)] = s.json(value)
 	}
-	return members
+	return clean
 }
