@@ -155,6 +155,7 @@ func TestWhatIsNoEndpointIsAnsweredInJSON(t *testing.T) {
 		"a doubled slash":                 {"POST //groups", 404, "not_found", ""},
 		"a group id that climbs":          {"POST /groups/../contacts", 404, "not_found", ""},
 		"a group id that climbs, escaped": {"POST /groups/%2e%2e/contacts", 404, "not_found", ""},
+		"a group id with a slash in it":   {"POST /groups/..%2Fx%3Fy/contacts", 422, "validation_failed", ""},
 		"a group without an id":           {"POST /groups//contacts", 404, "not_found", ""},
 		"a POST of the balance":           {"POST /account/balance", 405, "method_not_allowed", "GET"},
 		"a GET of a send":                 {"GET /sms/send", 405, "method_not_allowed", "POST"},

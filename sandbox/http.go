@@ -67,10 +67,13 @@ func (s *Sandbox) routes() *http.ServeMux {
 	return mux
 }
 
+var dots = strings.NewReplacer("%2e", ".", "%2E", ".")
+
 // ServeHTTP answers one call.
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Request-Id", s.newID("req_"))
-	if path.Clean(r.URL.Path) != r.URL.Path {
+	// An escaped slash is part of a name; an escaped dot is a dot.
+	if at := dots.Replace(r.URL.EscapedPath()); path.Clean(at) != at {
 		reply(w, nil, errNotFound) // the mux would redirect
 		return
 	}

@@ -48,8 +48,10 @@ func TestTheStateOfAQuestionCannotBeBent(t *testing.T) {
 		"no answer":               {func(s string) string { return dear + state(s) }, `"code":"declined"`},
 		"an answer of no meaning": {func(s string) string { return dear + `,"inputResponses":{"confirm":{"action":{"a":1}}}` + state(s) }, `"code":"declined"`},
 		"an answer in capitals":   {func(s string) string { return dear + `,"inputResponses":{"confirm":{"ACTION":"accept"}}` + state(s) }, `"code":"declined"`},
-		"content of no meaning":   {func(s string) string { return dear + `,"inputResponses":{"confirm":{"action":"accept","content":"no"}}` + state(s) }, `"code":"declined"`},
-		"an answer to another":    {func(s string) string { return dear + strings.Replace(yes, "confirm", "other", 1) + state(s) }, `"code":"declined"`},
+		"content of no meaning": {func(s string) string {
+			return dear + `,"inputResponses":{"confirm":{"action":"accept","content":"no"}}` + state(s)
+		}, `"code":"declined"`},
+		"an answer to another": {func(s string) string { return dear + strings.Replace(yes, "confirm", "other", 1) + state(s) }, `"code":"declined"`},
 		"another message": {func(s string) string {
 			return strings.Replace(dear, "Hi", "Ho", 1) + yes + state(s)
 		}, `"code":"confirmation_required"`},

@@ -188,7 +188,7 @@ func (c *connection) write(out io.Writer) {
 // before the next line is read; everything else runs beside it.
 func (c *connection) take(ctx context.Context, ending <-chan struct{}, l line) {
 	if l.tooLong {
-		c.answer((&refusal{nil, mcp.INVALID_REQUEST, fmt.Sprintf("a line must not be longer than %d MiB", maxLine>>20)}).message(), ending)
+		c.answer((&refusal{nil, mcp.INVALID_REQUEST, fmt.Sprintf("a line must not be longer than %d MiB", MaxLine>>20)}).message(), ending)
 		return
 	}
 	text := bytes.TrimSpace(l.text)

@@ -15,6 +15,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
+	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/guard"
 )
 
@@ -34,12 +35,14 @@ func (t served) arguments(raw json.RawMessage) (map[string]json.RawMessage, []st
 			return nil, []string{name + ": has half of a character (a lone surrogate), which nobody could read"}
 		}
 	}
+	optional := t.optional()
+	for name, value := range args {
+		if string(value) == "null" && slices.Contains(optional, name) {
+			delete(args, name)
+		}
+	}
 	for _, p := range t.Endpoint.Params {
-		value, given := args[p.Name]
-		switch {
-		case given && !p.Required && string(value) == "null":
-			delete(args, p.Name)
-		case given && p.Type == "number":
+		if value, given := args[p.Name]; given && p.Type == "number" {
 			args[p.Name] = integer(value, p.Name != "amount")
 		}
 	}
@@ -57,6 +60,13 @@ func (t served) arguments(raw json.RawMessage) (map[string]json.RawMessage, []st
 	}
 	slices.Sort(faults)
 	return args, slices.Compact(faults)
+}
+
+// optional are the arguments that need not be given.
+func (t served) optional() []string {
+	return slices.DeleteFunc(slices.Clone(t.names), func(name string) bool {
+		return slices.ContainsFunc(t.Endpoint.Params, func(p client.Param) bool { return p.Name == name && p.Required })
+	})
 }
 
 // integer rewrites 5.0, 5e0 and, where that is harmless, "5" as 5.
@@ -140,7 +150,7 @@ func (t served) lengths(values map[string]any) []string {
 		text, ok := values[p.Name].(string)
 		length := int64(guard.Length(text))
 		switch {
-		case !ok || p.Type != "string":
+		case !ok || p.Type != "string", text == "" && p.Name == "recipient": // of which the schema says what it may be
 		case length < p.Min:
 			faults = append(faults, p.Name+": must not be empty")
 		case p.Max > 0 && length > p.Max:
@@ -216,17 +226,8 @@ func (t served) unknown(at, name string) string {
 	if at == "" && name == walletID {
 		return walletID + ": must not be given; the operator sets the wallet (WESENDALL_WALLET_ID)"
 	}
-	var valid []string
-	if at == "" {
-		var schema struct{ Properties map[string]json.RawMessage }
-		if json.Unmarshal(t.input, &schema) == nil {
-			for _, p := range t.Endpoint.Params {
-				if _, ok := schema.Properties[p.Name]; ok {
-					valid = append(valid, p.Name)
-				}
-			}
-		}
-	} else {
+	valid := t.names
+	if at != "" {
 		valid = []string{"phone", "name"} // of a contact, the one object inside
 		at += ": "
 	}

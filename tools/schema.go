@@ -11,10 +11,10 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
-// schemas are the tool's two JSON schemas. The shape comes from the structs, the
+// schemas are the tool's two JSON schemas, and the names of its arguments. The shape comes from the structs, the
 // limits and the prose from the client's catalogue. The wallet is an argument
 // only where it is not pinned.
-func (t Tool) schemas(wallet bool) (input, output json.RawMessage) {
+func (t Tool) schemas(wallet bool) (input, output json.RawMessage, arguments []string) {
 	in := reflectSchema(t.in, false)
 	for _, p := range t.Endpoint.Params {
 		property, ok := in.Properties.Get(p.Name)
@@ -27,6 +27,9 @@ func (t Tool) schemas(wallet bool) (input, output json.RawMessage) {
 			in.Properties.Set(p.Name, limited(property, p))
 		}
 	}
+	for property := in.Properties.Oldest(); property != nil; property = property.Next() {
+		arguments = append(arguments, property.Key)
+	}
 	out := reflectSchema(t.out, true)
 	out.Required = nil // an error is a result of the same tool, and some clients check it too
 	out.Properties.Set("data", &jsonschema.Schema{Extras: map[string]any{}})
@@ -34,7 +37,7 @@ func (t Tool) schemas(wallet bool) (input, output json.RawMessage) {
 		out.Properties.Set("quote", &jsonschema.Schema{Type: "object"}) // to be read, and not to be paid for in every conversation
 	}
 	out.Properties.Delete("meta")
-	return marshal(in), marshal(out)
+	return marshal(in), marshal(out), arguments
 }
 
 const walletID = "walletId"

@@ -9,6 +9,7 @@ package tools
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -71,7 +72,12 @@ func define[In, Out any](name, title, description string, run func(context.Conte
 		run: func(ctx context.Context, c *call, args json.RawMessage) (any, error) {
 			var in In
 			if err := json.Unmarshal(args, &in); err != nil {
-				return nil, guard.Fail(guard.InvalidArguments, "arguments: "+err.Error())
+				// What is of the right kind, and yet does not fit.
+				fault := "arguments: " + err.Error()
+				if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+					fault = wrong.Field + ": is a number that is too large"
+				}
+				return nil, guard.Fail(guard.InvalidArguments, "Nothing was sent. "+fault)
 			}
 			return run(ctx, c, in)
 		},
@@ -105,6 +111,7 @@ type Set struct {
 type served struct {
 	Tool
 	input, output json.RawMessage
+	names         []string                  // of the arguments
 	schema        func() *jsonschema.Schema // made at the first call: it takes longer than the rest of the start
 }
 
@@ -130,8 +137,8 @@ func New(o Options) (*Set, error) {
 		if o.Only != nil && !slices.Contains(o.Only, t.Name) {
 			continue
 		}
-		input, output := t.schemas(o.Wallet == "" && t.Endpoint.Effect == client.Reads)
-		s.served = append(s.served, served{t, input, output, sync.OnceValue(func() *jsonschema.Schema { return compile(t.Name, input) })})
+		input, output, arguments := t.schemas(o.Wallet == "" && t.Endpoint.Effect == client.Reads)
+		s.served = append(s.served, served{t, input, output, arguments, sync.OnceValue(func() *jsonschema.Schema { return compile(t.Name, input) })})
 	}
 	for _, name := range o.Only {
 		if !slices.Contains(names, name) {

@@ -61,57 +61,6 @@ func structured(t testing.TB, r *mcp.CallToolResult) map[string]any {
 	return content
 }
 
-func TestAnAgentSendsAnSMSThroughTheBinary(t *testing.T) {
-	t.Parallel()
-	for _, era := range eras {
-		t.Run(era, func(t *testing.T) {
-			t.Parallel()
-			env, url := upstream(t)
-			s := connect(t, era, program(t, env))
-			list, err := s.ListTools(t.Context(), nil)
-			if err != nil || len(list.Tools) != 8 || list.Tools[2].Name != "send_sms" {
-				t.Fatalf("%+v, %v", list, err)
-			}
-			call := func(tool string, arguments any) map[string]any {
-				t.Helper()
-				r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: tool, Arguments: arguments})
-				if err != nil || r.IsError {
-					t.Fatalf("%s: %+v, %v", tool, r, err)
-				}
-				return structured(t, r)
-			}
-			call("get_balance", map[string]any{})
-			sent := call("send_sms", map[string]any{"recipient": "0772 123 456", "message": "Hello from Kampala"})
-			if sent["recipients"] != 1.0 || sent["units"] != 1.0 || sent["sandbox"] != nil {
-				t.Errorf("%v", sent)
-			}
-			group := call("create_group", map[string]any{"title": "Customers"})["data"].(map[string]any)["id"]
-			call("add_contacts", map[string]any{"groupId": group, "contacts": []any{map[string]any{"phone": "0700 000 010", "name": "S"}}})
-			call("list_groups", map[string]any{})
-			call("send_group_sms", map[string]any{"groupId": group, "message": "Hi"})
-			asked, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "topup_wallet", Arguments: map[string]any{"amount": 500, "phone_number": "+256700000002"}})
-			if err != nil || !asked.IsError || structured(t, asked)["code"] != "confirmation_required" {
-				t.Fatalf("%+v, %v", asked, err)
-			}
-			quote := structured(t, asked)["quote"].(map[string]any)["id"]
-			call("topup_wallet", map[string]any{"amount": 500, "phone_number": "+256700000002", "quote": quote})
-			if page := call("list_sms_history", map[string]any{"per_page": 10}); !strings.Contains(fmt.Sprint(page), "Hello from Kampala") {
-				t.Errorf("%v", page)
-			}
-			if got := balance(t, url); got != sandbox.DefaultBalance-2*sandbox.CostPerSMS {
-				t.Errorf("the wallet holds UGX %d", got)
-			}
-			r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms", Arguments: map[string]any{"recipient": "+256700000408", "message": "Hi"}})
-			if err != nil || !r.IsError || structured(t, r)["code"] != "outcome_unknown" {
-				t.Errorf("%+v, %v", r, err)
-			}
-			if _, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "nope"}); err == nil || !strings.Contains(err.Error(), "unknown tool") {
-				t.Error(err)
-			}
-		})
-	}
-}
-
 // balance asks the sandbox itself.
 func balance(t testing.TB, url string) int64 {
 	t.Helper()
@@ -282,6 +231,19 @@ func TestACancelAfterTheRequestLeftLetsItFinish(t *testing.T) {
 	}
 	if err := r.Wait(); err != nil || !strings.Contains(r.stderr.String(), "tool=send_sms") || !strings.Contains(r.stderr.String(), "outcome=ok") {
 		t.Errorf("%v: %s", err, r.stderr.String())
+	}
+}
+
+func TestWhatIsPrintedByMistakeDoesNotReachTheHost(t *testing.T) {
+	t.Parallel()
+	c := exec.Command(os.Args[0]) //nolint:gosec // this very test
+	c.Env = append(os.Environ(), printsByMistake+"=1")
+	c.Stdin = strings.NewReader(helloLine + "\n" + callLine(1, "get_balance", `{}`))
+	var stderr bytes.Buffer
+	c.Stderr = &stderr
+	out, err := c.Output()
+	if err != nil || strings.Count(string(out), "\n") != 2 || strings.Contains(string(out), "stray") || !strings.Contains(stderr.String(), "stray") {
+		t.Errorf("%v: %s, %s", err, out, stderr.String())
 	}
 }
 

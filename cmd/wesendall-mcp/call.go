@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/mark3labs/mcp-go/client"
 	"github.com/mark3labs/mcp-go/client/transport"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/wesendall/wesendall-mcp/guard"
 	"github.com/wesendall/wesendall-mcp/server"
+	"github.com/wesendall/wesendall-mcp/tools"
 )
 
 type callCmd struct {
@@ -35,6 +38,10 @@ func (c callCmd) Run(ctx context.Context, w world, s *settings) error {
 			return err
 		}
 	}
+	// The rest of the message that carries them takes far less than a kibibyte.
+	if len(arguments) > server.MaxLine-1024 {
+		return usage("the arguments are longer than the %d MiB that a message may have", server.MaxLine>>20)
+	}
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(arguments, &object); err != nil || object == nil {
 		return usage(`the arguments must be a JSON object, such as '{"recipient":"+256700000010","message":"Hello"}'`)
@@ -50,13 +57,31 @@ func (c callCmd) Run(ctx context.Context, w world, s *settings) error {
 	}
 	result, err := callTool(ctx, srv, c.person(w), c.Tool, json.RawMessage(arguments))
 	if err != nil {
-		if errors.Is(err, mcp.ErrInvalidParams) { // such as a tool that does not exist
-			return usageError{err}
-		}
-		return err
+		return c.unanswered(w, err)
 	}
 	return show(w, result)
 }
+
+// unanswered explains a call that has no result. One that may have changed
+// something is not simply a failure.
+func (c callCmd) unanswered(w world, err error) error {
+	if errors.Is(err, mcp.ErrInvalidParams) { // such as a tool that does not exist
+		return usageError{err}
+	}
+	all := tools.Inventory()
+	at := slices.IndexFunc(all, func(t tools.Tool) bool { return t.Name == c.Tool })
+	if errors.Is(err, errNotBegun) || at >= 0 && all[at].Hints().ReadOnly {
+		return err
+	}
+	_ = complain(w, fmt.Errorf("the call may have been carried out, but its result cannot be shown (%w): look at wesendall-mcp ledger before you call again", err), exitUnknown)
+	return exitStatus(exitUnknown)
+}
+
+var errNotBegun = errors.New("interrupted before the call began; nothing was sent")
+
+// callTime is for how long a result is waited for: a person may think for five
+// minutes, and a call take one.
+const callTime = 6 * time.Minute
 
 // person is who is asked: whoever is at the terminal, or nobody.
 func (c callCmd) person(w world) client.ElicitationHandler {
@@ -98,7 +123,8 @@ func callTool(ctx context.Context, srv *server.Server, person client.Elicitation
 		_ = fromServer.Close()
 	}()
 	// A signal stops the server's reading; the call that it has is answered.
-	lasting := context.WithoutCancel(ctx)
+	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime)
+	defer cancel()
 	var options []client.ClientOption
 	if person != nil {
 		options = append(options, client.WithElicitationHandler(person))
@@ -118,7 +144,7 @@ func callTool(ctx context.Context, srv *server.Server, person client.Elicitation
 	result, err := host.CallTool(lasting, request)
 	_ = requests.Close()
 	if err != nil && ctx.Err() != nil {
-		err = errors.New("interrupted before the call began; nothing was sent")
+		err = errNotBegun
 	}
 	return result, errors.Join(err, <-served)
 }

@@ -118,7 +118,7 @@ const (
 )
 
 // placeholder is a value that somebody forgot to replace.
-var placeholder = regexp.MustCompile(`\$\{[^}]*\}?|(?i:^your[-_ ])|^<.*>$`)
+var placeholder = regexp.MustCompile(`\$\{[^}]*\}?|(?i:^\s*your[-_ ])|^\s*<.*>\s*$`)
 
 // resolver gives kong the variables of the environment and of --env-file.
 type resolver struct {
@@ -173,15 +173,23 @@ func withFile(lookup func(string) (string, bool), file string) (func(string) (st
 	}, nil
 }
 
-// readEnv reads a file of variables. Its errors never quote a line of it.
+// dollar stands for a $ while a file is read: godotenv would take it for the
+// beginning of a variable, and a secret may well have one.
+const dollar = "\ue024"
+
+// readEnv reads a file of variables, each as it stands there. Its errors never
+// quote a line of it.
 func readEnv(path string) (map[string]string, error) {
 	text, err := os.ReadFile(path) //nolint:gosec // the operator names it
 	if err != nil {
 		return nil, err
 	}
-	values, err := godotenv.UnmarshalBytes(text)
+	values, err := godotenv.Unmarshal(strings.ReplaceAll(string(text), "$", dollar))
 	if err != nil {
 		return nil, fmt.Errorf("%s is not a file of NAME=value lines", path)
+	}
+	for name, value := range values {
+		values[name] = strings.ReplaceAll(value, dollar, "$")
 	}
 	return values, nil
 }

@@ -44,8 +44,7 @@ func TestWhereTheConfigurationComesFrom(t *testing.T) {
 		{"the local .env", []string{base}, localEnvText, "", nil, ok, "", 0},
 		{"a local .env that is not whole", []string{base}, "WESENDALL_API_KEY=a\nWESENDALL_API_SECRET=b\n", "", nil, "has no WESENDALL_WALLET_ID", "", 1},
 		{"a local .env beside a key", []string{base, key}, localEnvText, "", nil, "set WESENDALL_API_SECRET", "", 1},
-		{"a local .env that redirects", nil, localEnvText + base + "\nHTTPS_PROXY=http://127.0.0.1:1\n", "", []string{"--base-url", url + "/elsewhere"}, `"http_status":404`, "", 1},
-		{"a local .env that loosens", append([]string{"WESENDALL_TOOLS=list_groups"}, full...), "WESENDALL_TOOLS=get_balance\n", "", nil, "", "unknown tool", 2},
+		{"a local .env with more than credentials", []string{base}, localEnvText + "WESENDALL_API_SECRET_FILE=/nowhere\nWESENDALL_TOOLS=list_groups\nHTTPS_PROXY=http://127.0.0.1:1\n", "", nil, ok, "", 0},
 		{"a local .env with a secret's file", []string{base}, strings.ReplaceAll(localEnvText, "WESENDALL_API_SECRET=", "WESENDALL_API_SECRET_FILE="), "", nil, "has no WESENDALL_API_SECRET", "", 1},
 		{"a local .env that cannot be read", []string{base}, "WESENDALL_API_KEY=\"never closed", "", nil, "cannot be read", "", 1},
 		{"the file", nil, "", strings.Join(full, "\n"), nil, ok, "", 0},
@@ -58,6 +57,9 @@ func TestWhereTheConfigurationComesFrom(t *testing.T) {
 		{"a placeholder", []string{base, "WESENDALL_API_KEY=${KEY}", secret, wallet}, "", "", nil, "WESENDALL_API_KEY is still a placeholder", "", 1},
 		{"another placeholder", []string{base, key, "WESENDALL_API_SECRET=YOUR_SECRET", wallet}, "", "", nil, "WESENDALL_API_SECRET is still a placeholder", "", 1},
 		{"a placeholder for a wallet", []string{base, key, secret, "WESENDALL_WALLET_ID=<wallet>"}, "", "", nil, "WESENDALL_WALLET_ID is still a placeholder", "", 1},
+		{"a placeholder after a space", []string{base, "WESENDALL_API_KEY= YOUR_KEY", secret, wallet}, "", "", nil, "WESENDALL_API_KEY is still a placeholder", "", 1},
+		{"a placeholder in a file", nil, "", strings.ReplaceAll(strings.Join(full, "\n"), key, "WESENDALL_API_KEY=${KEY}"), nil, "WESENDALL_API_KEY is still a placeholder", "", 1},
+		{"a placeholder in the local .env", []string{base}, strings.ReplaceAll(localEnvText, sandbox.APIKey, "${KEY}"), "", nil, "WESENDALL_API_KEY is still a placeholder", "", 1},
 		{"a placeholder for an address", append([]string{"WESENDALL_BASE_URL=${URL}"}, full[1:]...), "", "", nil, "", "WESENDALL_BASE_URL is still a placeholder", 2},
 		{"an address without TLS", append([]string{"WESENDALL_BASE_URL=http://api.example.test"}, full[1:]...), "", "", nil, "", "must begin with https://", 2},
 		{"a secret twice", append([]string{"WESENDALL_API_SECRET_FILE=x"}, full...), "", "", nil, "not both", "", 1},
@@ -87,6 +89,35 @@ func TestWhereTheConfigurationComesFrom(t *testing.T) {
 	}
 }
 
+// A repository that an agent opens may bring a .env: it can neither choose where
+// the credentials go, nor loosen a limit.
+func TestALocalEnvSuppliesCredentialsAlone(t *testing.T) {
+	t.Parallel()
+	env, url := upstream(t)
+	dir := t.TempDir()
+	write(t, dir, ".env", localEnvText+"WESENDALL_BASE_URL="+url+"\nWESENDALL_CONFIRM=off\nWESENDALL_MAX_TOPUP=1\n")
+	got := runIn(t, dir, nil, "")
+	if got.code != 0 || !strings.Contains(got.stderr, "wallet wal_sandbox at https://www.wesendall.com, credentials from .env in the working directory") {
+		t.Errorf("%+v", got)
+	}
+	got = runIn(t, dir, env[:1], "", "call", "topup_wallet", `{"amount":500,"phone_number":"+256700000010"}`)
+	if got.code != exitFailure || !strings.Contains(got.out, `"code":"confirmation_required"`) {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestAValueOfAFileIsTakenAsItStands(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`ab$CD9ef`: `ab$CD9ef`, `"pa$$WORD"`: `pa$$WORD`, `'pa$$WORD'`: `pa$$WORD`, `"a$(b)${C}"`: `a$(b)${C}`, `plain # comment`: `plain`,
+	} {
+		values, err := readEnv(write(t, t.TempDir(), "env", "A="+text+"\n"))
+		if err != nil || values["A"] != want {
+			t.Errorf("%s: %q, %v", text, values["A"], err)
+		}
+	}
+}
+
 func TestASecretMayLieInAFile(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)
@@ -101,13 +132,13 @@ func TestWrongUseIsOneLineAndExitsWith2(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"--nope"}, {"nope"}, {"call"}, {"call", "get_balance", "{"}, {"call", "get_balance", "[]"}, {"call", "get_balance", "null"},
-		{"call", "--sandbox", "nope"}, {"sandbox", "--addr", "0.0.0.0:0"}, {"sandbox", "--balance", "-1"}, {"sandbox", "--balance", "x"},
+		{"call", "--sandbox", "nope"}, {"call", "--sandbox", "send_sms", `{"message":"` + strings.Repeat("a", 8<<20) + `"}`}, {"sandbox", "--addr", "0.0.0.0:0"}, {"sandbox", "--balance", "-1"}, {"sandbox", "--balance", "x"},
 		{"prompt"}, {"prompt", "--language", "go"}, {"prompt", "--use-case", "otp"}, {"prompt", "--nope"},
 		{"reference", "faq"}, {"reference", "send_sms", "--language", "cobol"}, {"reference", "errors", "--language", "go"},
 	} {
 		got := runIn(t, t.TempDir(), nil, "", args...)
 		if got.code != exitUsage || strings.Count(got.stderr, "\n") != 1 || got.out != "" {
-			t.Errorf("%q: %+v", args, got)
+			t.Errorf("%.200q: %+v", args, got)
 		}
 	}
 }

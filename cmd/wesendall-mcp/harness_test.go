@@ -29,7 +29,17 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// printsByMistake has this test's binary be the program, and print where it
+// should not.
+const printsByMistake = "WESENDALL_TEST_PRINTS"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(printsByMistake) != "" {
+		os.Exit(process([]string{"--sandbox"}, func(name string) (string, bool) {
+			fmt.Println("stray")
+			return os.LookupEnv(name)
+		}))
+	}
 	code := m.Run()
 	if path, err := binary(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(path))

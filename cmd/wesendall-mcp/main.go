@@ -55,13 +55,17 @@ type world struct {
 	dir    string                      // the working directory
 }
 
-func main() {
+func main() { os.Exit(process(os.Args[1:], os.LookupEnv)) }
+
+// process runs the program on this process's streams. Whatever is printed by
+// mistake goes to stderr, for on stdout it would break the protocol.
+func process(args []string, lookup func(string) (string, bool)) int {
 	out := os.Stdout
-	os.Stdout = os.Stderr          // whatever prints by mistake must not break the protocol
+	os.Stdout = os.Stderr
 	signal.Ignore(syscall.SIGPIPE) // a host that is gone is an error of the write
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	_ = stop // which would let a late signal change the exit code
-	os.Exit(run(ctx, world{os.Args[1:], os.Stdin, out, os.Stderr, os.LookupEnv, "."}))
+	return run(ctx, world{args, os.Stdin, out, os.Stderr, lookup, "."})
 }
 
 // exit is how --help and --version end the parser.

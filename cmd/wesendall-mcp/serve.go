@@ -44,7 +44,7 @@ func (s *settings) backend(ctx context.Context, w world) (*backend, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	b := &backend{base: api.BaseURL(), about: "no wallet, for " + found.missing, close: func() error { return nil }}
+	b := &backend{base: api.BaseURL(), about: "no wallet (" + strings.TrimSuffix(found.missing, ".") + ")", close: func() error { return nil }}
 	if found.missing != "" {
 		b.Missing = found.missing
 		return b, nil
