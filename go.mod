@@ -2,6 +2,11 @@ module github.com/wesendall/wesendall-mcp
 
 go 1.26.8
 
+ignore (
+	./clients-test/hosts/node_modules
+	./clients-test/node_modules
+)
+
 require (
 	github.com/adrg/xdg v0.5.3
 	github.com/alecthomas/kong v1.17.0

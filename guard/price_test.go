@@ -192,7 +192,11 @@ func TestTheRate(t *testing.T) {
 		}
 	})
 	var told []string
-	ctx := WithProgress(t.Context(), func(text string) { told = append(told, text) })
+	ctx := WithProgress(t.Context(), func(text string, now bool) {
+		if now {
+			told = append(told, text)
+		}
+	})
 	send := func(ctx context.Context, message string) *Error {
 		_, err := r.guard.SendGroup(ctx, client.GroupSendRequest{WalletID: sandbox.WalletID, Message: message, GroupID: sandbox.GroupID}, How{})
 		return r.ours(err)

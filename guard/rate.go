@@ -15,6 +15,9 @@ const burst = 2
 // a minute, and the call itself may take 45 seconds.
 const queueTime = 10 * time.Second
 
+// AtVendor is what a call waits for that waits for nothing else.
+const AtVendor = "Waiting for Wesendall's answer."
+
 // wait waits for a turn among the calls that go upstream.
 func (g *Guard) wait(ctx context.Context) error {
 	if g.rate == nil {
@@ -30,7 +33,8 @@ func (g *Guard) wait(ctx context.Context) error {
 		return failure
 	}
 	if delay > 0 {
-		tell(ctx, fmt.Sprintf("Waiting %.1f s for a turn: %g calls a second go to Wesendall.", delay.Seconds(), g.options.Rate))
+		progress(ctx, fmt.Sprintf("Waiting %.1f s for a turn: %g calls a second go to Wesendall.", delay.Seconds(), g.options.Rate), true)
+		defer progress(ctx, AtVendor, false)
 	}
 	if ctx.Err() != nil || delay > 0 && g.sleep(ctx, delay) != nil {
 		turn.Cancel()
@@ -51,15 +55,18 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-type tellKey struct{}
+type progressKey struct{}
 
-// WithProgress has the guard tell what a call is waiting for.
-func WithProgress(ctx context.Context, told func(string)) context.Context {
-	return context.WithValue(ctx, tellKey{}, told)
+// Progress hears what a call waits for: for longer than it seems, if now.
+type Progress func(text string, now bool)
+
+// WithProgress has the guard say what a call is waiting for.
+func WithProgress(ctx context.Context, p Progress) context.Context {
+	return context.WithValue(ctx, progressKey{}, p)
 }
 
-func tell(ctx context.Context, text string) {
-	if told, ok := ctx.Value(tellKey{}).(func(string)); ok {
-		told(text)
+func progress(ctx context.Context, text string, now bool) {
+	if p, ok := ctx.Value(progressKey{}).(Progress); ok {
+		p(text, now)
 	}
 }

@@ -231,7 +231,9 @@ func (g *Guard) agree(ctx context.Context, l *Ledger, s *spending, how How, v ve
 		return required
 	}
 	required.Question = q.question(s.intent.tool, s.message, v.why)
+	progress(ctx, "Waiting for your user's answer.", false)
 	answer, err := how.Ask(ctx, required.Question)
+	progress(ctx, AtVendor, false)
 	switch {
 	case errors.Is(err, ErrLater):
 		if err := l.asked(ctx, q.ID); err != nil {

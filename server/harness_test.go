@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/guard"
@@ -68,7 +69,7 @@ func newServer(t testing.TB, api guard.API) *Server {
 	t.Helper()
 	o := guard.Defaults()
 	o.Rate = 0
-	set, err := tools.New(tools.Options{API: api, Wallet: "wal_1", Guard: &o})
+	set, err := tools.New(tools.Options{API: api, Wallet: "wal_1", Guard: &o, Pace: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

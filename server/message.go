@@ -104,7 +104,14 @@ func (s *Server) check(m *message) *refusal {
 	if name := misspelt(params, paramNames...); name != "" {
 		return invalid("params.%s is no parameter: names are case-sensitive", shorten(name))
 	}
-	if m.method != string(mcp.MethodToolsCall) {
+	switch m.method {
+	case string(mcp.MethodToolsCall):
+	case string(mcp.MethodInitialize):
+		if _, ok := text(params["protocolVersion"]); !ok && !m.modern() {
+			return invalid("params.protocolVersion must be the version that the client speaks, such as 2025-11-25")
+		}
+		return nil
+	default:
 		return s.checkDocuments(m)
 	}
 	var name string

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -69,7 +70,9 @@ func (s *Set) answer(ctx context.Context, t served, r mcp.CallToolRequest) *mcp.
 	start := time.Now()
 	c := &call{guard: s.guard, sandbox: s.options.Sandbox}
 	c.listen(ctx, r)
-	value, err := s.run(ctx, c, t, r.Params.RawArguments)
+	watched, stop := s.progress(ctx, r)
+	value, err := s.run(watched, c, t, r.Params.RawArguments)
+	stop()
 	failure := failureOf(t, err)
 	outcome := "ok"
 	if failure != nil {
@@ -84,7 +87,7 @@ func (s *Set) answer(ctx context.Context, t served, r mcp.CallToolRequest) *mcp.
 	}
 	if s.options.Log != nil {
 		s.options.Log.LogAttrs(ctx, slog.LevelInfo, "call", slog.String("tool", t.Name),
-			slog.Duration("duration", time.Since(start).Round(time.Microsecond)), slog.String("outcome", outcome),
+			slog.Float64("duration_ms", math.Round(time.Since(start).Seconds()*1e6)/1e3), slog.String("outcome", outcome),
 			slog.Int("attempts", c.attempts), slog.String("request_id", c.requestID))
 	}
 	if failure != nil && failure.Question != "" && c.modern {

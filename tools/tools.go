@@ -94,6 +94,7 @@ type Options struct {
 	ReadOnly bool           // keeps the reads
 	Only     []string       // names; nil is all
 	Log      *slog.Logger
+	Pace     time.Duration // between two notes on the progress of a call; 0 is 5 s
 }
 
 // Set is the tools as they are served. It is safe for concurrent use.

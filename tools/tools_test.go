@@ -281,7 +281,7 @@ func TestTheLogHasNoArguments(t *testing.T) {
 	if strings.Contains(line, "0700000010") || strings.Contains(line, "private") {
 		t.Error(line)
 	}
-	for _, want := range []string{"tool=send_sms", "duration=", "outcome=insufficient_balance", "attempts=1", "request_id=req_1"} {
+	for _, want := range []string{"tool=send_sms", "duration_ms=", "outcome=insufficient_balance", "attempts=1", "request_id=req_1"} {
 		if !strings.Contains(line, want) || strings.Count(line, "\n") != 1 {
 			t.Errorf("no %s in %s", want, line)
 		}

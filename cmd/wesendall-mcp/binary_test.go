@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -171,45 +170,6 @@ func (r *running) read(t testing.TB) string {
 		t.Fatalf("%v; stderr: %s", err, r.stderr.String())
 	}
 	return line
-}
-
-func TestASignalLetsACallFinishAndExitsQuietly(t *testing.T) {
-	t.Parallel()
-	for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
-		for _, busy := range []bool{false, true} {
-			t.Run(fmt.Sprint(signal, ", busy ", busy), func(t *testing.T) {
-				t.Parallel()
-				env, arrived, release := slow(t)
-				r := start(t, env)
-				r.write(t, helloLine)
-				r.read(t)
-				if busy {
-					r.write(t, callLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`))
-					<-arrived
-				}
-				if err := r.Process.Signal(signal); err != nil {
-					t.Fatal(err)
-				}
-				if busy {
-					release <- struct{}{}
-					if line := r.read(t); !strings.Contains(line, `"batch_id":"b"`) {
-						t.Error(line)
-					}
-				}
-				if rest, err := io.ReadAll(r.out); err != nil || len(rest) > 0 {
-					t.Errorf("%q, %v", rest, err)
-				}
-				if err := r.Wait(); err != nil {
-					t.Error(err)
-				}
-				for line := range strings.Lines(r.stderr.String()) {
-					if !strings.Contains(line, "level=INFO") {
-						t.Errorf("on stderr: %s", line)
-					}
-				}
-			})
-		}
-	}
 }
 
 func TestACancelAfterTheRequestLeftLetsItFinish(t *testing.T) {

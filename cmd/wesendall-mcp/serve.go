@@ -88,6 +88,14 @@ func (s *settings) build(b *backend, log *slog.Logger) (*server.Server, error) {
 	return server.New(server.Options{Version: version(), Tools: set, Log: log}), nil
 }
 
+// log is for people and their machines: one line a call, and never an argument.
+func (s *settings) log(w world) *slog.Logger {
+	if s.Log == "json" {
+		return slog.New(slog.NewJSONHandler(w.err, nil))
+	}
+	return slog.New(slog.NewTextHandler(w.err, nil))
+}
+
 type serveCmd struct{}
 
 // Run serves MCP on stdin and stdout until either ends.
@@ -97,7 +105,7 @@ func (serveCmd) Run(ctx context.Context, w world, s *settings) error {
 		return err
 	}
 	defer func() { _ = b.close() }()
-	log := slog.New(slog.NewTextHandler(w.err, nil))
+	log := s.log(w)
 	srv, err := s.build(b, log)
 	if err != nil {
 		return err

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// One line a call, in either format, and nothing of what was said in it.
+func TestTheLogHasOneLineACall(t *testing.T) {
+	t.Parallel()
+	env, _ := upstream(t)
+	input := strings.Join([]string{
+		helloLine,
+		callLine(1, "send_sms", `{"recipient":"+256700000010","message":"private words"}`),
+		callLine(2, "send_sms", `{"recipient":"+256700000408","message":"private words"}`),
+		callLine(3, "get_balance", `{"unknown":"private words"}`),
+	}, "\n")
+	for _, format := range []string{"text", "json"} {
+		got := runIn(t, t.TempDir(), append(env, "WESENDALL_LEDGER=memory", "WESENDALL_LOG_FORMAT="+format), input)
+		if got.code != 0 || strings.Contains(got.stderr, "private") || strings.Contains(got.stderr, "256700000") {
+			t.Errorf("%+v", got)
+		}
+		calls := 0
+		for line := range strings.Lines(got.stderr) {
+			if !strings.Contains(line, "outcome") {
+				continue
+			}
+			calls++
+			if format == "text" {
+				for _, name := range []string{"tool=", "duration_ms=", "attempts=", "request_id="} {
+					if !strings.Contains(line, name) {
+						t.Errorf("no %s in %s", name, line)
+					}
+				}
+				continue
+			}
+			var said struct {
+				Tool, Outcome string
+				Duration      *float64 `json:"duration_ms"`
+				Attempts      *int
+				RequestID     *string `json:"request_id"`
+			}
+			if err := json.Unmarshal([]byte(line), &said); err != nil || said.Duration == nil || said.Attempts == nil || said.RequestID == nil ||
+				!strings.Contains(" ok outcome_unknown invalid_arguments ", " "+said.Outcome+" ") {
+				t.Errorf("%s: %v", line, err)
+			}
+		}
+		if calls != 3 {
+			t.Errorf("%d lines: %s", calls, got.stderr)
+		}
+	}
+}
