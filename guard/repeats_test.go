@@ -36,7 +36,7 @@ func TestARepetitionIsAgreedToOnce(t *testing.T) {
 func TestTwoQuestionsAtOnceSendOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 50_000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
-	outer := func(ctx context.Context, _ string) (Answer, error) {
+	outer := func(context.Context, string) (Answer, error) {
 		r.works(func() (*Receipt, *Error) { return r.send("Hi", How{AllowDuplicate: true, Ask: yes}, one) })
 		return Yes, nil
 	}
