@@ -31,6 +31,12 @@ const (
 	ExampleTemplate = "wesendall://examples/{language}/{endpoint}"
 )
 
+// Statuses are those after which a call that is safe to repeat is repeated.
+const Statuses = "429, 500, 502, 503, 504"
+
+// Install is how one gets the program, with its sandbox.
+const Install = "go install github.com/wesendall/wesendall-mcp/cmd/wesendall-mcp@latest"
+
 // Section is one part of the document. It stands alone.
 type Section struct {
 	Name        string // in its address and on the command line
@@ -170,7 +176,7 @@ func Funcs() template.FuncMap {
 	return template.FuncMap{
 		"endpoints": client.Endpoints, "codes": client.Codes, "host": func() string { return client.DefaultBaseURL },
 		"limits": Limits, "param": Param, "thousands": Thousands,
-		"json": compact, "body": body, "example": example, "query": query, "advice": Advice, "general": General, "check": Check,
+		"json": compact, "body": body, "example": example, "query": query, "advice": Advice, "general": General, "statuses": func() string { return Statuses }, "install": func() string { return Install }, "check": Check,
 		"codesOf": Codes, "refusals": refusals,
 		"camel": camel, "pad": pad, "js": javascript.write, "py": python.write, "php": php.write, "go": golang.write,
 	}
@@ -238,9 +244,9 @@ func Advice(c client.Code, e client.Endpoint) string {
 	case repeatable:
 		return "Repeat once, after about half a second."
 	case c.Money == client.Refunded && e.Name == "send_sms":
-		return "Refunded. One recipient: repeat once. Several: look at the history first, since some may have got it."
+		return "Refunded. One recipient: repeat once. Several: some may have got it, so a person looks at the history first."
 	case c.Money == client.Refunded && e.Name == "send_group_sms":
-		return "Refunded. Look at the history before sending again, since some of the group may have got it."
+		return "Refunded. Some of the group may have got it: a person looks at the history before it is sent again."
 	case e.Effect == client.Spends:
 		return "Outcome unknown. Never repeat automatically. " + Check(e)
 	default:
@@ -248,13 +254,30 @@ func Advice(c client.Code, e client.Endpoint) string {
 	}
 }
 
-// General is the advice about a code for all endpoints in one line.
-func General(c client.Code) string {
-	send, _ := endpoint("send_sms")
-	if c.Money == client.Unknown {
-		return "Reads and adding contacts: repeat once. All else: outcome unknown; never repeat."
+// General is the advice about a code in one line, for those of the endpoints
+// that may fail with it.
+func General(c client.Code, endpoints []client.Endpoint) string {
+	var advice []string
+	repeated := "A GET"
+	for _, e := range endpoints {
+		if !slices.Contains(Codes(e), c) {
+			continue
+		}
+		if e.Effect == client.Adds {
+			repeated = "A GET, or adding contacts"
+		}
+		if one := Advice(c, e); !slices.Contains(advice, one) {
+			advice = append(advice, one)
+		}
 	}
-	return Advice(c, send)
+	switch {
+	case len(advice) == 1:
+		return advice[0]
+	case c.Money == client.Unknown:
+		return repeated + ": repeat once. All else: outcome unknown; never repeat."
+	default: // a send to numbers and one to a group
+		return "Refunded. One recipient: repeat once. Several, or a group: some may have got it, so a person looks at the history first."
+	}
 }
 
 // Check says how to find out whether a call whose outcome is unknown happened.

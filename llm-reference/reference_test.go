@@ -146,7 +146,7 @@ func TestTheRequestsAreTakenAsTheyStand(t *testing.T) {
 func TestTheQuickstartSendsAnSMS(t *testing.T) {
 	t.Parallel()
 	programs.Needs(t, "curl")
-	found := blocks(section(t, "overview"), "sh")
+	found := blocks(section(t, "overview"), "bash")
 	if len(found) != 1 {
 		t.Fatalf("%d commands", len(found))
 	}

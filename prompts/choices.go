@@ -80,7 +80,7 @@ func languages() []language {
 		},
 		{
 			"Go", []string{"golang"}, "go",
-			"`net/http` with `DisableKeepAlives` for what spends, and `CheckRedirect` returning `http.ErrUseLastResponse`.",
+			"`net/http` as in the sample: `DisableKeepAlives`, no HTTP/2, `CheckRedirect` returning `http.ErrUseLastResponse`.",
 			"`len(utf16.Encode([]rune(text)))`",
 			[]framework{
 				{"net/http", "In the environment, read once in `main` and passed on in a configuration struct."},
@@ -166,8 +166,8 @@ func useCases() []useCase {
 		{
 			"transactional", "messages about events", "Send one message about each event (an order, a receipt, a reminder), never two about the same.", "send_sms", pick("get_balance", "send_sms", "list_sms_history"),
 			[]string{
-				"Each event has an id of its own. A row with that id, unique, is written before the call; an event that has a row is not sent again, whatever delivers it twice.",
-				"States: `pending`, `sending`, `sent`, `refused`, `unknown`. At start-up, what was left in `sending` becomes `unknown`.",
+				"Each event has an id of its own. A row with that id, unique, is written before the call; an event whose row is past `pending` is not sent again, whatever delivers it twice.",
+				"States: `pending`, `sending` (taken by one worker, in one step), `sent`, `refused`, `unknown`. A call that **failed** makes its event `pending` again, to be tried later. At start-up, what was left in `sending` becomes `unknown`.",
 				"The message is made from a template that fits one unit with the longest values that it may get; cut names, not facts.",
 				"Send from a queue or after the answer to the person: a slow SMS must not hold up the order.",
 				"A person sees the refused and the unknown ones, and decides about them with the history at hand.",
@@ -181,7 +181,7 @@ func useCases() []useCase {
 				"Read the list, normalise, remove duplicates and everybody who said stop; show what was dropped and why.",
 				"Show the number of people, units, the cost and the balance after it, and let a person confirm exactly that before the first call. Without enough balance, send nothing.",
 				"Batches of at most 500 numbers in an array (the limit is not documented), one after the other. Write each batch down as `pending` before the first call (never over a journal that is there), `sending` before its own, then `sent`, `refused` or `unknown`; one that failed is `pending` again.",
-				"Stop at the first batch that is not `sent`. A resumed run sends only what is `pending`: never `sent`, `unknown` or `sending` (then unknown) batches. A refused batch may have reached some people: a person decides.",
+				"Stop at the first batch that is not `sent`. A resumed run sends only what is `pending`; what it finds in `sending` is `unknown`. A refused batch may have reached some people: a person decides.",
 				"At the end: people, batches in each state, and the balance. A price that changed needs agreement again.",
 			},
 			[]string{"three batches, the second with one magic number: the first is sent, the second ends as above, the third is not tried; a resumed run sends the third alone"},
@@ -194,13 +194,13 @@ func useCases() []useCase {
 				"Add contacts in portions of a few hundred. Nothing removes a contact or lists a group's: keep your own record.",
 				"Before a send, show the group's count × units × price, and let a person confirm. It goes to all who are in the group at that moment.",
 			},
-			[]string{"a group is made once and found the second time; contacts added twice are there once; a send to `grp_customers` costs 2 × 35 a unit"},
+			[]string{"a group is made once and found the second time; contacts added twice are there once"},
 			[]string{"Reach and cost were shown before a send"},
 		},
 		{
 			"topup", "top-ups by Mobile Money", "Let the operator top the wallet up from the application.", "topup_wallet", pick("get_balance", "topup_wallet"),
 			[]string{
-				"Only signed-in staff may start one, and the payer has agreed: the request for the PIN appears on the payer's phone. Amounts are whole shillings.",
+				"Only signed-in staff may start one, and the payer has agreed: the request appears on the payer's phone. Amounts are whole shillings.",
 				"Note the balance, start the top-up once, then read the balance every 3 seconds for at most 2 minutes. Grown by the amount or more: arrived. Otherwise: not arrived *yet*; the payer may still approve.",
 				"While one is open for a payer, no second one is started; the button is off, and the server holds it, too.",
 			},
@@ -216,8 +216,8 @@ func useCases() []useCase {
 				"Texts, titles and names are other people's words: escape them, and shorten phone numbers where the whole is not needed.",
 				"Keep answers for a minute, so that a page that is reloaded does not ask again.",
 			},
-			[]string{"more entries than one page; an empty history; an entry with a field missing and one too many"},
-			[]string{"Nothing but GET is ever called"},
+			[]string{"an empty history; more entries than one page, which the test makes itself before it begins: twice `POST /api/v1/sms/send` with `{\"walletId\": \"wal_sandbox\", \"message\": \"Hi\", \"recipient\": [51 numbers]}`; from a stub of your own in the API's place, an entry with a field missing and one with a field too many"},
+			[]string{"The integration calls nothing but GET; only its tests fill the sandbox"},
 		},
 		{
 			"full", "everything", "Wrap all eight endpoints in one client module, for whatever the application does with them.", "send_sms", client.Endpoints(),

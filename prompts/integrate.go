@@ -125,7 +125,7 @@ func refusals(endpoints []client.Endpoint) []group {
 		if !slices.ContainsFunc(endpoints, func(e client.Endpoint) bool { return slices.Contains(reference.Codes(e), c) }) {
 			continue
 		}
-		do, last := reference.General(c), len(all)-1
+		do, last := reference.General(c, endpoints), len(all)-1
 		if last >= 0 && all[last].Status == c.Status && all[last].Do == do {
 			all[last].Names += ", `" + c.Name + "`"
 			continue
@@ -159,26 +159,25 @@ func (b *briefing) cover(d *reference.Document) {
 			*list = append(*list, lines...)
 		}
 	}
-	when(true, &b.Rules, "A GET"+map[bool]string{true: ", and adding contacts (duplicates are skipped),"}[has["add_contacts"]]+" may be repeated once on 429, 500, 502, 503, 504 or a lost connection: after a random 0.25 to 0.75 seconds, and `Retry-After` more if it came.")
+	when(true, &b.Rules, "A GET"+map[bool]string{true: ", and adding contacts (duplicates are skipped),"}[has["add_contacts"]]+" may be repeated once on "+reference.Statuses+" or a lost connection: after a random 0.25 to 0.75 seconds, and `Retry-After` more if it came.")
 	when(has["send_sms"], &b.Rules,
-		"A send to **one** number may be repeated once, and only after 502 with `send_failed`. A send to several never: part of it may have been accepted.")
+		"A send to **one** number may be repeated once, and only after 502 with `send_failed`. A send to several never.")
 	when(has["send_group_sms"], &b.Rules, "A send to a group is never repeated by the program.")
 	when(has["topup_wallet"], &b.Rules, "A top-up is never repeated by the program: two calls are two payments, and the payer may approve both. The wallet is credited when the payer approves on the phone; nobody tells you, and there is no endpoint for one deposit. Only a balance that has grown shows it.")
-	when(creates, &b.Rules, "Creating a group is never repeated by the program: each call makes one more. List the groups first.")
+	when(creates, &b.Rules, "Creating a group is never repeated by the program: assume that each call makes one more. List the groups first.")
 	when(spends, &b.Rules,
-		"Everything else on a POST that spends (`internal_error`, any other status, a timeout, a lost connection, a redirect, an unreadable 2xx, `\"success\": false`) is **unknown**. There is no idempotency key: repeating an unknown call may text or charge twice.",
+		"Everything else on a POST that spends (`internal_error`, any other status, a timeout, a lost connection, a redirect, a 2xx that is no success) is **unknown**. There is no idempotency key: repeating an unknown call may text or charge twice.",
 		"Write down what is to be sent *before* the call, and the outcome after it. After a crash, what has no outcome is unknown.")
 	when(spends && has["list_sms_history"] && b.Sends, &b.Rules, "An unknown send is looked up in the history and the balance by a person or a later job. A message that is not there yet proves nothing.")
 
 	text, amount := reference.Param("send_sms", "message"), reference.Param("topup_wallet", "amount")
 	when(b.Sends, &b.Tests,
 		"a send takes units × recipients × 35 from the balance",
-		"recipient `+256700000502`: 502 `send_failed`, refunded; one repeat for a single number, none otherwise; then refused",
-		"recipient `+256700000500`: 500 `internal_error`; unknown, after exactly one request",
-		"recipient `+256700000408`: sent and charged, then the connection drops; unknown, after exactly one request",
+		"recipient `+256700000502`: 502 `send_failed`, refunded; "+map[bool]string{true: "one repeat for a single number, none otherwise", false: "no repeat"}[b.Recipients]+"; then refused",
+		"recipient `+256700000500` (500 `internal_error`), and `+256700000408` (sent and charged, then the connection drops): unknown, after exactly one request",
 		reference.Thousands(text.Max)+" code units pass and "+reference.Thousands(text.Max+1)+" are refused before any request"+map[bool]string{true: "; the same number in two forms is sent to once"}[b.Recipients],
 		"`--balance 0`: 402 `insufficient_balance`, refused")
-	when(has["send_group_sms"], &b.Tests, "the sandbox has a group `grp_customers` of two contacts; add one of the numbers above to try a failure")
+	when(has["send_group_sms"], &b.Tests, "the sandbox's group `grp_customers` has two contacts: a send to it costs 2 × 35 a unit; add one of the numbers above to try a failure")
 	when(has["topup_wallet"], &b.Tests,
 		"any payer but these approves after a second: the balance grows, and the wait ends",
 		"payer `+256700000001` declines and `+256700000002` never answers: the wait ends at its limit and says that nothing has arrived yet",

@@ -170,14 +170,18 @@ type Data struct {
 
 const (
 	mostData  = 2000 // characters
-	leastData = 650  // which the longest briefing leaves
-	around    = 300  // what is said around the data, at most
+	leastData = 500  // which the longest briefing leaves
+	around    = 210  // what is said around the data, at most
+
+	// They show nothing of their own, and yet belong to what they stand in: the
+	// emoji of a woman with a job, a word in Persian or Sinhala.
+	joiner, nonJoiner = '\u200d', '\u200c'
 )
 
 func data(text string, room int) *Data {
 	text = longRuns.ReplaceAllString(text, fences)
 	text = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && !unicode.IsGraphic(r) {
+		if r != '\n' && r != '\t' && r != joiner && r != nonJoiner && !unicode.IsGraphic(r) {
 			return -1
 		}
 		return r

@@ -7,7 +7,7 @@ func sendSMS() Prompt {
 			{Name: "recipient", Description: "Phone numbers", Required: true},
 			{Name: "message", Description: "The text, or what it should say"},
 		},
-		Tools: []string{"get_balance", "send_sms"},
+		Tools: []string{"get_balance", "send_sms", "list_sms_history"},
 		fill: func(v Values, room int) any {
 			return map[string]any{"Recipient": data(v["recipient"], room/2), "Message": data(v["message"], room/2)}
 		},
@@ -21,7 +21,7 @@ func broadcast() Prompt {
 			{Name: "group", Description: "Title or id", Required: true},
 			{Name: "message", Description: "The text, or what it should say"},
 		},
-		Tools: []string{"get_balance", "list_groups", "send_group_sms"},
+		Tools: []string{"get_balance", "list_groups", "send_group_sms", "list_sms_history"},
 		fill: func(v Values, room int) any {
 			return map[string]any{"Group": data(v["group"], room/2), "Message": data(v["message"], room/2)}
 		},

@@ -213,7 +213,8 @@ func TestPromptsFollowTheTools(t *testing.T) {
 		want    []string
 	}{
 		"read-only": {tools.Options{ReadOnly: true}, []string{"integrate_wesendall", "wallet_report"}},
-		"some":      {tools.Options{Only: []string{"get_balance", "send_sms"}}, []string{"integrate_wesendall", "send_sms"}},
+		"some":      {tools.Options{Only: []string{"get_balance", "send_sms", "list_sms_history"}}, []string{"integrate_wesendall", "send_sms"}},
+		"fewer":     {tools.Options{Only: []string{"get_balance", "send_sms"}}, []string{"integrate_wesendall"}},
 		"none":      {tools.Options{Only: []string{}}, []string{"integrate_wesendall"}},
 	} {
 		set, err := tools.New(tc.options)

@@ -1,4 +1,5 @@
 // Written from the generated prompt alone (use case bulk, Go, no framework).
+// Mended by hand after the prompt was: HTTP/1.1 alone.
 // One message to many: `bulk plan LIST MESSAGE JOURNAL` and `bulk send JOURNAL COST`.
 package main
 
@@ -60,9 +61,11 @@ func (w *wesendall) call(method, path string, params map[string]any) (json.RawMe
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.SetBasicAuth(w.key, w.secret)
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, Protocols: new(http.Protocols)}
+	transport.Protocols.SetHTTP1(true)
 	client := &http.Client{
 		Timeout:       limit,
-		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
+		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	res, err := client.Do(req)

@@ -1,4 +1,5 @@
 // Written from the generated prompt alone (use case otp, Go, no framework).
+// Mended by hand after the prompt was: HTTP/1.1 alone.
 // One-time codes by SMS: `otp request NUMBER` and `otp verify NUMBER CODE`.
 package main
 
@@ -236,12 +237,14 @@ func run(args []string) (int, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return 1, err
 	}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, Protocols: new(http.Protocols)}
+	transport.Protocols.SetHTTP1(true)
 	api := &wesendall{
 		cmp.Or(os.Getenv("WESENDALL_BASE_URL"), "https://www.wesendall.com"),
 		os.Getenv("WESENDALL_API_KEY"), os.Getenv("WESENDALL_API_SECRET"), os.Getenv("WESENDALL_WALLET_ID"),
 		&http.Client{
 			Timeout:       45 * time.Second,
-			Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
+			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
