@@ -150,9 +150,17 @@ func (s *Server) CompletePromptArgument(_ context.Context, name string, a mcp.Co
 	return completion(p.Complete(a.Name, a.Value, c.Arguments)), nil
 }
 
+// variables are those of each template, with their values.
+func (s *Server) variables(template string) map[string]func() []string {
+	return map[string]map[string]func() []string{
+		reference.SectionTemplate: {"section": s.reference.Names},
+		reference.ExampleTemplate: {"language": reference.LanguageNames, "endpoint": reference.EndpointNames},
+	}[template]
+}
+
 // CompleteResourceArgument offers values for a variable of a template.
-func (s *Server) CompleteResourceArgument(_ context.Context, _ string, a mcp.CompleteArgument, _ mcp.CompleteContext) (*mcp.Completion, error) {
-	values := map[string]func() []string{"section": s.reference.Names, "language": reference.LanguageNames, "endpoint": reference.EndpointNames}[a.Name]
+func (s *Server) CompleteResourceArgument(_ context.Context, template string, a mcp.CompleteArgument, _ mcp.CompleteContext) (*mcp.Completion, error) {
+	values := s.variables(template)[a.Name]
 	if values == nil {
 		return completion(nil), nil
 	}
@@ -209,13 +217,16 @@ func (s *Server) checkDocuments(m *message) *refusal {
 		}
 		kind, _ := text(params.Ref.Type)
 		name, named := text(params.Ref.Name)
-		_, addressed := text(params.Ref.URI)
+		uri, addressed := text(params.Ref.URI)
 		switch {
 		case kind == "ref/prompt" && named:
 			if _, err := s.prompt(name); err != nil {
 				return invalid(err)
 			}
 		case kind == "ref/resource" && addressed:
+			if s.variables(uri) == nil {
+				return invalid(fmt.Errorf("unknown resource template %q; the templates are %s, %s", shorten(uri), reference.SectionTemplate, reference.ExampleTemplate))
+			}
 		default:
 			return invalid(errors.New("params.ref must be a ref/prompt with a name or a ref/resource with a uri"))
 		}
