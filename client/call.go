@@ -155,7 +155,8 @@ func (c *Client) read(r request, res *http.Response) (*Response, *Error) {
 	if res.StatusCode/100 == 2 && readErr == nil && len(body) <= maxBody {
 		data, meta, err := unwrap(body, r.endpoint.Effect != Reads)
 		if err == nil {
-			return &Response{Data: c.scrub.json(data), Meta: c.scrub.members(meta), Status: res.StatusCode, RequestID: e.RequestID, Attempts: 1}, nil
+			date, _ := http.ParseTime(res.Header.Get("Date")) // zero where there is none
+			return &Response{Data: c.scrub.json(data), Meta: c.scrub.members(meta), Date: date, Status: res.StatusCode, RequestID: e.RequestID, Attempts: 1}, nil
 		}
 		e.Message = err.Error()
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -21,6 +22,8 @@ type Response struct {
 	Status    int // HTTP
 	RequestID string
 	Attempts  int // how often the request was sent
+	// Date is what the server's clock said; zero where it did not say.
+	Date time.Time
 }
 
 // unwrap opens the documented envelope {"success": true, "data": …}. Only the

@@ -126,6 +126,21 @@ func ledgerSource(path string) (string, error) {
 	return "file:" + url.PathEscape(path) + options + "&_pragma=journal_mode(WAL)", nil
 }
 
+// TryWrite writes as a spend would, and takes it back.
+func (l *Ledger) TryWrite(ctx context.Context) error {
+	tried := errors.New("only tried")
+	err := l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES ('tried', zeroblob(4096))`); err != nil {
+			return err
+		}
+		return tried
+	})
+	if errors.Is(err, tried) {
+		return nil
+	}
+	return err
+}
+
 // Close closes the ledger.
 func (l *Ledger) Close() error { return l.db.Close() }
 

@@ -22,6 +22,9 @@ type Spend struct {
 	Code       string    `json:"code,omitempty"`
 }
 
+// StateUnknown is the state of a spend whose outcome nobody knows.
+const StateUnknown = unknown
+
 // Spends are the spends since a time, oldest first, and all that are open.
 func (l *Ledger) Spends(ctx context.Context, since time.Time) ([]Spend, error) {
 	rows, err := l.db.QueryContext(ctx, `SELECT id, created, account, tool, recipients, units, total, state, confirmed, code, deadline

@@ -217,10 +217,13 @@ func (s *settings) load(w world) (credentials, error) {
 			return credentials{missing: "set " + keyName + ", " + secretName + " and " + walletName + problem + ", or start with --sandbox to try it."}, nil
 		}
 		lookup = func(name string) (string, bool) { value, ok := local[name]; return value, ok }
-		source = ".env in the working directory"
+		source = localSource
 	}
 	return collect(lookup, source), nil
 }
+
+// localSource names the .env of the working directory, for people.
+const localSource = ".env in the working directory"
 
 // localEnv reads the .env of the working directory. A repository that an agent
 // opens may bring one, so it counts only as a whole set of credentials, and

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -42,6 +43,8 @@ type cli struct {
 	Book    ledgerCmd        `cmd:"" name:"ledger" help:"Show what was spent, or settle an outcome that is not known."`
 	Prompt  promptCmd        `cmd:"" help:"Print a briefing for a coding agent that is to integrate Wesendall."`
 	Docs    referenceCmd     `cmd:"" name:"reference" help:"Print the reference, or one section of it."`
+	Config  configCmd        `cmd:"" help:"Print what tells a host (Claude Code, Cursor, …) about this program."`
+	Doctor  doctorCmd        `cmd:"" help:"Find what is wrong with the settings, the credentials, the ledger or a host. It never spends."`
 	Version kong.VersionFlag `help:"Print the version and exit."`
 }
 
@@ -74,6 +77,8 @@ type exit int
 // usageError is the caller's fault: one line, and exit code 2.
 type usageError struct{ error }
 
+func (u usageError) Unwrap() error { return u.error }
+
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // run is the program; it returns the exit code.
@@ -91,7 +96,7 @@ func run(ctx context.Context, w world) (code int) {
 	parser, err := kong.New(&c,
 		kong.Name("wesendall-mcp"), kong.Description(about), kong.UsageOnError(),
 		kong.Writers(w.out, w.err), kong.Exit(func(code int) { panic(exit(code)) }),
-		kong.Vars{"version": version()}, kong.Resolvers(resolver{w.lookup}),
+		kong.Vars{"version": version(), "hosts": hostNames()}, kong.Resolvers(resolver{w.lookup}),
 		kong.ValueFormatter(func(v *kong.Value) string {
 			if v.Flag == nil || len(v.Flag.Envs) == 0 {
 				return v.Help
@@ -111,7 +116,8 @@ func run(ctx context.Context, w world) (code int) {
 	if err != nil {
 		return complain(w, err, exitUsage)
 	}
-	if _, err = withFile(w.lookup, c.EnvFile); err == nil {
+	// Only config may name a file that is not there yet.
+	if _, err = withFile(w.lookup, c.EnvFile); err == nil || strings.HasPrefix(parsed.Command(), "config") && errors.Is(err, fs.ErrNotExist) {
 		err = parsed.Run()
 	}
 	var status exitStatus

@@ -24,8 +24,10 @@ func TestTheRoomsImportWhatTheyMay(t *testing.T) {
 		"llm-reference":     {"client"},
 		"prompts":           {"llm-reference", "client"},
 		"server":            {"tools", "prompts", "llm-reference", protocol},
+		"hosts":             {},
+		"doctor":            {"guard", "client"},
 		"internal/programs": {"client", "sandbox"}, // for tests alone
-		"cmd/wesendall-mcp": {"server", "tools", "prompts", "llm-reference", "guard", "client", "sandbox", protocol},
+		"cmd/wesendall-mcp": {"server", "tools", "prompts", "llm-reference", "guard", "client", "sandbox", "hosts", "doctor", protocol},
 	}
 	found := map[string]bool{}
 	root := filepath.Join("..", "..")

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/wesendall/wesendall-mcp/sandbox"
+)
+
+// findings runs the doctor, and returns its lines as "status check: text → fix".
+func findings(t *testing.T, home string, env []string, args ...string) (lines []string, code int) {
+	t.Helper()
+	got := atHome(t, home, env, append([]string{"doctor", "--json"}, args...)...)
+	var report struct {
+		Findings []struct{ Check, Status, Text, Fix string }
+	}
+	if err := json.Unmarshal([]byte(got.out), &report); err != nil {
+		t.Fatalf("%v: %+v", err, got)
+	}
+	if strings.Contains(got.out+got.stderr, sandbox.APISecret) {
+		t.Error("it prints the secret")
+	}
+	for _, f := range report.Findings {
+		lines = append(lines, f.Status+" "+f.Check+": "+f.Text+" → "+f.Fix)
+		if f.Status == "failure" && f.Fix == "" {
+			t.Errorf("nothing mends %+v", f)
+		}
+	}
+	return lines, got.code
+}
+
+func TestTheDoctorFindsNothingWrong(t *testing.T) {
+	t.Parallel()
+	env, _ := upstream(t)
+	home := t.TempDir()
+	if got := atHome(t, home, nil, "config", "cursor", "--sandbox", "--write"); got.code != 0 {
+		t.Fatalf("%+v", got)
+	}
+	lines, code := findings(t, home, append(env, "WESENDALL_MAX_PER_DAY=70"), "--confirm", "quote")
+	if code != 0 {
+		t.Errorf("%q", lines)
+	}
+	for _, want := range []string{
+		"ok setting: WESENDALL_MAX_PER_DAY = 70 (environment)", "ok setting: WESENDALL_CONFIRM = quote (--confirm)", "ok setting: WESENDALL_RATE = 10 (default)",
+		"ok setting: WESENDALL_API_KEY = " + sandbox.APIKey + " (environment)", "ok setting: WESENDALL_API_SECRET = [redacted] (environment)",
+		"ok credentials: accepted; the wallet holds UGX 5000, a unit costs 35", "ok clock: within", "ok ledger: ",
+		"ok self-test: over stdio, 2025-11-25: 8 tools", "ok self-test: over stdio, 2026-07-28: 8 tools", "ok host: Cursor starts this program",
+	} {
+		if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, want) }) {
+			t.Errorf("no %q in %q", want, lines)
+		}
+	}
+	got := atHome(t, home, nil, "doctor", "--sandbox")
+	if got.code != 0 || !strings.Contains(got.out, "ok       credentials  accepted") || !strings.Contains(got.out, "the sandbox's own") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestTheDoctorFindsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	env, url := upstream(t)
+	with := func(change ...string) []string { return append(slices.Clone(env), change...) }
+	for name, c := range map[string]struct {
+		env  []string
+		args []string
+		want string
+	}{
+		"nothing set":         {nil, nil, "failure credentials: set WESENDALL_API_KEY"},
+		"a placeholder":       {with("WESENDALL_API_KEY=YOUR_KEY"), nil, "failure credentials: WESENDALL_API_KEY is still a placeholder"},
+		"a wrong secret":      {with("WESENDALL_API_SECRET=wrong"), nil, "failure credentials: get_balance: 401 invalid_credentials"},
+		"a revoked key":       {with("WESENDALL_API_KEY=sk_test_revoked"), nil, "failure credentials: get_balance: 401 key_revoked"},
+		"somebody's wallet":   {with("WESENDALL_WALLET_ID=wal_other"), nil, "failure credentials: get_balance: 403 wallet_forbidden"},
+		"no API there":        {with("WESENDALL_BASE_URL=http://127.0.0.1:1"), nil, "failure credentials: get_balance: the connection failed"},
+		"another path":        {with("WESENDALL_BASE_URL=" + url + "/elsewhere"), nil, "failure credentials: get_balance: 404"},
+		"no wallet":           {env[:3], nil, "warning wallet: WESENDALL_WALLET_ID is not set"},
+		"a broken ledger":     {with("WESENDALL_LEDGER=" + t.TempDir()), nil, "failure ledger: "},
+		"no tools":            {env, []string{"--tools", ""}, "ok self-test"},
+		"no host":             {env, nil, "warning host: no host that is known here is on this machine"},
+		"a ledger in memory":  {with("WESENDALL_LEDGER=memory"), nil, "ok ledger: in memory"},
+		"a file for everyone": {nil, []string{"--env-file", write(t, t.TempDir(), "open.env", strings.Join(env, "\n"))}, "warning setting: others on this machine can read "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if name == "a file for everyone" {
+				if err := os.Chmod(c.args[1], 0o644); err != nil { //nolint:gosec // which is what is found
+					t.Fatal(err)
+				}
+			}
+			lines, code := findings(t, t.TempDir(), c.env, c.args...)
+			if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, c.want) }) || (code == exitFailure) != strings.HasPrefix(c.want, "failure") {
+				t.Errorf("exit %d, %q", code, lines)
+			}
+		})
+	}
+}
+
+// It asks for balances, and for nothing else; and it compares clocks.
+func TestTheDoctorNeverSpends(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.Method != http.MethodGet || q.URL.Path != "/api/v1/account/balance" {
+			t.Errorf("%s %s", q.Method, q.URL.Path)
+		}
+		asked.Add(1)
+		w.Header().Set("Date", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat))
+		_, _ = io.WriteString(w, `{"success":true,"data":{"balance":5000,"cost_per_sms":35}}`)
+	}))
+	t.Cleanup(api.Close)
+	home := t.TempDir()
+	// An outcome that nobody knows is worth a warning.
+	stand, _ := upstream(t)
+	ledger := "WESENDALL_LEDGER=" + filepath.Join(home, "ledger.db")
+	if got := atHome(t, home, append(stand, ledger), "call", "send_sms", `{"recipient":"+256700000408","message":"Hi"}`); got.code != exitUnknown {
+		t.Fatalf("%+v", got)
+	}
+	lines, code := findings(t, home, append(environment(api.URL), ledger))
+	for _, want := range []string{"warning clock: this machine's clock is 1h0m", "warning ledger: outcomes that nobody knows: 1"} {
+		if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, want) }) {
+			t.Errorf("no %q in %q", want, lines)
+		}
+	}
+	if code != 0 || asked.Load() != 1 {
+		t.Errorf("exit %d, %d requests", code, asked.Load())
+	}
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/adrg/xdg"
+
+	"github.com/wesendall/wesendall-mcp/hosts"
+)
+
+type configCmd struct {
+	Host        string `arg:"" help:"Which host: ${hosts}." enum:"${hosts}"`
+	Write       bool   `help:"Put it into the host's own file (Claude Desktop and Cursor); what was there is kept beside it."`
+	WithSecrets bool   `help:"Put the credentials into the host's file or command, instead of the name of a file with them."`
+}
+
+// Run prints what tells a host about this program, or writes it where the host
+// looks. What is printed on stdout can be pasted; everything else is on stderr.
+func (c configCmd) Run(w world, s *settings) error {
+	h, _ := hosts.Find(c.Host)
+	if c.Write && !h.Writes {
+		way := "run the command that this prints without it"
+		if h.Own == nil {
+			way = "paste what this prints without it"
+		}
+		return usage("config: --write is for Claude Desktop and Cursor; for %s %s", h.Title, way)
+	}
+	entry, err := c.entry(w, s)
+	if err != nil {
+		return err
+	}
+	places := hosts.ThisMachine(xdg.Home, configHome(w))
+	if c.Write {
+		written, err := h.Write(entry, places, time.Now())
+		if err != nil {
+			return err
+		}
+		switch {
+		case !written.Changed:
+			_, err = fmt.Fprintf(w.out, "%s has it already.\n", written.File)
+		case written.Backup == "":
+			_, err = fmt.Fprintf(w.out, "Written to %s. Start %s again.\n", written.File, h.Title)
+		default:
+			_, err = fmt.Fprintf(w.out, "Written to %s; what was there is in %s. Start %s again.\n", written.File, written.Backup, h.Title)
+		}
+		return err
+	}
+	if h.Own != nil {
+		note(w, "Run this to add the server to %s:", h.Title)
+		_, err = fmt.Fprintln(w.out, hosts.Quote(h.Own(entry), runtime.GOOS))
+		return err
+	}
+	note(w, "Put this into %s%s:", h.File(places), map[bool]string{true: ", or run the same with --write"}[h.Writes])
+	_, err = io.WriteString(w.out, h.Snippet(entry))
+	return err
+}
+
+// configHome is where programs keep their configuration.
+func configHome(w world) string {
+	if home, ok := w.lookup("XDG_CONFIG_HOME"); ok && home != "" {
+		return home
+	}
+	return xdg.ConfigHome
+}
+
+func note(w world, format string, args ...any) { _, _ = fmt.Fprintf(w.err, format+"\n", args...) }
+
+// entry is how a host is to start this program.
+func (c configCmd) entry(w world, s *settings) (hosts.Entry, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return hosts.Entry{}, err
+	}
+	if strings.Contains(filepath.ToSlash(program), "/go-build") {
+		note(w, "This program is a temporary build, which will be gone: install it first (go install ./cmd/wesendall-mcp), and run that.")
+	}
+	e := hosts.Entry{Command: program, Args: []string{}}
+	switch {
+	case s.Sandbox:
+		e.Args = append(e.Args, "--sandbox")
+	case c.WithSecrets:
+		found, err := s.load(w)
+		if err != nil {
+			return e, err
+		}
+		if found.missing != "" || found.wallet == "" {
+			return e, usage("config: --with-secrets needs the credentials: %s", strings.TrimSuffix(found.missing, "."))
+		}
+		note(w, "The secret will be in a file of the host's, readable by whatever reads that.")
+		e.Env = map[string]string{keyName: found.key, secretName: found.secret.Reveal(), walletName: found.wallet}
+	default:
+		file, err := s.envFile(w)
+		if err != nil {
+			return e, err
+		}
+		e.Args = append(e.Args, "--env-file", file)
+	}
+	if s.ReadOnly {
+		e.Args = append(e.Args, "--read-only")
+	}
+	if len(s.Tools) > 0 {
+		e.Args = append(e.Args, "--tools", strings.Join(s.Tools, ","))
+	}
+	return e, nil
+}
+
+// envFile is the file that a host's entry names. One that is not there is made,
+// for its owner alone, with what the environment has.
+func (s *settings) envFile(w world) (string, error) {
+	file := s.EnvFile
+	if file == "" {
+		file = filepath.Join(configHome(w), "wesendall-mcp", "wesendall.env")
+	}
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(file)
+	switch {
+	case err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows":
+		note(w, "Others can read %s: chmod 600 it.", file)
+		return file, nil
+	case err == nil:
+		return file, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", err
+	}
+	value := func(name, placeholder string) string {
+		if text, ok := w.lookup(name); ok && text != "" && !strings.ContainsAny(text, "'\n") {
+			return "'" + text + "'"
+		}
+		return placeholder
+	}
+	text := fmt.Sprintf(envTemplate, value(keyName, "YOUR_API_KEY"), value(secretName, "YOUR_API_SECRET"), value(walletName, "YOUR_WALLET_ID"))
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return "", err
+	}
+	if strings.Contains(text, "YOUR_") {
+		note(w, "Fill in the three values in %s.", file)
+	}
+	return file, nil
+}
+
+const envTemplate = `# Credentials for wesendall-mcp, and what it may do. Nobody else should read this.
+# The three values are on the page "API" of the Wesendall dashboard.
+WESENDALL_API_KEY=%s
+WESENDALL_API_SECRET=%s
+WESENDALL_WALLET_ID=%s
+
+# Limits in UGX, as they are unless you change them.
+#WESENDALL_MAX_PER_CALL=50000
+#WESENDALL_MAX_PER_DAY=100000
+#WESENDALL_CONFIRM_ABOVE=1000
+#WESENDALL_MAX_TOPUP=500000
+`
+
+// hostNames are the choices of the command line.
+func hostNames() string { return strings.Join(hosts.Names(), ",") }

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/wesendall/wesendall-mcp/hosts"
+	"github.com/wesendall/wesendall-mcp/sandbox"
+)
+
+// atHome runs the built program in a home of its own.
+func atHome(t *testing.T, home string, env []string, args ...string) outcome {
+	t.Helper()
+	c := program(t, append(env, "HOME="+home, "XDG_CONFIG_HOME="+filepath.Join(home, ".config"), "XDG_STATE_HOME="+filepath.Join(home, ".state")), args...)
+	var out, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &out, &stderr
+	if err := c.Run(); err != nil && c.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return outcome{c.ProcessState.ExitCode(), out.String(), stderr.String()}
+}
+
+// Each host gets something to paste that names this program and a file, and no
+// secret.
+func TestConfigPrintsWhatAHostNeeds(t *testing.T) {
+	t.Parallel()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, _ := upstream(t)
+	for _, name := range hosts.Names() {
+		home := t.TempDir()
+		file := filepath.Join(home, ".config", "wesendall-mcp", "wesendall.env")
+		got := atHome(t, home, env, "config", name)
+		if got.code != 0 || !strings.Contains(got.out, path) || !strings.Contains(got.out, file) || strings.Contains(got.out+got.stderr, sandbox.APISecret) || got.stderr == "" {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+		h, _ := hosts.Find(name)
+		if h.Own == nil && !json.Valid([]byte(got.out)) || h.Own != nil && strings.Count(got.out, "\n") != 1 {
+			t.Errorf("%s: %s", name, got.out)
+		}
+		if got := atHome(t, home, nil, "config", name, "--sandbox"); got.code != 0 || !strings.Contains(got.out, "--sandbox") || strings.Contains(got.out, "env-file") {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if got := atHome(t, home, env, "config", name, "--with-secrets"); got.code != 0 || !strings.Contains(got.out, sandbox.APISecret) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// What config made is what the program reads.
+func TestTheFileThatConfigMakesWorks(t *testing.T) {
+	t.Parallel()
+	env, url := upstream(t)
+	home := t.TempDir()
+	file := filepath.Join(home, "my own.env")
+	if got := atHome(t, home, env[1:], "config", "codex", "--env-file", file); got.code != 0 || !strings.Contains(got.out, "'"+file+"'") {
+		t.Fatalf("%+v", got)
+	}
+	if got := atHome(t, home, nil, "call", "get_balance", "--env-file", file, "--base-url", url); got.code != 0 || !strings.Contains(got.out, `"balance":5000`) {
+		t.Errorf("%+v", got)
+	}
+	empty := filepath.Join(home, "empty.env")
+	got := atHome(t, home, nil, "config", "codex", "--env-file", empty)
+	if got.code != 0 || !strings.Contains(got.stderr, "Fill in the three values in "+empty) {
+		t.Errorf("%+v", got)
+	}
+	if got := atHome(t, home, nil, "call", "get_balance", "--env-file", empty); got.code != exitFailure || !strings.Contains(got.out, "WESENDALL_API_KEY is still a placeholder") {
+		t.Errorf("%+v", got)
+	}
+	if err := os.Chmod(empty, 0o644); err != nil { //nolint:gosec // which is what is found
+		t.Fatal(err)
+	}
+	if got := atHome(t, home, nil, "config", "codex", "--env-file", empty); got.code != 0 || !strings.Contains(got.stderr, "Others can read") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestConfigWritesWhereItMay(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	file := filepath.Join(home, ".cursor", "mcp.json")
+	if got := atHome(t, home, nil, "config", "cursor", "--sandbox", "--write"); got.code != 0 || !strings.Contains(got.out, "Written to "+file) {
+		t.Fatalf("%+v", got)
+	}
+	if got := atHome(t, home, nil, "config", "cursor", "--sandbox", "--write"); got.code != 0 || !strings.Contains(got.out, "has it already") {
+		t.Errorf("%+v", got)
+	}
+	// The host's entry starts the program.
+	text, err := os.ReadFile(file)
+	var config struct {
+		Servers map[string]struct {
+			Command string
+			Args    []string
+		} `json:"mcpServers"`
+	}
+	if err != nil || json.Unmarshal(text, &config) != nil {
+		t.Fatalf("%s, %v", text, err)
+	}
+	entry := config.Servers["wesendall"]
+	s := connect(t, eras[0], exec.Command(entry.Command, entry.Args...))
+	if list, err := s.ListTools(t.Context(), nil); err != nil || len(list.Tools) != 8 {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if err := os.WriteFile(file, []byte("{ broken"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := atHome(t, home, nil, "config", "cursor", "--sandbox", "--write"); got.code != exitFailure || !strings.Contains(got.stderr, "was left as it is") {
+		t.Errorf("%+v", got)
+	}
+	for _, args := range [][]string{{"codex", "--write"}, {"windsurf", "--write"}, {"nope"}, {}, {"cursor", "--with-secrets"}} {
+		if got := atHome(t, home, nil, append([]string{"config"}, args...)...); got.code != exitUsage || strings.Count(got.stderr, "\n") != 1 {
+			t.Errorf("%v: %+v", args, got)
+		}
+	}
+}

@@ -1,0 +1,213 @@
+package hosts
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tailscale/hujson"
+)
+
+// Written is what came of writing into a host's file.
+type Written struct {
+	File, Backup string // Backup is "" where there was nothing to keep
+	Changed      bool
+}
+
+// Write puts the server into the host's file: nothing else in it changes, what
+// was there is kept beside it, and the file is whole at every moment. A file that
+// cannot be read is left alone.
+func (h Host) Write(e Entry, p Places, now time.Time) (Written, error) {
+	file := h.File(p)
+	if real, err := filepath.EvalSymlinks(file); err == nil {
+		file = real // a link stays one
+	}
+	w := Written{File: file}
+	old, err := os.ReadFile(file) //nolint:gosec // the host's own file
+	mode := fs.FileMode(0o600)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		old = nil
+	case err != nil:
+		return w, err
+	default:
+		info, err := os.Stat(file)
+		if err != nil {
+			return w, err
+		}
+		mode = info.Mode().Perm()
+	}
+	text, err := merge(old, h.path, h.entry(e))
+	if err != nil {
+		return w, fmt.Errorf("%s was left as it is: %w", file, err)
+	}
+	if bytes.Equal(text, old) {
+		return w, nil
+	}
+	w.Changed = true
+	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+		return w, err
+	}
+	if old != nil {
+		w.Backup = file + "." + now.Format("20060102-150405") + ".bak"
+		if err := replace(w.Backup, old, mode); err != nil {
+			return w, err
+		}
+	}
+	return w, replace(file, text, mode)
+}
+
+// replace writes a file beside the one that it becomes.
+func replace(path string, text []byte, mode fs.FileMode) error {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(file.Name()) }() // if it is still there
+	_, err = file.Write(text)
+	err = errors.Join(err, file.Chmod(mode), file.Sync(), file.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}
+
+// byteOrderMark is what some editors put before a text.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// merge sets one entry in a JSON text that may have comments, and keeps every
+// other byte.
+func merge(text []byte, path []string, entry any) ([]byte, error) {
+	rest, marked := bytes.CutPrefix(text, byteOrderMark)
+	empty := len(bytes.TrimSpace(rest)) == 0
+	if empty {
+		rest = []byte("{}\n")
+	}
+	root, err := hujson.Parse(rest)
+	if err != nil {
+		return nil, fmt.Errorf("it is not valid JSON (%w); mend it, or paste the entry by hand", err)
+	}
+	f := form{line: "\n", unit: "  "}
+	if bytes.Contains(rest, []byte("\r\n")) {
+		f.line = "\r\n"
+	}
+	if first := firstMember(&root); first != nil {
+		if unit, ok := indentOf(first.Name.BeforeExtra); ok && unit != "" {
+			f.unit = unit
+		}
+	}
+	if err := f.set(&root, append(slices.Clone(path), server), entry, ""); err != nil {
+		return nil, err
+	}
+	out := root.Pack()
+	if marked {
+		out = append(slices.Clone(byteOrderMark), out...)
+	}
+	return out, nil
+}
+
+// form is how a text is laid out.
+type form struct{ line, unit string }
+
+func firstMember(v *hujson.Value) *hujson.ObjectMember {
+	if object, ok := v.Value.(*hujson.Object); ok && len(object.Members) > 0 {
+		return &object.Members[0]
+	}
+	return nil
+}
+
+// indentOf is what stands before a member on its line, if it has one of its own.
+func indentOf(before hujson.Extra) (string, bool) {
+	at := bytes.LastIndexByte(before, '\n')
+	if at < 0 {
+		return "", false
+	}
+	return string(before[at+1:]), true
+}
+
+// set sets the value at the end of a path of names.
+func (f form) set(v *hujson.Value, path []string, value any, indent string) error {
+	object, ok := v.Value.(*hujson.Object)
+	if !ok {
+		return fmt.Errorf("where %q should be is no object; paste the entry by hand", path[0])
+	}
+	inner := indent + f.unit
+	if first := firstMember(v); first != nil {
+		if own, ok := indentOf(first.Name.BeforeExtra); ok {
+			inner = own
+		}
+	}
+	for i := range object.Members {
+		member := &object.Members[i]
+		if name, ok := member.Name.Value.(hujson.Literal); !ok || name.String() != path[0] {
+			continue
+		}
+		if len(path) > 1 {
+			return f.set(&member.Value, path[1:], value, inner)
+		}
+		return f.put(&member.Value, value, inner)
+	}
+	for _, name := range slices.Backward(path[1:]) {
+		value = map[string]any{name: value}
+	}
+	return f.add(object, path[0], value, indent, inner)
+}
+
+// put replaces a value where it says something else.
+func (f form) put(v *hujson.Value, value any, indent string) error {
+	written, err := f.write(value, indent)
+	if err != nil {
+		return err
+	}
+	was, is := v.Clone(), written.Clone()
+	was.BeforeExtra, was.AfterExtra = nil, nil
+	was.Minimize()
+	is.Minimize()
+	if !bytes.Equal(was.Pack(), is.Pack()) {
+		v.Value = written.Value
+	}
+	return nil
+}
+
+// add adds a member at the end. What stands behind the last one, such as a
+// comment about it, stays behind it.
+func (f form) add(object *hujson.Object, name string, value any, indent, inner string) error {
+	written, err := f.write(value, inner)
+	if err != nil {
+		return err
+	}
+	before := f.line + inner
+	behind := object.AfterExtra
+	if at := bytes.LastIndexByte(behind, '\n'); at >= 0 {
+		before = strings.TrimRight(string(behind[:at+1]), " \t\r\n") + before
+		object.AfterExtra = slices.Clone(behind[at:])
+		if f.line == "\r\n" {
+			object.AfterExtra = append(hujson.Extra("\r"), object.AfterExtra...)
+		}
+	} else {
+		object.AfterExtra = append(slices.Clone(bytes.TrimRight(behind, " \t")), f.line+indent...)
+	}
+	member := hujson.ObjectMember{Name: hujson.Value{BeforeExtra: hujson.Extra(before), Value: hujson.String(name)}, Value: written}
+	member.Value.BeforeExtra = hujson.Extra(" ")
+	if last := len(object.Members) - 1; last >= 0 && object.Members[last].Value.AfterExtra != nil {
+		member.Value.AfterExtra = hujson.Extra{} // and so is the last comma
+	}
+	object.Members = append(object.Members, member)
+	return nil
+}
+
+// write lays a value out as its surroundings are.
+func (f form) write(value any, indent string) (hujson.Value, error) {
+	var out bytes.Buffer
+	if err := json.Indent(&out, compact(value), indent, f.unit); err != nil {
+		return hujson.Value{}, err
+	}
+	return hujson.Parse(bytes.ReplaceAll(out.Bytes(), []byte("\n"), []byte(f.line)))
+}
