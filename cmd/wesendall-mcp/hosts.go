@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -63,9 +64,11 @@ func (c configCmd) Run(w world, s *settings) error {
 	return err
 }
 
-// configHome is where programs keep their configuration.
+// configHome is where programs keep their configuration: on Windows the part of
+// it that follows a person from machine to machine.
 func configHome(w world) string {
-	if home, ok := w.lookup("XDG_CONFIG_HOME"); ok && home != "" {
+	name := map[string]string{"windows": "APPDATA"}[runtime.GOOS]
+	if home, ok := w.lookup(cmp.Or(name, "XDG_CONFIG_HOME")); ok && home != "" {
 		return home
 	}
 	return xdg.ConfigHome
