@@ -26,8 +26,8 @@ type Written struct {
 // cannot be read is left alone.
 func (h Host) Write(e Entry, p Places, now time.Time) (Written, error) {
 	file := h.File(p)
-	if real, err := filepath.EvalSymlinks(file); err == nil {
-		file = real // a link stays one
+	if target, err := filepath.EvalSymlinks(file); err == nil {
+		file = target // a link stays one
 	}
 	w := Written{File: file}
 	old, err := os.ReadFile(file) //nolint:gosec // the host's own file

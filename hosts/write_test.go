@@ -127,17 +127,17 @@ func TestWrite(t *testing.T) {
 		t.Errorf("twice: %+v, %v", w, err)
 	}
 	mine := "{\n  // mine\n  \"mcpServers\": {\"b\": {\"command\": \"x\"}}\n}\n"
-	real := filepath.Join(p.Home, "dotfiles.json")
-	if err := errors.Join(os.WriteFile(real, []byte(mine), 0o640), os.Remove(file), os.Symlink(real, file)); err != nil {
+	target := filepath.Join(p.Home, "dotfiles.json")
+	if err := errors.Join(os.WriteFile(target, []byte(mine), 0o640), os.Remove(file), os.Symlink(target, file)); err != nil {
 		t.Fatal(err)
 	}
 	w, err = cursor.Write(sample, p, now)
 	kept, readErr := os.ReadFile(w.Backup)
-	if err != nil || readErr != nil || string(kept) != mine || w.Backup != real+".20260124-090000.bak" && !strings.HasPrefix(w.Backup, real+".2026") {
+	if err != nil || readErr != nil || string(kept) != mine || w.Backup != target+".20260124-090000.bak" && !strings.HasPrefix(w.Backup, target+".2026") {
 		t.Errorf("%+v, %v, %v", w, err, readErr)
 	}
 	info, err := os.Lstat(file)
-	mode, modeErr := os.Stat(real)
+	mode, modeErr := os.Stat(target)
 	if err != nil || modeErr != nil || info.Mode()&fs.ModeSymlink == 0 || mode.Mode().Perm() != 0o640 {
 		t.Errorf("the link is gone, or the mode: %v, %v", info, mode)
 	}
@@ -146,13 +146,13 @@ func TestWrite(t *testing.T) {
 	}
 
 	broken := "{ not JSON"
-	if err := os.WriteFile(real, []byte(broken), 0o600); err != nil {
+	if err := os.WriteFile(target, []byte(broken), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := cursor.Write(sample, p, now); err == nil || !strings.Contains(err.Error(), "was left as it is") {
 		t.Error(err)
 	}
-	if text, err := os.ReadFile(real); err != nil || string(text) != broken {
+	if text, err := os.ReadFile(target); err != nil || string(text) != broken {
 		t.Errorf("%s, %v", text, err)
 	}
 }

@@ -101,7 +101,7 @@ const (
 // whoever ends the stream with them sends no body, and so asks for the balance.
 func (s *Resetting) frames(conn net.Conn) error {
 	write := func(kind, flags byte, stream uint32, payload ...byte) error {
-		head := []byte{0, byte(len(payload) >> 8), byte(len(payload)), kind, flags}
+		head := []byte{0, byte(len(payload) >> 8 & 0xff), byte(len(payload) & 0xff), kind, flags}
 		_, err := conn.Write(append(binary.BigEndian.AppendUint32(head, stream), payload...))
 		return err
 	}
