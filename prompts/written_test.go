@@ -226,6 +226,7 @@ func TestTheWrittenOneTimeCodes(t *testing.T) {
 		i.begin(5000)
 		i.run("invalid", 1, "request", "12345")
 		i.run("invalid", 1, "request", "0700 000 010, 0700 000 011")
+		i.run("invalid", 1, "request", "+14155550100")
 		i.asked(0)
 		i.front = &programs.Front{URL: "http://127.0.0.1:2"}
 		i.run("failed", 1, "request", "+256700000010")
@@ -275,6 +276,9 @@ func TestTheWrittenBulkSend(t *testing.T) {
 		i.sent(5000, 3)
 		send(0, "105")
 		i.asked(2)
+
+		i.begin(5000)
+		plan(2, 70, "0700000010", "+14155550100", "+254 700 000 010", "00256700000011") // other countries are not documented
 
 		i.begin(100)
 		plan(3, 105, "0700000010", "0700000011", "0700000012")

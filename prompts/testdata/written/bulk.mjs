@@ -1,52 +1,62 @@
-// Written from the prompt alone: bulk.md was all its author knew of the service.
+// Written from the generated prompt alone (use case bulk, JavaScript, no framework).
 //
-//   node bulk.mjs plan LIST MESSAGE JOURNAL   writes the plan, sends nothing
-//   node bulk.mjs send JOURNAL COST           sends what is pending, at the confirmed cost
+// One message to many people over Wesendall, for Node.js 20 and later.
 //
-// Prints one JSON line; everything for the person goes to stderr. LIST is a
-// file with a number a line, MESSAGE the text itself.
+//   node bulk.mjs plan LIST MESSAGE JOURNAL   reads the numbers (one a line) and writes the plan; sends nothing
+//   node bulk.mjs send JOURNAL COST           sends what is pending, if COST is the plan's cost
 //
-// Beyond the variables of the briefing, BULK_STOP (optional) is a file with the
-// numbers that said stop, one a line. Whoever decides that a refused or unknown
-// batch is to be sent after all sets its state to "pending" in JOURNAL.
+// `plan` prints {people, units, cost, balance, dropped}: `units` is what one person's message takes.
+// `send` prints {status, sent, refused, unknown, pending}, which counts batches, or {"status": "stopped"}.
+// Exits 0 if all are sent, 3 if any is unknown, else 1. Notes for the operator go to stderr.
+//
+// Environment: WESENDALL_API_KEY, WESENDALL_API_SECRET, WESENDALL_WALLET_ID, WESENDALL_BASE_URL;
+// BULK_BATCH (numbers in a batch, 1 to 500), BULK_STOP (for plan: a file of those who said stop, one a line).
+//
+// A refused or unknown batch is never sent again. A person who has looked at the history and the
+// balance may set its `state` in the journal back to "pending".
 
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const LARGEST_BATCH = 500;
-const LONGEST_TEXT = 1600; // UTF-16 code units
-const UNIT = 160;
+const UNIT_LENGTH = 160;
+const MAX_LENGTH = 1_600;
+const MAX_BATCH = 500;
 
-// Tells the person or the operator something.
-const tell = (text) => console.error(`bulk: ${text}`);
-const print = (value) => console.log(JSON.stringify(value));
+const config = readConfig();
 
-// --- settings ---
-
-function readConfig(env) {
+function readConfig() {
   const required = ["WESENDALL_API_KEY", "WESENDALL_API_SECRET", "WESENDALL_WALLET_ID"];
-  const missing = required.filter((name) => !env[name]);
-  if (missing.length > 0) throw new Error(`not set: ${missing.join(", ")}`);
+  const missing = required.filter((name) => !process.env[name]);
+  if (missing.length > 0) quit(`set ${missing.join(", ")}`);
+
+  const { env } = process;
   const baseURL = env.WESENDALL_BASE_URL || "https://www.wesendall.com";
-  const url = URL.canParse(baseURL) ? new URL(baseURL) : null;
-  if (!url || !["http:", "https:"].includes(url.protocol) || url.username || url.password) {
-    throw new Error("WESENDALL_BASE_URL is not a plain http(s) address");
+  if (!URL.canParse(baseURL)) quit("WESENDALL_BASE_URL is not a URL");
+  const batchSize = Number(env.BULK_BATCH || MAX_BATCH);
+  if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > MAX_BATCH) {
+    quit(`BULK_BATCH must be a whole number from 1 to ${MAX_BATCH}`);
   }
-  const batchSize = Number(env.BULK_BATCH || LARGEST_BATCH);
-  if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > LARGEST_BATCH) {
-    throw new Error(`BULK_BATCH is not a whole number from 1 to ${LARGEST_BATCH}`);
-  }
+
   return {
-    key: env.WESENDALL_API_KEY,
-    secret: env.WESENDALL_API_SECRET,
-    walletId: env.WESENDALL_WALLET_ID,
     baseURL,
+    authorization: `Basic ${Buffer.from(`${env.WESENDALL_API_KEY}:${env.WESENDALL_API_SECRET}`).toString("base64")}`,
+    walletId: env.WESENDALL_WALLET_ID,
+    stopList: env.BULK_STOP,
     batchSize,
-    stopPath: env.BULK_STOP || null,
   };
 }
 
-// --- the API ---
+function quit(message) {
+  tellOperator(message);
+  process.exit(1);
+}
+
+function tellOperator(message) {
+  console.error(`bulk: ${message}`);
+}
+
+// --- The API ---------------------------------------------------------------
 
 // The documented refusals: nothing was done, and nothing stays charged.
 const REFUSALS = {
@@ -57,282 +67,376 @@ const REFUSALS = {
   validation_failed: 422,
   send_failed: 502,
 };
+const NEVER_CONNECTED = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"];
+const TRANSIENT = [429, 500, 502, 503, 504];
+const LONGEST_RETRY_AFTER = 60;
 
-// One HTTP request, never repeated here. Resolves to {outcome, ...} with
-// outcome done, refused, failed (nothing happened) or unknown (it may have).
-async function callOnce(config, method, path, params) {
-  const url = new URL(path, config.baseURL);
+class WesendallError extends Error {
+  // outcome: refused, failed (nothing happened) or unknown (it may have).
+  // code: the API's own, if any.
+  constructor(outcome, reason, { code, transient = false, retryAfter = 0 } = {}) {
+    super(`${outcome}: ${reason}`);
+    Object.assign(this, { outcome, code, transient, retryAfter });
+  }
+}
+
+// Makes exactly one request; resolves to the data of a success, else throws a WesendallError.
+async function call(method, path, params) {
   const isGet = method === "GET";
-  const all = { walletId: config.walletId, ...params };
-  if (isGet) url.search = new URLSearchParams(all);
+  const url = new URL(path, config.baseURL);
+  const headers = { Authorization: config.authorization, Accept: "application/json" };
+  let body;
+  if (isGet) {
+    url.search = new URLSearchParams({ walletId: config.walletId, ...params });
+  } else {
+    headers["Content-Type"] = "application/json";
+    body = JSON.stringify({ walletId: config.walletId, ...params });
+  }
+
   let response, text;
   try {
-    response = await fetch(url, {
-      method,
-      headers: {
-        Authorization: `Basic ${Buffer.from(`${config.key}:${config.secret}`).toString("base64")}`,
-        ...(!isGet && { "Content-Type": "application/json" }),
-      },
-      body: isGet ? undefined : JSON.stringify(all),
-      redirect: "manual",
-      signal: AbortSignal.timeout(isGet ? 30_000 : 45_000),
-    });
+    const signal = AbortSignal.timeout(isGet ? 30_000 : 45_000);
+    response = await fetch(url, { method, headers, body, redirect: "manual", signal });
     text = await response.text();
   } catch (error) {
-    const unsent = ["ECONNREFUSED", "ENOTFOUND"].includes(error.cause?.code);
-    return {
-      outcome: isGet || unsent ? "failed" : "unknown",
-      code: null,
-      reason: `no answer (${error.cause?.code ?? error.name})`,
-      lost: error.name !== "TimeoutError",
-    };
+    const harmless = isGet || NEVER_CONNECTED.includes(error.cause?.code);
+    throw new WesendallError(harmless ? "failed" : "unknown", `no answer (${error.cause?.code ?? error.name})`, {
+      transient: error.name !== "TimeoutError",
+    });
   }
+
   let answer = null;
   try {
     answer = JSON.parse(text);
   } catch {
     // not JSON: judged below
   }
-  if (response.ok && answer && answer.success !== false) return { outcome: "done", data: answer.data ?? answer };
+  const said = isGet ? answer?.success !== false : [undefined, true].includes(answer?.success);
+  if (response.ok && answer instanceof Object && answer.error == null && said) return answer.data ?? answer;
+
   const found = answer?.error?.code ?? answer?.code;
-  const code = typeof found === "string" ? found : null;
-  const refused = code !== null && REFUSALS[code] === response.status;
-  return {
-    outcome: refused ? "refused" : isGet ? "failed" : "unknown",
+  const code = typeof found === "string" ? found : undefined;
+  const refused = REFUSALS[code] === response.status;
+  throw new WesendallError(refused ? "refused" : isGet ? "failed" : "unknown", `HTTP ${response.status} ${code ?? ""}`.trim(), {
     code,
-    reason: `HTTP ${response.status} ${code ?? "without a code"}`,
-    status: response.status,
-    retryAfter: Number(response.headers.get("retry-after")) || 0,
-  };
+    transient: TRANSIENT.includes(response.status),
+    retryAfter: parseRetryAfter(response.headers.get("retry-after")),
+  });
 }
 
-const pause = (extraSeconds = 0) => sleep(250 + Math.random() * 500 + extraSeconds * 1000);
+function parseRetryAfter(value) {
+  if (!value) return 0;
+  const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1000;
+  return Math.max(0, seconds || 0);
+}
 
-// The balance and the price of a unit; a read, repeated at most once.
-// Throws where they cannot be had.
-async function readBalance(config) {
-  const read = () => callOnce(config, "GET", "/api/v1/account/balance");
-  let result = await read();
-  const passing = result.lost || [429, 500, 502, 503, 504].includes(result.status);
-  if (passing && !(result.retryAfter > 60)) {
-    await pause(result.retryAfter);
-    result = await read();
+// Runs an attempt, and once more if it threw what `mayRepeat` allows.
+async function withOneRepeat(attempt, mayRepeat) {
+  try {
+    return await attempt();
+  } catch (error) {
+    if (!mayRepeat(error) || error.retryAfter > LONGEST_RETRY_AFTER) throw error;
+    await sleep(250 + Math.random() * 500 + error.retryAfter * 1000);
+    return attempt();
   }
-  if (result.outcome !== "done") throw new Error(`the balance could not be read: ${result.outcome}, ${result.reason}`);
-  const { balance, cost_per_sms: price, currency } = result.data;
-  if (!Number.isFinite(balance) || !(price > 0)) throw new Error("the balance could not be read: no balance or price in it");
-  return { balance, price, currency };
 }
 
-// One batch. A send to one number is repeated once, and only after 502
-// send_failed; a send to several never, since some may have got it.
-async function sendBatch(config, message, numbers) {
-  const send = () => callOnce(config, "POST", "/api/v1/sms/send", { message, recipient: numbers });
-  const first = await send();
-  if (numbers.length > 1 || first.outcome !== "refused" || first.code !== "send_failed") return first;
-  await pause();
-  return send();
-}
-
-// --- numbers ---
-
-// The E.164 form of a number, or null.
-function normalise(input) {
-  let number = input.replace(/[\s.()[\]\-\u2010-\u2015\u2212]/g, "");
-  if (number.startsWith("00")) number = `+${number.slice(2)}`;
-  else if (/^0?7\d{8}$/.test(number)) number = `+256${number.replace(/^0/, "")}`;
-  else if (/^256\d{9}$/.test(number)) number = `+${number}`;
-  if (number.startsWith("+256")) return /^\+256\d{9}$/.test(number) ? number : null;
-  return /^\+[1-9]\d{7,14}$/.test(number) ? number : null;
-}
-
-const readLines = (path) => readFileSync(path, "utf8").split(/\r\n|\r|\n/);
-
-// The numbers that said stop. One that cannot be read is an error: it would be texted.
-function readStops(path) {
-  const stops = new Set();
-  for (const line of path ? readLines(path) : []) {
-    if (line.trim() === "") continue;
-    const number = normalise(line);
-    if (!number) throw new Error(`BULK_STOP holds what is not a number: ${JSON.stringify(line)}`);
-    stops.add(number);
+async function readBalance() {
+  const { balance, cost_per_sms: price } = await withOneRepeat(
+    () => call("GET", "/api/v1/account/balance"),
+    (error) => error.transient,
+  );
+  if (!Number.isFinite(balance) || !Number.isFinite(price)) {
+    throw new WesendallError("failed", "the answer holds no balance and price");
   }
-  return stops;
+  return { balance, price };
 }
 
-// Sorts the list into people (each once) and dropped lines, with the reason.
-function readPeople(path, stops) {
+// Only a send to one number may be repeated, and only after a refunded send_failed.
+function send(recipients, message) {
+  return withOneRepeat(
+    () => call("POST", "/api/v1/sms/send", { message, recipient: recipients }),
+    (error) => recipients.length === 1 && error.outcome === "refused" && error.code === "send_failed",
+  );
+}
+
+// --- The journal -----------------------------------------------------------
+//
+// {message, people, units, price, cost, batches: [{state, recipients, ...}]}, where state is one of
+// pending, sending, sent, refused, unknown. Each change is on the disk before the next step.
+
+// Never over a journal that is there: linking fails where the name is taken.
+function createJournal(path, journal) {
+  const draft = writeDraft(path, journal);
+  try {
+    linkSync(draft, path);
+  } catch (error) {
+    if (error.code === "EEXIST") throw new Error(`${path} is there already; a new plan needs a new journal`);
+    throw error;
+  } finally {
+    rmSync(draft);
+  }
+  syncDirectory(path);
+}
+
+function saveJournal(path, journal) {
+  renameSync(writeDraft(path, journal), path);
+  syncDirectory(path);
+}
+
+function writeDraft(path, journal) {
+  const draft = `${path}.${process.pid}.tmp`;
+  const file = openSync(draft, "w", 0o600);
+  try {
+    writeFileSync(file, `${JSON.stringify(journal, null, 2)}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  return draft;
+}
+
+function syncDirectory(path) {
+  if (process.platform === "win32") return; // directories cannot be opened there
+  const directory = openSync(dirname(path), "r");
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+// Two runs on one journal would text people twice. A lock is a file that holds its owner's process
+// id; linking makes it appear whole or not at all.
+function tryLock(path) {
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, String(process.pid));
+  try {
+    linkSync(draft, path);
+    return true;
+  } catch (error) {
+    if (error.code === "EEXIST") return false;
+    throw error;
+  } finally {
+    rmSync(draft);
+  }
+}
+
+// Only whoever holds the takeover lock may remove a dead owner's lock, so no living one is removed.
+function removeStaleLock(path) {
+  const takeover = `${path}.takeover`;
+  if (!tryLock(takeover)) return;
+  try {
+    if (ownerIsDead(path)) rmSync(path);
+  } finally {
+    rmSync(takeover);
+  }
+}
+
+function ownerIsDead(path) {
+  try {
+    const owner = Number(readFileSync(path, "utf8"));
+    if (owner === process.pid) return true; // an earlier process that had our id
+    process.kill(owner, 0);
+    return false;
+  } catch (error) {
+    return error.code === "ESRCH";
+  }
+}
+
+// --- Numbers and batches ---------------------------------------------------
+
+// To E.164, or null for what is no Ugandan number.
+function normaliseNumber(input) {
+  const number = input
+    .replace(/[\s\p{Pd}.()[\]{}]/gu, "")
+    .replace(/^00/, "+")
+    .replace(/^0(?=\d{9}$)/, "+256")
+    .replace(/^(?=7\d{8}$)/, "+256")
+    .replace(/^(?=256\d{9}$)/, "+");
+  return /^\+256\d{9}$/.test(number) ? number : null;
+}
+
+function readLines(path) {
+  return readFileSync(path, "utf8")
+    .split(/\r\n|\r|\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+}
+
+function readStopList() {
+  if (!config.stopList) {
+    tellOperator("BULK_STOP is not set: nobody is left out for having said stop");
+    return new Set();
+  }
+  const lines = readLines(config.stopList);
+  for (const line of lines.filter((one) => !normaliseNumber(one))) {
+    tellOperator(`the stop list holds "${line}", which is no Ugandan number`);
+  }
+  return new Set(lines.map(normaliseNumber));
+}
+
+// Sorts the lines of a list into people to text and lines dropped, with the reason.
+function sift(lines, stopped) {
   const people = new Set();
   const dropped = [];
-  for (const [index, line] of readLines(path).entries()) {
-    if (line.trim() === "") continue;
-    const number = normalise(line);
-    const why = !number ? "not a phone number" : stops.has(number) ? "said stop" : people.has(number) ? "duplicate" : null;
-    if (why) dropped.push({ line: index + 1, number: line.trim(), why });
+  for (const line of lines) {
+    const number = normaliseNumber(line);
+    if (!number) dropped.push({ number: line, reason: "invalid" });
+    else if (stopped.has(number)) dropped.push({ number: line, reason: "stop" });
+    else if (people.has(number)) dropped.push({ number: line, reason: "duplicate" });
     else people.add(number);
   }
   return { people: [...people], dropped };
 }
 
-// --- the journal ---
-//
-// {message, people: [number], units, price, cost, dropped,
-//  batches: null | [{state, numbers, code, data, started, ended}]}
-//
-// The first `send` cuts the people into batches and writes them all as pending.
-
-function writeJournal(path, journal) {
-  const draft = `${path}.${process.pid}.tmp`;
-  writeFileSync(draft, JSON.stringify(journal, null, 2), { mode: 0o600, flush: true });
-  renameSync(draft, path);
-}
-
-// Keeps a second run away while this one lasts. The lock of a run that died is
-// taken over.
-function lockJournal(path) {
-  const lock = `${path}.lock`;
-  try {
-    const pid = Number(readFileSync(lock, "utf8"));
-    if (isAlive(pid)) throw new Error(`run ${pid} is sending this journal (if it is not, remove ${lock})`);
-    rmSync(lock, { force: true });
-  } catch (error) {
-    if (error.code !== "ENOENT") throw error;
-  }
-  writeFileSync(lock, String(process.pid), { flag: "wx" });
-  return () => rmSync(lock, { force: true });
-}
-
-function isAlive(pid) {
-  if (!Number.isInteger(pid) || pid < 1 || pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error.code === "EPERM";
-  }
-}
-
-// --- plan ---
-
-async function plan(config, listPath, message, journalPath) {
-  if (existsSync(journalPath)) throw new Error(`${journalPath} exists: it may tell what was sent, and is not replaced`);
-  if (message.length < 1 || message.length > LONGEST_TEXT) {
-    throw new Error(`the message has ${message.length} UTF-16 code units, and 1 to ${LONGEST_TEXT} are allowed`);
-  }
-  if (!config.stopPath) tell("BULK_STOP is not set: nobody is left out for having said stop");
-  const { people, dropped } = readPeople(listPath, readStops(config.stopPath));
-  const { balance, price, currency } = await readBalance(config);
-  const units = Math.ceil(message.length / UNIT);
-  const cost = units * people.length * price;
-  print({ people: people.length, units, cost, balance, dropped });
-  for (const { line, number, why } of dropped) tell(`line ${line} dropped: ${number} (${why})`);
-  if (people.length === 0) {
-    tell("nobody is left to send to: no journal was written");
-    return 1;
-  }
-  writeJournal(journalPath, { message, people, units, price, cost, dropped, batches: null });
-  tell(`${people.length} people, ${units} unit(s) each, about ${currency} ${cost}; balance ${balance}, after it ${balance - cost}`);
-  if (balance < cost) tell("the balance is too small: send will stop until the wallet is topped up");
-  else tell(`to send exactly this: bulk send ${journalPath} ${cost}`);
-  return 0;
-}
-
-// --- send ---
-
-async function send(config, journalPath, confirmed) {
-  const unlock = lockJournal(journalPath);
-  try {
-    return await sendJournal(config, journalPath, confirmed);
-  } finally {
-    unlock();
-  }
-}
-
-function stop(why) {
-  tell(`${why}: nothing was sent`);
-  print({ status: "stopped" });
-  return 1;
-}
-
-async function sendJournal(config, journalPath, confirmed) {
-  const journal = JSON.parse(readFileSync(journalPath, "utf8"));
-  const { message, people, units } = journal;
-  const save = () => writeJournal(journalPath, journal);
-
-  if (confirmed.trim() === "" || Number(confirmed) !== journal.cost) return stop("the cost is not the plan's");
-
-  journal.batches ??= cut(people, config.batchSize);
-  for (const batch of journal.batches) if (batch.state === "sending") batch.state = "unknown"; // a run died there
-  save();
-
-  const pending = journal.batches.filter(({ state }) => state === "pending");
-  let before = null;
-  if (pending.length > 0) {
-    try {
-      before = await readBalance(config);
-    } catch (error) {
-      return stop(error.message);
-    }
-    const left = pending.reduce((sum, { numbers }) => sum + numbers.length, 0);
-    if (before.price > journal.price) return stop(`a unit now costs ${before.price}, and ${journal.price} was confirmed`);
-    if (before.balance < units * left * before.price) return stop(`the balance of ${before.balance} is too small`);
-  }
-
-  let failed = false;
-  for (const batch of pending) {
-    Object.assign(batch, { state: "sending", started: new Date().toISOString() });
-    save();
-    const result = await sendBatch(config, message, batch.numbers);
-    const state = { done: "sent", failed: "pending" }[result.outcome] ?? result.outcome;
-    Object.assign(batch, { state, ended: new Date().toISOString(), code: result.code ?? null, data: result.data ?? null });
-    save();
-    if (state === "sent") continue;
-    failed = result.outcome === "failed";
-    tell(`batch ${journal.batches.indexOf(batch) + 1} is ${result.outcome}: ${result.reason}`);
-    break;
-  }
-  return report(config, journal, before, failed);
-}
-
-function cut(people, size) {
+function toBatches(recipients) {
   const batches = [];
-  for (let at = 0; at < people.length; at += size) {
-    batches.push({ state: "pending", numbers: people.slice(at, at + size) });
+  for (let i = 0; i < recipients.length; i += config.batchSize) {
+    batches.push({ state: "pending", recipients: recipients.slice(i, i + config.batchSize) });
   }
   return batches;
 }
 
-async function report(config, journal, before, failed) {
-  const count = { sent: 0, refused: 0, unknown: 0, pending: 0 };
-  const reached = { ...count };
-  for (const { state, numbers } of journal.batches) {
-    count[state] += 1;
-    reached[state] += numbers.length;
+function inState(journal, state) {
+  return journal.batches.filter((batch) => batch.state === state);
+}
+
+function pendingPeople(journal) {
+  return inState(journal, "pending").flatMap((batch) => batch.recipients);
+}
+
+// --- The two commands ------------------------------------------------------
+
+async function plan(listPath, message, journalPath) {
+  if (message.length < 1 || message.length > MAX_LENGTH) {
+    quit(`the message has ${message.length} UTF-16 code units; it must have 1 to ${MAX_LENGTH}`);
   }
-  const status = count.unknown ? "unknown" : count.refused ? "refused" : failed || count.pending ? "failed" : "sent";
-  print({ status, ...count });
-  tell(`people: ${Object.entries(reached).map(([state, number]) => `${number} ${state}`).join(", ")}`);
-  if (count.unknown) tell("an unknown batch may have been sent: look at the history and the balance; it is not repeated");
-  if (count.refused) tell("a refused batch may have reached some people: look at the history, then decide");
+  const { people, dropped } = sift(readLines(listPath), readStopList());
+
+  const { balance, price } = await readBalance();
+  const units = Math.ceil(message.length / UNIT_LENGTH);
+  const cost = units * people.length * price;
+
+  if (people.length > 0) {
+    createJournal(journalPath, { message, people: people.length, units, price, cost, batches: toBatches(people) });
+  } else {
+    tellOperator("there is nobody to text: no journal was written");
+    process.exitCode = 1;
+  }
+  console.log(JSON.stringify({ people: people.length, units, cost, balance, dropped }));
+  tellOperator(`balance afterwards: ${balance - cost}${cost > balance ? " (too little: nothing can be sent)" : ""}`);
+}
+
+async function sendPlan(journalPath, confirmedCost) {
+  const lock = `${journalPath}.lock`;
+  if (!tryLock(lock)) {
+    removeStaleLock(lock);
+    if (!tryLock(lock)) return stop(`another run holds ${lock}`);
+  }
   try {
-    const { balance, currency } = await readBalance(config);
-    tell(`balance: ${currency} ${balance}${before ? `, ${before.balance - balance} less than before this run` : ""}`);
-  } catch (error) {
-    tell(error.message);
+    await sendPending(journalPath, confirmedCost);
+  } finally {
+    rmSync(lock);
   }
-  return status === "sent" ? 0 : status === "unknown" ? 3 : 1;
 }
 
-// --- main ---
+async function sendPending(journalPath, confirmedCost) {
+  const journal = JSON.parse(readFileSync(journalPath, "utf8"));
+  if (!/^\d+(\.\d+)?$/.test(confirmedCost) || Number(confirmedCost) !== journal.cost) {
+    return stop(`the confirmed cost ${confirmedCost} is not the plan's, ${journal.cost}`);
+  }
 
-async function main([command, ...args]) {
-  const commands = { plan: [plan, 3], send: [send, 2] };
-  const [run, count] = Object.hasOwn(commands, command ?? "") ? commands[command] : [null, 0];
-  if (!run || args.length !== count) throw new Error("usage: bulk plan LIST MESSAGE JOURNAL | bulk send JOURNAL COST");
-  process.exitCode = await run(readConfig(process.env), ...args);
+  // A run that broke off left its batch in "sending": it may have gone out.
+  for (const batch of inState(journal, "sending")) batch.state = "unknown";
+  saveJournal(journalPath, journal);
+
+  const recipients = pendingPeople(journal);
+  if (recipients.length > 0) {
+    const objection = await objectionToSending(journal, recipients.length);
+    if (objection) return stop(objection);
+
+    // What is pending was never sent, so it can be cut anew if BULK_BATCH is another today.
+    journal.batches = [...journal.batches.filter(({ state }) => state !== "pending"), ...toBatches(recipients)];
+    saveJournal(journalPath, journal);
+
+    for (const batch of inState(journal, "pending")) {
+      await sendBatch(journalPath, journal, batch);
+      if (batch.state !== "sent") break;
+    }
+  }
+
+  report(journal);
+  await summarise(journal);
 }
 
-main(process.argv.slice(2)).catch((error) => {
-  tell(error.message);
+// Why nothing may be sent now, or null.
+async function objectionToSending(journal, people) {
+  try {
+    const { balance, price } = await readBalance();
+    const cost = journal.units * people * price;
+    if (price !== journal.price) return `the price changed from ${journal.price} to ${price}: it needs agreement again`;
+    if (balance < cost) return `the balance is ${balance}, what is pending costs ${cost}`;
+    return null;
+  } catch (error) {
+    if (!(error instanceof WesendallError)) throw error;
+    return `the balance could not be read: ${error.message}`;
+  }
+}
+
+async function sendBatch(journalPath, journal, batch) {
+  Object.assign(batch, { state: "sending", startedAt: new Date().toISOString() });
+  saveJournal(journalPath, journal);
+  try {
+    const data = await send(batch.recipients, journal.message);
+    Object.assign(batch, { state: "sent", data });
+  } catch (error) {
+    if (!(error instanceof WesendallError)) throw error;
+    // What failed never reached the API, so it may be sent later.
+    const state = error.outcome === "failed" ? "pending" : error.outcome;
+    Object.assign(batch, { state, code: error.code });
+    tellOperator(`batch ${journal.batches.indexOf(batch) + 1} of ${journal.batches.length}: ${error.message}`);
+  }
+  batch.endedAt = new Date().toISOString();
+  saveJournal(journalPath, journal);
+}
+
+function stop(reason) {
+  tellOperator(`nothing was sent: ${reason}`);
+  console.log(JSON.stringify({ status: "stopped" }));
   process.exitCode = 1;
-});
+}
+
+function report(journal) {
+  const counts = {};
+  for (const state of ["sent", "refused", "unknown", "pending"]) counts[state] = inState(journal, state).length;
+  const status = ["unknown", "refused", "pending"].find((state) => counts[state] > 0) ?? "sent";
+  console.log(JSON.stringify({ status, ...counts }));
+  process.exitCode = { sent: 0, unknown: 3 }[status] ?? 1;
+}
+
+async function summarise(journal) {
+  for (const state of ["sent", "refused", "unknown", "pending"]) {
+    const batches = inState(journal, state);
+    const people = batches.reduce((sum, { recipients }) => sum + recipients.length, 0);
+    if (people > 0) tellOperator(`${state}: ${people} people in ${batches.length} batches`);
+  }
+  if (inState(journal, "unknown").length + inState(journal, "refused").length > 0) {
+    tellOperator("some people of a refused or unknown batch may have got it: look at the history and the balance first");
+  }
+  try {
+    const { balance } = await readBalance();
+    tellOperator(`${journal.people} people in all; balance now ${balance}`);
+  } catch (error) {
+    tellOperator(`${journal.people} people in all; the balance could not be read: ${error.message}`);
+  }
+}
+
+const [command, ...args] = process.argv.slice(2);
+try {
+  if (command === "plan" && args.length === 3) await plan(...args);
+  else if (command === "send" && args.length === 2) await sendPlan(...args);
+  else quit("usage: bulk plan LIST MESSAGE JOURNAL | bulk send JOURNAL COST");
+} catch (error) {
+  quit(error.message);
+}

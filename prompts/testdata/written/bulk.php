@@ -1,30 +1,55 @@
 <?php
-// Written from the prompt alone.
+// Written from the generated prompt alone (use case bulk, PHP, no framework).
 //
-// One SMS to many people through Wesendall, once and within an agreed price.
-//   bulk plan LIST MESSAGE JOURNAL   reads LIST (a number a line), prices the text MESSAGE, writes JOURNAL
-//   bulk send JOURNAL COST           sends what JOURNAL has pending, if COST is the plan's
-// Environment: WESENDALL_API_KEY, WESENDALL_API_SECRET, WESENDALL_WALLET_ID; optional:
-// WESENDALL_BASE_URL, BULK_BATCH (1 to 500), BULK_STOP (a file of the numbers that said stop, one a line).
+// One SMS to many people, over Wesendall: completely, once, and within an agreed price.
+//
+//   php bulk.php plan LIST MESSAGE JOURNAL    writes JOURNAL, sends nothing; prints one JSON line
+//                                             {people, units, cost, balance, dropped}
+//   php bulk.php send JOURNAL COST            sends what is pending; prints one JSON line
+//                                             {status, sent, refused, unknown, pending}
+//
+// `units` is for each person, `balance` the wallet's now, `dropped` a list of {line, number,
+// reason}. `send` exits 0 when all batches are sent, 3 when any is unknown, else 1; it prints
+// {"status": "stopped"} and exits 1 when COST, the price or the balance forbids it to begin.
+// The same facts, for a person, are on stderr.
+//
+// A refused or unknown batch is never sent again by itself. Whoever has looked at the history and
+// the balance may set its `state` in the journal to `sent`, or to `pending` to send it anew.
+//
+// Environment: WESENDALL_API_KEY, WESENDALL_API_SECRET, WESENDALL_WALLET_ID; if wanted
+// WESENDALL_BASE_URL, BULK_BATCH (1 to 500), and BULK_STOP, a file with the number of each
+// person who said stop, one a line.
 declare(strict_types=1);
 
-const LARGEST_BATCH = 500;
-const LONGEST_TEXT = 1600;
-const UNIT = 160;
+const MOST_IN_BATCH = 500;
+const LONGEST_MESSAGE = 1600;
+const UNIT_LENGTH = 160;
 
-/** A call that did not end in "done": refused or failed (nothing happened), or unknown (it may have). */
-final class CallFailed extends RuntimeException
+// ---- The API ----------------------------------------------------------------
+
+/** A call that did not end well. It never carries the server's text, which may repeat what was sent. */
+final class WesendallError extends RuntimeException
 {
-    public function __construct(public readonly string $outcome, public readonly ?string $apiCode, string $message)
-    {
-        parent::__construct($message);
+    /**
+     * @param string  $outcome    refused, failed (nothing happened) or unknown (it may have)
+     * @param ?string $reason     the API's error code, if it gave one
+     * @param bool    $passing    whether a GET may be repeated
+     * @param float   $retryAfter the seconds the server asked us to wait
+     */
+    public function __construct(
+        public readonly string $outcome,
+        public readonly ?string $reason,
+        string $detail,
+        public readonly bool $passing = false,
+        public readonly float $retryAfter = 0.0,
+    ) {
+        parent::__construct("$outcome: " . ($reason ?? $detail));
     }
 }
 
-/** The only code that talks to the API. */
 final class Wesendall
 {
-    // Code and status together: nothing was done, and nothing stays charged.
+    /** The documented refusals: nothing was done, and nothing stays charged. */
     private const REFUSALS = [
         'invalid_credentials' => 401,
         'key_revoked' => 401,
@@ -33,284 +58,371 @@ final class Wesendall
         'validation_failed' => 422,
         'send_failed' => 502,
     ];
-    private const LONGEST_WAIT = 30; // a read that is to wait longer is not repeated
+    private const UNCONNECTED = [CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT];
+    private const LOST = [CURLE_GOT_NOTHING, CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_PARTIAL_FILE];
+    private const PASSING = [429, 500, 502, 503, 504];
+    private const LONGEST_WAIT = 60.0;
 
-    private readonly string $baseUrl;
-    private readonly string $walletId;
-    private readonly string $key;
-    private readonly string $secret;
-
-    public function __construct()
-    {
-        $this->baseUrl = rtrim(setting('WESENDALL_BASE_URL', 'https://www.wesendall.com'), '/');
-        $this->walletId = setting('WESENDALL_WALLET_ID');
-        $this->key = setting('WESENDALL_API_KEY');
-        $this->secret = setting('WESENDALL_API_SECRET');
+    private function __construct(
+        private readonly string $baseUrl,
+        private readonly string $walletId,
+        private readonly string $key,
+        #[SensitiveParameter] private readonly string $secret,
+    ) {
     }
 
-    /** @return array{balance: int|float, cost_per_sms: int|float} */
+    public static function fromEnvironment(): self
+    {
+        return new self(
+            rtrim(setting('WESENDALL_BASE_URL', 'https://www.wesendall.com'), '/'),
+            setting('WESENDALL_WALLET_ID'),
+            setting('WESENDALL_API_KEY'),
+            setting('WESENDALL_API_SECRET'),
+        );
+    }
+
+    /** @return array{int|float, int|float} the balance, and the price of one unit */
     public function balance(): array
     {
-        $data = $this->call('/api/v1/account/balance?' . http_build_query(['walletId' => $this->walletId]));
-        foreach (['balance', 'cost_per_sms'] as $field) {
-            if (!is_int($data[$field] ?? null) && !is_float($data[$field] ?? null)) {
-                throw new CallFailed('failed', null, "the balance has no number in $field");
+        try {
+            $data = $this->get('/api/v1/account/balance');
+        } catch (WesendallError $error) {
+            if (!$error->passing || $error->retryAfter > self::LONGEST_WAIT) {
+                throw $error;
             }
+            self::pause($error->retryAfter);
+            $data = $this->get('/api/v1/account/balance');
         }
-        return $data;
+        $balance = $data['balance'] ?? null;
+        $price = $data['cost_per_sms'] ?? null;
+        if (!(is_int($balance) || is_float($balance)) || !(is_int($price) || is_float($price)) || $price <= 0) {
+            throw new WesendallError('failed', null, 'the balance cannot be read from the answer');
+        }
+        return [$balance, $price];
     }
 
-    /** @param list<string> $numbers */
-    public function send(array $numbers, string $message): mixed
+    /**
+     * Sends one text. A send to one number is repeated once, after a refunded `send_failed`; nothing else ever is.
+     *
+     * @param non-empty-list<string> $numbers E.164, each once
+     */
+    public function send(#[SensitiveParameter] string $message, array $numbers): mixed
     {
-        $body = ['walletId' => $this->walletId, 'message' => $message, 'recipient' => $numbers];
-        return $this->call('/api/v1/sms/send', $body);
+        $single = count($numbers) === 1;
+        $body = [
+            'walletId' => $this->walletId,
+            'message' => $message,
+            'recipient' => $single ? $numbers[0] : $numbers,
+        ];
+        try {
+            return $this->post('/api/v1/sms/send', $body);
+        } catch (WesendallError $error) {
+            if (!$single || $error->outcome !== 'refused' || $error->reason !== 'send_failed') {
+                throw $error;
+            }
+            self::pause();
+            return $this->post('/api/v1/sms/send', $body);
+        }
     }
 
-    /** GETs, or POSTs the body of a send. Returns `data`, or the whole answer where there is none. */
-    private function call(string $path, ?array $body = null, bool $first = true): mixed
+    private function get(string $path): mixed
     {
-        $isRead = $body === null;
-        [$error, $reason, $status, $text, $retryAfter] = $this->exchange($path, $body);
-        $answer = json_decode($text, true);
-        if ($status >= 200 && $status < 300 && is_array($answer) && ($answer['success'] ?? true) !== false) {
-            return $answer['data'] ?? $answer;
-        }
-        $code = $answer['error']['code'] ?? $answer['code'] ?? null;
-        $code = is_string($code) ? $code : null;
-        $repeat = $isRead
-            ? in_array($status, [429, 500, 502, 503, 504], true) || ($error && $error !== CURLE_OPERATION_TIMEDOUT)
-            : $status === 502 && $code === 'send_failed' && count($body['recipient']) === 1;
-        if ($first && $repeat && $retryAfter <= self::LONGEST_WAIT) {
-            usleep($retryAfter * 1_000_000 + random_int(250_000, 750_000));
-            return $this->call($path, $body, false);
-        }
-        $unsent = in_array($error, [CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT], true);
-        $outcome = match (true) {
-            $code !== null && (self::REFUSALS[$code] ?? 0) === $status => 'refused',
-            $isRead || $unsent => 'failed',
-            default => 'unknown',
-        };
-        throw new CallFailed($outcome, $code, $error ? $reason : "HTTP $status " . ($code ?? 'without a code'));
+        return $this->call("$path?" . http_build_query(['walletId' => $this->walletId]), [CURLOPT_TIMEOUT => 30], 'failed');
     }
 
-    /** @return array{int, string, int, string, int} curl's error and its text, HTTP status, body, Retry-After */
-    private function exchange(string $path, ?array $body): array
+    private function post(string $path, #[SensitiveParameter] array $body): mixed
     {
-        $retryAfter = 0;
+        return $this->call($path, [
+            CURLOPT_TIMEOUT => 45,
+            CURLOPT_POSTFIELDS => json_encode($body, JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE),
+            CURLOPT_HTTPHEADER => ['Content-Type: application/json', 'Expect:'],
+        ], 'unknown');
+    }
+
+    /** One request, never repeated here. $doubt is the outcome when the answer settles nothing. */
+    private function call(string $path, #[SensitiveParameter] array $options, string $doubt): mixed
+    {
+        $retryAfter = 0.0;
         $curl = curl_init($this->baseUrl . $path);
-        curl_setopt_array($curl, [
+        curl_setopt_array($curl, $options + [
             CURLOPT_USERNAME => $this->key,
             CURLOPT_PASSWORD => $this->secret,
-            CURLOPT_HTTPAUTH => CURLAUTH_BASIC,
-            CURLOPT_TIMEOUT => $body === null ? 30 : 45,
             CURLOPT_FOLLOWLOCATION => false,
-            CURLOPT_FRESH_CONNECT => true, // curl repeats by itself only on a connection it used before
+            CURLOPT_FRESH_CONNECT => true, // libcurl repeats a request by itself on a stale connection
             CURLOPT_RETURNTRANSFER => true,
-            CURLOPT_HEADERFUNCTION => function ($curl, string $line) use (&$retryAfter): int {
-                $found = preg_match('/^retry-after:\s*([0-9]{1,6})\s*$/i', $line, $match);
-                $retryAfter = $found ? (int) $match[1] : $retryAfter;
+            CURLOPT_HEADERFUNCTION => static function ($curl, string $line) use (&$retryAfter): int {
+                if (preg_match('/^retry-after:\s*(.+?)\s*$/i', $line, $match)) {
+                    $retryAfter = is_numeric($match[1])
+                        ? max(0.0, (float) $match[1])
+                        : max(0.0, (float) ((strtotime($match[1]) ?: time()) - time()));
+                }
                 return strlen($line);
             },
         ]);
-        if ($body !== null) {
-            curl_setopt($curl, CURLOPT_POSTFIELDS, json_encode($body, JSON_THROW_ON_ERROR));
-            curl_setopt($curl, CURLOPT_HTTPHEADER, ['Content-Type: application/json', 'Expect:']);
-        }
         $text = curl_exec($curl);
-        $status = $text === false ? 0 : curl_getinfo($curl, CURLINFO_RESPONSE_CODE);
-        return [curl_errno($curl), curl_error($curl), $status, (string) $text, $retryAfter];
+        if ($text === false) {
+            $errno = curl_errno($curl);
+            $outcome = in_array($errno, self::UNCONNECTED, true) ? 'failed' : $doubt;
+            throw new WesendallError($outcome, null, curl_strerror($errno), in_array($errno, self::LOST, true));
+        }
+
+        $status = curl_getinfo($curl, CURLINFO_RESPONSE_CODE);
+        $answer = json_decode($text, true);
+        if ($status >= 200 && $status < 300 && self::isSuccess($answer, $doubt === 'unknown')) {
+            return $answer['data'] ?? $answer;
+        }
+        $detail = is_array($answer['error'] ?? null) ? $answer['error'] : $answer;
+        $code = is_string($detail['code'] ?? null) ? $detail['code'] : null;
+        $refused = $code !== null && (self::REFUSALS[$code] ?? null) === $status;
+        throw new WesendallError(
+            $refused ? 'refused' : $doubt,
+            $code,
+            "HTTP $status",
+            in_array($status, self::PASSING, true),
+            $retryAfter,
+        );
+    }
+
+    private static function isSuccess(mixed $answer, bool $spends): bool
+    {
+        if (!is_array($answer) || isset($answer['error'])) {
+            return false;
+        }
+        $success = array_key_exists('success', $answer) ? $answer['success'] : true;
+        return $spends ? $success === true : $success !== false;
+    }
+
+    private static function pause(float $more = 0.0): void
+    {
+        usleep((int) (random_int(250_000, 750_000) + $more * 1_000_000));
     }
 }
 
-/** The plan and the state of its batches: one JSON file, held by one process and replaced in one step. */
+// ---- Numbers, settings, files -----------------------------------------------
+
+/** E.164 for a Ugandan number, or null. */
+function normalise(string $number): ?string
+{
+    $number = preg_replace('/[\s\p{Z}\p{Pd}.()\[\]{}]+/u', '', $number) ?? ''; // null: not UTF-8
+    $number = preg_replace(
+        ['/^00/', '/^0([0-9]{9})$/D', '/^(7[0-9]{8})$/D', '/^(256[0-9]{9})$/D'],
+        ['+', '+256$1', '+256$1', '+$1'],
+        $number,
+    );
+    return preg_match('/^\+256[0-9]{9}$/D', $number) ? $number : null;
+}
+
+function setting(string $name, ?string $default = null): string
+{
+    $value = getenv($name);
+    return is_string($value) && $value !== '' ? $value : $default ?? throw new RuntimeException("set $name");
+}
+
+function warn(string $text): void
+{
+    fwrite(STDERR, "$text\n");
+}
+
+/** @return array<int, string> the lines that are not blank, by their number from 1 */
+function readLines(string $path): array
+{
+    $lines = preg_split('/\r\n|\r|\n/', preg_replace('/^\xEF\xBB\xBF/', '', file_get_contents($path)));
+    $lines = array_map('trim', array_combine(range(1, count($lines)), $lines));
+    return array_filter($lines, static fn (string $line): bool => $line !== '');
+}
+
+/** The billed units of a text, for each person. */
+function unitsOf(string $message): int
+{
+    if (!preg_match('//u', $message)) {
+        throw new RuntimeException('the message is not UTF-8');
+    }
+    $length = intdiv(strlen(iconv('UTF-8', 'UTF-16LE', $message)), 2);
+    if ($length < 1 || $length > LONGEST_MESSAGE) {
+        throw new RuntimeException("the message has $length UTF-16 code units; it may have 1 to " . LONGEST_MESSAGE);
+    }
+    return (int) ceil($length / UNIT_LENGTH);
+}
+
+function batchSize(): int
+{
+    $size = filter_var(setting('BULK_BATCH', (string) MOST_IN_BATCH), FILTER_VALIDATE_INT, [
+        'options' => ['min_range' => 1, 'max_range' => MOST_IN_BATCH],
+    ]);
+    return $size !== false ? $size : throw new RuntimeException('BULK_BATCH must be 1 to ' . MOST_IN_BATCH);
+}
+
+function printLine(array $line): void
+{
+    echo json_encode($line, JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE), "\n";
+}
+
+// ---- The journal ------------------------------------------------------------
+
+/** What is to be sent, and what became of it: on disk before each call and after it. */
 final class Journal
 {
-    public array $plan = [];
-    /** @var resource */
-    private readonly mixed $lock;
+    private const STATES = ['pending', 'sending', 'sent', 'refused', 'unknown'];
 
-    public function __construct(private readonly string $path)
+    /** @param resource $lock held for as long as this object lives */
+    private function __construct(private readonly string $path, private array $content, private readonly mixed $lock)
     {
-        $this->lock = fopen("$path.lock", 'c');
-        if ($this->lock === false || !flock($this->lock, LOCK_EX | LOCK_NB)) {
-            throw new RuntimeException("$path is in use by another run");
+    }
+
+    /** @param list<string> $numbers */
+    public static function create(string $path, string $message, array $numbers, int|float $price, array $dropped): void
+    {
+        $text = self::encode([
+            'message' => $message,
+            'people' => count($numbers),
+            'units' => unitsOf($message),
+            'cost_per_sms' => $price,
+            'cost' => unitsOf($message) * count($numbers) * $price,
+            'dropped' => $dropped,
+            'batches' => self::cut($numbers),
+        ]);
+        self::write(fopen($path, 'x'), $path, $text); // x: never over a journal that is there
+    }
+
+    public static function open(string $path): self
+    {
+        if (!is_file($path)) {
+            throw new RuntimeException("there is no journal $path");
         }
-    }
-
-    public function exists(): bool
-    {
-        return file_exists($this->path);
-    }
-
-    public function read(): void
-    {
-        $this->plan = json_decode(readText($this->path), true, 512, JSON_THROW_ON_ERROR);
-    }
-
-    public function write(): void
-    {
-        $text = toJson($this->plan, JSON_PRETTY_PRINT) . "\n";
-        $new = "$this->path.new";
-        $file = fopen($new, 'w');
-        if ($file === false || !chmod($new, 0600) || fwrite($file, $text) !== strlen($text)
-            || !fsync($file) || !fclose($file) || !rename($new, $this->path)) {
-            throw new RuntimeException("cannot write $this->path");
+        $lock = fopen("$path.lock", 'c');
+        if (!flock($lock, LOCK_EX | LOCK_NB)) {
+            throw new RuntimeException('another run is sending this journal');
         }
+        $content = json_decode(file_get_contents($path), true, flags: JSON_THROW_ON_ERROR);
+        $journal = new self($path, $content, $lock);
+        $journal->check();
+        return $journal;
     }
 
-    /** Splits all that is pending into batches of this size; the other batches stay as they are. */
-    public function splitPending(int $size): void
+    public function message(): string
     {
-        $settled = array_filter($this->plan['batches'], fn (array $batch) => $batch['state'] !== 'pending');
-        $this->plan['batches'] = [...$settled, ...pendingBatches($this->numbersIn('pending'), $size)];
+        return $this->content['message'];
     }
 
-    /** Keeps a batch's new state at once. */
-    public function mark(int $index, string $state, ?string $code = null): void
+    public function price(): int|float
     {
-        $change = ['state' => $state, 'code' => $code, 'at' => date(DATE_ATOM)];
-        $this->plan['batches'][$index] = $change + $this->plan['batches'][$index];
-        $this->write();
+        return $this->content['cost_per_sms'];
     }
 
-    public function count(string $state): int
+    public function people(?string $state = null): int
     {
-        return count(array_filter($this->plan['batches'], fn (array $batch) => $batch['state'] === $state));
+        return count(self::numbersOf($this->inState($state)));
+    }
+
+    /** The cost of all batches, or of those in one state, at the plan's price. */
+    public function cost(?string $state = null): int|float
+    {
+        return unitsOf($this->message()) * $this->people($state) * $this->price();
+    }
+
+    /** After a crash: what has no outcome is unknown. And what is pending is cut to today's size. */
+    public function resume(): void
+    {
+        foreach (array_keys($this->inState('sending')) as $i) {
+            $this->content['batches'][$i]['state'] = 'unknown';
+        }
+        $pending = $this->inState('pending');
+        $this->content['batches'] = [
+            ...array_values(array_diff_key($this->content['batches'], $pending)),
+            ...self::cut(self::numbersOf($pending)),
+        ];
+        $this->save();
+    }
+
+    /** @return array<int, array{state: string, numbers: non-empty-list<string>}> */
+    public function inState(?string $state): array
+    {
+        return array_filter(
+            $this->content['batches'],
+            static fn (array $batch): bool => $state === null || $batch['state'] === $state,
+        );
+    }
+
+    public function mark(int $batch, string $state, array $more = []): void
+    {
+        $numbers = $this->content['batches'][$batch]['numbers'];
+        $this->content['batches'][$batch] = ['state' => $state, 'numbers' => $numbers] + $more;
+        $this->save();
+    }
+
+    private function check(): void
+    {
+        $numbers = self::numbersOf($this->content['batches']);
+        $valid = array_filter($numbers, static fn (string $number): bool => normalise($number) === $number);
+        $states = array_column($this->content['batches'], 'state');
+        if (
+            $valid !== $numbers || array_unique($numbers) !== $numbers
+            || array_diff($states, self::STATES) !== [] || count($states) !== count($this->content['batches'])
+            || count($numbers) !== $this->content['people'] || $this->cost() != $this->content['cost']
+        ) {
+            throw new RuntimeException('the journal contradicts itself');
+        }
     }
 
     /** @return list<string> */
-    public function numbersIn(string $state): array
+    private static function numbersOf(array $batches): array
     {
-        $batches = array_filter($this->plan['batches'], fn (array $batch) => $batch['state'] === $state);
         return array_merge(...array_values(array_column($batches, 'numbers')));
     }
-}
 
-function plan(Wesendall $api, string $list, string $message, string $path): int
-{
-    $units = unitsOf($message);
-    [$people, $dropped] = readList($list, stopped());
-    $journal = new Journal($path);
-    if ($journal->exists()) {
-        throw new RuntimeException("$path exists: a plan never replaces one that may have been sent");
+    /** @param list<string> $numbers */
+    private static function cut(array $numbers): array
+    {
+        return array_map(
+            static fn (array $chunk): array => ['state' => 'pending', 'numbers' => $chunk],
+            $numbers === [] ? [] : array_chunk($numbers, batchSize()),
+        );
     }
-    $wallet = $api->balance();
-    $shown = [
-        'people' => count($people),
-        'units' => $units,
-        'cost' => $units * count($people) * $wallet['cost_per_sms'],
-        'balance' => $wallet['balance'],
-        'dropped' => $dropped,
-    ];
-    $journal->plan = [
-        'message' => $message,
-        'cost_per_sms' => $wallet['cost_per_sms'],
-        ...$shown,
-        'batches' => pendingBatches($people, batchSize()),
-    ];
-    $journal->write();
-    echo toJson($shown), "\n";
-    $left = $wallet['balance'] - $shown['cost'];
-    note("$shown[people] people, $units units each, UGX $shown[cost]; the balance after it is UGX $left");
-    return 0;
-}
 
-function send(Wesendall $api, string $path, string $cost): int
-{
-    $journal = new Journal($path);
-    $journal->read();
-    $plan = $journal->plan;
-    if (!is_numeric($cost) || abs((float) $cost - $plan['cost']) >= 0.005) {
-        return stop("the plan costs UGX {$plan['cost']}, and that is not what was confirmed");
+    private static function encode(array $content): string
+    {
+        return json_encode(
+            $content,
+            JSON_THROW_ON_ERROR | JSON_PRETTY_PRINT | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE,
+        ) . "\n";
     }
-    foreach ($plan['batches'] as $index => $batch) {
-        if ($batch['state'] === 'sending') {
-            $journal->mark($index, 'unknown'); // an earlier run ended in the middle of its call
+
+    private function save(): void
+    {
+        $new = "$this->path.new";
+        self::write(fopen($new, 'w'), $new, self::encode($this->content));
+        rename($new, $this->path);
+    }
+
+    /** @param resource $file */
+    private static function write($file, string $path, string $text): void
+    {
+        chmod($path, 0600);
+        if (fwrite($file, $text) !== strlen($text) || !fsync($file)) {
+            throw new RuntimeException("cannot write $path");
         }
+        fclose($file);
     }
-    $people = count($journal->numbersIn('pending'));
-    if ($people === 0) {
-        return report($journal, null);
-    }
-    try {
-        $wallet = $api->balance();
-    } catch (CallFailed $failure) {
-        note("{$failure->outcome}: the balance could not be read: {$failure->getMessage()}");
-        return report($journal, $failure->outcome);
-    }
-    if ($wallet['cost_per_sms'] > $plan['cost_per_sms']) {
-        return stop('a unit costs more than in the plan: plan again');
-    }
-    $needed = $plan['units'] * $people * $wallet['cost_per_sms'];
-    if ($wallet['balance'] < $needed) {
-        return stop("the balance is UGX {$wallet['balance']}, and what is pending costs UGX $needed");
-    }
-    $journal->splitPending(batchSize());
-    $journal->write();
-    $stoppedBy = sendPending($api, $journal);
-    try {
-        note("the balance is now UGX {$api->balance()['balance']}");
-    } catch (CallFailed $failure) {
-        note("the balance could not be read: {$failure->getMessage()}");
-    }
-    return report($journal, $stoppedBy);
 }
 
-/** Sends the pending batches in turn, up to the first that is not sent; returns how that one ended. */
-function sendPending(Wesendall $api, Journal $journal): ?string
+// ---- The two commands -------------------------------------------------------
+
+/** @return array{list<string>, list<array{line: int, number: string, reason: string}>} */
+function readPeople(string $list): array
 {
-    foreach ($journal->plan['batches'] as $index => $batch) {
-        if ($batch['state'] !== 'pending') {
-            continue;
-        }
-        $journal->mark($index, 'sending');
-        try {
-            $api->send($batch['numbers'], $journal->plan['message']);
-        } catch (CallFailed $failure) {
-            $journal->mark($index, $failure->outcome === 'failed' ? 'pending' : $failure->outcome, $failure->apiCode);
-            note('batch ' . ($index + 1) . " is {$failure->outcome}: {$failure->getMessage()}");
-            return $failure->outcome;
-        }
-        $journal->mark($index, 'sent');
+    $stopped = [];
+    $stopList = setting('BULK_STOP', '');
+    foreach ($stopList === '' ? [] : readLines($stopList) as $line => $raw) {
+        $number = normalise($raw) ?? throw new RuntimeException("$stopList, line $line is no Ugandan number: $raw");
+        $stopped[$number] = true;
     }
-    return null;
-}
 
-/** Prints the counts and gives the exit code. */
-function report(Journal $journal, ?string $stoppedBy): int
-{
-    $counts = [];
-    foreach (['sent', 'refused', 'unknown', 'pending'] as $state) {
-        $counts[$state] = $journal->count($state);
-        note("$state: " . count($journal->numbersIn($state)) . " people in $counts[$state] batches");
-    }
-    $status = match (true) {
-        $counts['unknown'] > 0 => 'unknown',
-        $stoppedBy !== null => $stoppedBy,
-        $counts['refused'] > 0 => 'refused',
-        default => 'sent',
-    };
-    echo toJson(['status' => $status] + $counts), "\n";
-    return ['sent' => 0, 'unknown' => 3][$status] ?? 1;
-}
-
-function stop(string $why): int
-{
-    note("stopped: $why");
-    echo toJson(['status' => 'stopped']), "\n";
-    return 1;
-}
-
-/** Reads the list: the numbers to send to, and what was dropped and why. */
-function readList(string $path, array $stopped): array
-{
     $people = [];
     $dropped = [];
-    foreach (linesOf($path) as $index => $line) {
-        $number = e164($line);
+    foreach (readLines($list) as $line => $raw) {
+        $number = normalise($raw);
         $reason = match (true) {
-            $number === null => 'not a number',
+            $number === null => 'invalid',
             isset($stopped[$number]) => 'said stop',
             isset($people[$number]) => 'duplicate',
             default => null,
@@ -318,102 +430,158 @@ function readList(string $path, array $stopped): array
         if ($reason === null) {
             $people[$number] = $number;
         } else {
-            $dropped[] = ['line' => $index + 1, 'number' => $line, 'reason' => $reason];
+            $dropped[] = ['line' => $line, 'number' => $raw, 'reason' => $reason];
         }
     }
     return [array_values($people), $dropped];
 }
 
-/** @return array<string, true> the numbers that said stop */
-function stopped(): array
+function plan(Wesendall $api, string $list, string $message, string $path): int
 {
-    $stopped = [];
-    foreach (getenv('BULK_STOP') ? linesOf(getenv('BULK_STOP')) : [] as $index => $line) {
-        $number = e164($line) ?? throw new RuntimeException('BULK_STOP has no number in line ' . $index + 1);
-        $stopped[$number] = true;
+    $units = unitsOf($message);
+    if (file_exists($path)) {
+        throw new RuntimeException("$path is there already");
     }
-    return $stopped;
-}
-
-/** @return array<int, string> the lines that are not blank, by their index */
-function linesOf(string $path): array
-{
-    $text = preg_replace('/^\xEF\xBB\xBF/', '', readText($path));
-    return array_filter(array_map(trim(...), preg_split('/\r\n|\r|\n/', $text)), fn (string $line) => $line !== '');
-}
-
-/** E.164, or null for what is no number. */
-function e164(string $input): ?string
-{
-    $number = preg_replace('/[\s\p{Zs}\p{Pd}.()\[\]]+/u', '', $input) ?? '';
-    $number = preg_replace('/^00/', '+', $number);
-    $number = preg_replace('/^0?(7[0-9]{8})$/D', '+256$1', $number);
-    $number = preg_replace('/^(256[0-9]{9})$/D', '+$1', $number);
-    return preg_match('/^\+(256[0-9]{9}|(?!256)[1-9][0-9]{6,14})$/D', $number) ? $number : null;
-}
-
-function unitsOf(string $message): int
-{
-    $utf16 = preg_match('//u', $message) ? iconv('UTF-8', 'UTF-16LE', $message) : false;
-    $length = $utf16 === false ? 0 : intdiv(strlen($utf16), 2);
-    if ($length < 1 || $length > LONGEST_TEXT) {
-        throw new InvalidArgumentException('the message is to be UTF-8, of 1 to ' . LONGEST_TEXT . ' UTF-16 code units');
+    [$people, $dropped] = readPeople($list);
+    [$balance, $price] = $api->balance();
+    $cost = $units * count($people) * $price;
+    if ($people !== []) {
+        Journal::create($path, $message, $people, $price, $dropped);
     }
-    return (int) ceil($length / UNIT);
-}
 
-/** @param list<string> $numbers */
-function pendingBatches(array $numbers, int $size): array
-{
-    $batch = fn (array $chunk) => ['state' => 'pending', 'code' => null, 'at' => null, 'numbers' => $chunk];
-    return array_map($batch, array_chunk($numbers, $size));
-}
-
-function batchSize(): int
-{
-    $size = filter_var(setting('BULK_BATCH', (string) LARGEST_BATCH), FILTER_VALIDATE_INT);
-    if ($size === false || $size < 1 || $size > LARGEST_BATCH) {
-        throw new InvalidArgumentException('BULK_BATCH is to be 1 to ' . LARGEST_BATCH);
+    printLine([
+        'people' => count($people),
+        'units' => $units,
+        'cost' => $cost,
+        'balance' => $balance,
+        'dropped' => $dropped,
+    ]);
+    foreach ($dropped as $drop) {
+        warn("dropped: line {$drop['line']}, {$drop['number']}: {$drop['reason']}");
     }
-    return $size;
+    if (setting('BULK_STOP', '') === '') {
+        warn('BULK_STOP is not set: nobody was dropped for having said stop.');
+    }
+    warn(sprintf(
+        '%d people, %d units each at UGX %s: UGX %s. The balance is UGX %s, and UGX %s after it.',
+        count($people),
+        $units,
+        $price,
+        $cost,
+        $balance,
+        $balance - $cost,
+    ));
+    if ($people === []) {
+        warn('Nobody is left: no journal was written.');
+        return 1;
+    }
+    if ($balance < $cost) {
+        warn('That is not enough: top the wallet up before sending.');
+    }
+    return 0;
 }
 
-function readText(string $path): string
+function stop(string $why): int
 {
-    $text = is_file($path) ? file_get_contents($path) : false;
-    return $text !== false ? $text : throw new RuntimeException("cannot read $path");
+    printLine(['status' => 'stopped']);
+    warn("Nothing was sent: $why");
+    return 1;
 }
 
-function toJson(array $value, int $flags = 0): string
+function send(Wesendall $api, string $path, string $agreed): int
 {
-    $flags |= JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE;
-    return json_encode($value, $flags);
+    $journal = Journal::open($path);
+    if (!is_numeric($agreed) || (float) $agreed !== (float) $journal->cost()) {
+        return stop("the plan costs UGX {$journal->cost()}.");
+    }
+    $journal->resume();
+
+    $failure = null;
+    if ($journal->inState('pending') !== []) {
+        try {
+            [$balance, $price] = $api->balance();
+            if ($price != $journal->price()) {
+                return stop("a unit costs UGX $price now, not UGX {$journal->price()}: agree on a new plan.");
+            }
+            if ($balance < $journal->cost('pending')) {
+                return stop("the balance is UGX $balance, and what is pending costs UGX {$journal->cost('pending')}.");
+            }
+            $failure = sendPending($api, $journal);
+        } catch (WesendallError $error) {
+            warn('The balance could not be read: ' . $error->getMessage());
+            $failure = $error->outcome;
+        }
+    }
+    return report($api, $journal, $failure);
 }
 
-function setting(string $name, ?string $default = null): string
+/** Sends batch after batch up to the first that is not sent, whose outcome it returns. */
+function sendPending(Wesendall $api, Journal $journal): ?string
 {
-    return getenv($name) ?: $default ?? throw new InvalidArgumentException("set $name");
+    foreach ($journal->inState('pending') as $i => $batch) {
+        $journal->mark($i, 'sending');
+        try {
+            $answer = $api->send($journal->message(), $batch['numbers']);
+        } catch (WesendallError $error) {
+            $state = $error->outcome === 'failed' ? 'pending' : $error->outcome;
+            $journal->mark($i, $state, ['why' => $error->getMessage()]);
+            warn(sprintf('Batch %d: %s.%s', $i + 1, $error->getMessage(), match ($error->outcome) {
+                'failed' => ' Nothing was sent: run this again later.',
+                'refused' => ' Nothing stays charged, but some may have got it: a person looks at the history, and decides.',
+                default => ' It may have been sent: look at the history and the balance. What is not there yet proves nothing.',
+            }));
+            return $error->outcome;
+        }
+        $journal->mark($i, 'sent', ['answer' => $answer]);
+    }
+    return null;
 }
 
-function note(string $text): void
+function report(Wesendall $api, Journal $journal, ?string $failure): int
 {
-    fwrite(STDERR, "bulk: $text\n");
-}
+    $counts = [];
+    foreach (['sent', 'refused', 'unknown', 'pending'] as $state) {
+        $counts[$state] = count($journal->inState($state));
+    }
+    $status = match (true) {
+        $counts['unknown'] > 0 => 'unknown',
+        $failure !== null => $failure,
+        $counts['refused'] > 0 => 'refused',
+        default => 'sent',
+    };
+    printLine(['status' => $status] + $counts);
 
-function main(array $arguments): int
-{
-    $api = new Wesendall();
-    return match ([$arguments[0] ?? '', count($arguments)]) {
-        ['plan', 4] => plan($api, $arguments[1], $arguments[2], $arguments[3]),
-        ['send', 3] => send($api, $arguments[1], $arguments[2]),
-        default => throw new InvalidArgumentException('usage: bulk plan LIST MESSAGE JOURNAL | bulk send JOURNAL COST'),
+    try {
+        $balance = 'UGX ' . $api->balance()[0];
+    } catch (WesendallError $error) {
+        $balance = 'not to be read (' . $error->getMessage() . ')';
+    }
+    warn(sprintf('%d people, %d of them in batches sent. The balance is %s.', $journal->people(), $journal->people('sent'), $balance));
+    return match (true) {
+        $counts['unknown'] > 0 => 3,
+        $status === 'sent' => 0,
+        default => 1,
     };
 }
 
-ini_set('display_errors', 'stderr');
+/** @param list<string> $arguments */
+function main(array $arguments): int
+{
+    $command = array_shift($arguments);
+    $usage = 'usage: bulk plan LIST MESSAGE JOURNAL | bulk send JOURNAL COST';
+    return match ([$command, count($arguments)]) {
+        ['plan', 3] => plan(Wesendall::fromEnvironment(), ...$arguments),
+        ['send', 2] => send(Wesendall::fromEnvironment(), ...$arguments),
+        default => throw new RuntimeException($usage),
+    };
+}
+
+set_error_handler(static function (int $level, string $text): never {
+    throw new ErrorException($text, 0, $level);
+});
 try {
     exit(main(array_slice($argv, 1)));
 } catch (Throwable $error) {
-    note(($error instanceof CallFailed ? "{$error->outcome}: " : '') . $error->getMessage());
+    warn('bulk: ' . $error->getMessage()); // the message alone: a trace may hold the secret
     exit(1);
 }

@@ -1,64 +1,66 @@
-// Written from the prompt alone: otp.md was all its author knew of the service.
+// Written from the generated prompt alone (use case otp, JavaScript, no framework).
 //
-//   node otp.mjs request NUMBER        sends a one-time code
+// One-time codes by SMS over Wesendall, for Node.js 20 and later.
+//
+//   node otp.mjs request NUMBER        sends a code
 //   node otp.mjs verify NUMBER CODE    checks what the person typed
 //
-// Prints one JSON line {"status", "code"}; everything for the operator goes to
-// stderr. A code is never printed, logged or kept in the clear.
+// Prints one JSON line {"status", "code"}, where `code` is the API's error code, if any.
+// Exits 0 for sent and right, 3 for unknown, else 1. Notes for the operator go to stderr.
 //
-// Beyond the variables of the briefing, OTP_ASKER (optional) is the address or
-// account that asks: a server sets it for each caller. Without it, all callers
-// share one limit.
+// Environment: WESENDALL_API_KEY, WESENDALL_API_SECRET, WESENDALL_WALLET_ID, WESENDALL_BASE_URL;
+// OTP_STORE (the JSON file), OTP_KEY (keys the hashes), OTP_NOW (Unix seconds; by default the clock),
+// OTP_ASKER (the address or account that asks; without it all askers share one limit).
 
 import { createHmac, randomInt, randomUUID, timingSafeEqual } from "node:crypto";
-import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
+const APP = "App";
+const CODE_LIFETIME = 5 * 60;
+const MAX_WRONG = 5;
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+const NUMBER_PER_HOUR = 5;
+const ASKER_PER_HOUR = 20;
+const BALANCE_EVERY = HOUR;
+const MIN_CODES_A_DAY = 20; // warn below this even on a quiet day
 
-const CODE_LIFETIME = 5 * MINUTE;
-const WRONG_TRIES = 5;
-const CODES_A_MINUTE = 1; // for a number
-const CODES_AN_HOUR = 5; // for a number
-const ASKER_CODES_AN_HOUR = 30; // for an address or account
-const BALANCE_EVERY = HOUR; // how often the balance is read
-const DAY_AT_LEAST = 20; // a day's codes while there is too little to count
+const config = readConfig();
 
-const EXIT = { sent: 0, right: 0, unknown: 3 }; // all other statuses: 1
-
-const messageFor = (code) => `Your App code is ${code}. It expires in 5 minutes. Tell it to nobody.`;
-
-// --- settings ---
-
-function readConfig(env) {
+function readConfig() {
   const required = ["WESENDALL_API_KEY", "WESENDALL_API_SECRET", "WESENDALL_WALLET_ID", "OTP_STORE", "OTP_KEY"];
-  const missing = required.filter((name) => !env[name]);
-  if (missing.length > 0) throw new Error(`not set: ${missing.join(", ")}`);
+  const missing = required.filter((name) => !process.env[name]);
+  if (missing.length > 0) quit(`set ${missing.join(", ")}`);
+
+  const { env } = process;
   const baseURL = env.WESENDALL_BASE_URL || "https://www.wesendall.com";
-  const url = URL.canParse(baseURL) ? new URL(baseURL) : null;
-  if (!url || !["http:", "https:"].includes(url.protocol) || url.username || url.password) {
-    throw new Error("WESENDALL_BASE_URL is not a plain http(s) address");
-  }
+  if (!URL.canParse(baseURL)) quit("WESENDALL_BASE_URL is not a URL");
   const now = env.OTP_NOW ? Number(env.OTP_NOW) : Math.floor(Date.now() / 1000);
-  if (!Number.isFinite(now)) throw new Error("OTP_NOW is not a number of seconds");
+  if (!Number.isFinite(now)) quit("OTP_NOW is not a number of seconds");
+
   return {
-    key: env.WESENDALL_API_KEY,
-    secret: env.WESENDALL_API_SECRET,
-    walletId: env.WESENDALL_WALLET_ID,
     baseURL,
-    storePath: env.OTP_STORE,
+    authorization: `Basic ${Buffer.from(`${env.WESENDALL_API_KEY}:${env.WESENDALL_API_SECRET}`).toString("base64")}`,
+    walletId: env.WESENDALL_WALLET_ID,
+    store: env.OTP_STORE,
     hashKey: env.OTP_KEY,
-    asker: `asker:${env.OTP_ASKER || ""}`,
+    asker: env.OTP_ASKER || "unnamed",
     now,
   };
 }
 
-// Tells the operator something.
-const tell = (text) => console.error(`otp: ${text}`);
+function quit(message) {
+  tellOperator(message);
+  process.exit(1);
+}
 
-// --- the API ---
+function tellOperator(message) {
+  console.error(`otp: ${message}`);
+}
+
+// --- The API ---------------------------------------------------------------
 
 // The documented refusals: nothing was done, and nothing stays charged.
 const REFUSALS = {
@@ -69,252 +71,314 @@ const REFUSALS = {
   validation_failed: 422,
   send_failed: 502,
 };
+const NEVER_CONNECTED = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"];
+const TRANSIENT = [429, 500, 502, 503, 504];
+const LONGEST_RETRY_AFTER = 60;
 
-// One HTTP request, never repeated here. Resolves to {outcome, ...} with
-// outcome done, refused, failed (nothing happened) or unknown (it may have).
-// `code` is the API's own error code or null; `reason` is for the operator and
-// never quotes a body, which could hold the text of the message.
-async function callOnce(config, method, path, params) {
-  const url = new URL(path, config.baseURL);
+class WesendallError extends Error {
+  // outcome: refused, failed (nothing happened) or unknown (it may have).
+  // code: the API's own, if any. The API's message is left out: it could repeat the text, and so the code.
+  constructor(outcome, reason, { code, transient = false, retryAfter = 0 } = {}) {
+    super(`${outcome}: ${reason}`);
+    Object.assign(this, { outcome, code, transient, retryAfter });
+  }
+}
+
+// Makes exactly one request; resolves to the data of a success, else throws a WesendallError.
+async function call(method, path, params) {
   const isGet = method === "GET";
-  const all = { walletId: config.walletId, ...params };
-  if (isGet) url.search = new URLSearchParams(all);
+  const url = new URL(path, config.baseURL);
+  const headers = { Authorization: config.authorization, Accept: "application/json" };
+  let body;
+  if (isGet) {
+    url.search = new URLSearchParams({ walletId: config.walletId, ...params });
+  } else {
+    headers["Content-Type"] = "application/json";
+    body = JSON.stringify({ walletId: config.walletId, ...params });
+  }
+
   let response, text;
   try {
-    response = await fetch(url, {
-      method,
-      headers: {
-        Authorization: `Basic ${Buffer.from(`${config.key}:${config.secret}`).toString("base64")}`,
-        ...(!isGet && { "Content-Type": "application/json" }),
-      },
-      body: isGet ? undefined : JSON.stringify(all),
-      redirect: "manual",
-      signal: AbortSignal.timeout(isGet ? 30_000 : 45_000),
-    });
+    const signal = AbortSignal.timeout(isGet ? 30_000 : 45_000);
+    response = await fetch(url, { method, headers, body, redirect: "manual", signal });
     text = await response.text();
   } catch (error) {
-    const unsent = ["ECONNREFUSED", "ENOTFOUND"].includes(error.cause?.code);
-    return {
-      outcome: isGet || unsent ? "failed" : "unknown",
-      code: null,
-      reason: `no answer (${error.cause?.code ?? error.name})`,
-      lost: error.name !== "TimeoutError",
-    };
+    const harmless = isGet || NEVER_CONNECTED.includes(error.cause?.code);
+    throw new WesendallError(harmless ? "failed" : "unknown", `no answer (${error.cause?.code ?? error.name})`, {
+      transient: error.name !== "TimeoutError",
+    });
   }
+
   let answer = null;
   try {
     answer = JSON.parse(text);
   } catch {
     // not JSON: judged below
   }
-  if (response.ok && answer && answer.success !== false) return { outcome: "done", data: answer.data ?? answer };
+  const said = isGet ? answer?.success !== false : [undefined, true].includes(answer?.success);
+  if (response.ok && answer instanceof Object && answer.error == null && said) return answer.data ?? answer;
+
   const found = answer?.error?.code ?? answer?.code;
-  const code = typeof found === "string" ? found : null;
-  const refused = code !== null && REFUSALS[code] === response.status;
-  return {
-    outcome: refused ? "refused" : isGet ? "failed" : "unknown",
+  const code = typeof found === "string" ? found : undefined;
+  const refused = REFUSALS[code] === response.status;
+  throw new WesendallError(refused ? "refused" : isGet ? "failed" : "unknown", `HTTP ${response.status} ${code ?? ""}`.trim(), {
     code,
-    reason: `HTTP ${response.status} ${code ?? "without a code"}`,
-    status: response.status,
-    retryAfter: Number(response.headers.get("retry-after")) || 0,
+    transient: TRANSIENT.includes(response.status),
+    retryAfter: parseRetryAfter(response.headers.get("retry-after")),
+  });
+}
+
+function parseRetryAfter(value) {
+  if (!value) return 0;
+  const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1000;
+  return Math.max(0, seconds || 0);
+}
+
+// Runs an attempt, and once more if it threw what `mayRepeat` allows.
+async function withOneRepeat(attempt, mayRepeat) {
+  try {
+    return await attempt();
+  } catch (error) {
+    if (!mayRepeat(error) || error.retryAfter > LONGEST_RETRY_AFTER) throw error;
+    await sleep(250 + Math.random() * 500 + error.retryAfter * 1000);
+    return attempt();
+  }
+}
+
+function readBalance() {
+  return withOneRepeat(
+    () => call("GET", "/api/v1/account/balance"),
+    (error) => error.transient,
+  );
+}
+
+// To one number alone: only that may be repeated, and only after a refunded send_failed.
+function sendToOne(recipient, message) {
+  return withOneRepeat(
+    () => call("POST", "/api/v1/sms/send", { message, recipient }),
+    (error) => error.outcome === "refused" && error.code === "send_failed",
+  );
+}
+
+// --- The store -------------------------------------------------------------
+//
+// codes:     by number, the code that is valid now: {id, hash, expires, wrong}
+// requests:  the sends of the last day: {id, number, asker, at, outcome}; one left at "pending" by
+//            a crash counts as unknown
+// balanceReadAt: when the balance was last read
+
+// Changes the store under a lock. `change` is synchronous, so that the lock is held only for a moment.
+async function updateStore(change) {
+  const lock = `${config.store}.lock`;
+  for (const deadline = Date.now() + 5_000; !tryLock(lock); await sleep(20)) {
+    if (Date.now() > deadline) throw new Error(`${lock} is held by another run; if there is none, remove it`);
+    removeStaleLock(lock);
+  }
+  try {
+    const store = loadStore();
+    const result = change(store);
+    saveStore(store);
+    return result;
+  } finally {
+    rmSync(lock);
+  }
+}
+
+function loadStore() {
+  let store = {};
+  try {
+    store = JSON.parse(readFileSync(config.store, "utf8"));
+  } catch (error) {
+    if (error.code !== "ENOENT") throw error;
+  }
+  const { codes = {}, requests = [], balanceReadAt = null } = store;
+  const dayAgo = config.now - DAY;
+  return {
+    codes: Object.fromEntries(Object.entries(codes).filter(([, { expires }]) => expires > dayAgo)),
+    requests: requests.filter(({ at }) => at > dayAgo),
+    balanceReadAt,
   };
 }
 
-const pause = (extraSeconds = 0) => sleep(250 + Math.random() * 500 + extraSeconds * 1000);
-
-// A read, repeated at most once.
-async function get(config, path) {
-  const first = await callOnce(config, "GET", path);
-  const passing = first.lost || [429, 500, 502, 503, 504].includes(first.status);
-  if (first.outcome === "done" || !passing || first.retryAfter > MINUTE) return first;
-  await pause(first.retryAfter);
-  return callOnce(config, "GET", path);
+function saveStore(store) {
+  const draft = `${config.store}.${process.pid}.tmp`;
+  const file = openSync(draft, "w", 0o600);
+  try {
+    writeFileSync(file, `${JSON.stringify(store, null, 2)}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(draft, config.store);
 }
 
-// A send to one number, repeated once and only after 502 send_failed.
-async function sendToOne(config, recipient, message) {
-  const send = () => callOnce(config, "POST", "/api/v1/sms/send", { message, recipient });
-  const first = await send();
-  if (first.outcome !== "refused" || first.code !== "send_failed") return first;
-  await pause();
-  return send();
+// A lock is a file that holds its owner's process id; linking makes it appear whole or not at all.
+function tryLock(path) {
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, String(process.pid));
+  try {
+    linkSync(draft, path);
+    return true;
+  } catch (error) {
+    if (error.code === "EEXIST") return false;
+    throw error;
+  } finally {
+    rmSync(draft);
+  }
 }
 
-// --- numbers ---
+// Only whoever holds the takeover lock may remove a dead owner's lock, so no living one is removed.
+function removeStaleLock(path) {
+  const takeover = `${path}.takeover`;
+  if (!tryLock(takeover)) return;
+  try {
+    if (ownerIsDead(path)) rmSync(path);
+  } finally {
+    rmSync(takeover);
+  }
+}
 
-// The E.164 form of a Ugandan number, or null.
-function normalise(input) {
-  let number = input.replace(/[\s.()[\]\-\u2010-\u2015\u2212]/g, "");
-  if (number.startsWith("00")) number = `+${number.slice(2)}`;
-  else if (/^0?7\d{8}$/.test(number)) number = `+256${number.replace(/^0/, "")}`;
-  else if (/^256\d{9}$/.test(number)) number = `+${number}`;
+function ownerIsDead(path) {
+  try {
+    const owner = Number(readFileSync(path, "utf8"));
+    if (owner === process.pid) return true; // an earlier process that had our id
+    process.kill(owner, 0);
+    return false;
+  } catch (error) {
+    return error.code === "ESRCH";
+  }
+}
+
+// --- Codes and numbers -----------------------------------------------------
+
+// To E.164, or null for what is no Ugandan number.
+function normaliseNumber(input) {
+  const number = input
+    .replace(/[\s\p{Pd}.()[\]{}]/gu, "")
+    .replace(/^00/, "+")
+    .replace(/^0(?=\d{9}$)/, "+256")
+    .replace(/^(?=7\d{8}$)/, "+256")
+    .replace(/^(?=256\d{9}$)/, "+");
   return /^\+256\d{9}$/.test(number) ? number : null;
 }
 
-// --- the store ---
-//
-// {
-//   numbers: {"+256…": {asked: [seconds], current: {id, hash, expires, wrong, used, send} | null}},
-//   askers: {"asker:…": [seconds]},
-//   balanceReadAt: seconds
-// }
-
-function readStore(path) {
-  try {
-    return JSON.parse(readFileSync(path, "utf8"));
-  } catch (error) {
-    if (error.code === "ENOENT") return { numbers: {}, askers: {}, balanceReadAt: null };
-    throw new Error(`cannot read the store: ${error.message}`); // never start afresh: the limits live there
-  }
+function hashCode(id, number, code) {
+  return createHmac("sha256", config.hashKey).update(`${id}:${number}:${code}`).digest("hex");
 }
 
-function writeStore(path, store) {
-  const draft = `${path}.${process.pid}.tmp`;
-  writeFileSync(draft, JSON.stringify(store, null, 2), { mode: 0o600, flush: true });
-  renameSync(draft, path);
+function matches(entry, number, code) {
+  return timingSafeEqual(Buffer.from(entry.hash, "hex"), Buffer.from(hashCode(entry.id, number, code), "hex"));
 }
 
-// Reads the store, lets `change` alter it, and writes it: one process at a
-// time. It is held for milliseconds, so an old lock is that of a crash.
-async function updateStore(path, change) {
-  const lock = `${path}.lock`;
-  for (;;) {
-    try {
-      writeFileSync(lock, "", { flag: "wx" });
-      break;
-    } catch (error) {
-      if (error.code !== "EEXIST") throw error;
-      const age = Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
-      if (age > 5_000) rmSync(lock, { force: true });
-      else await sleep(20);
-    }
-  }
-  try {
-    const store = readStore(path);
-    const result = change(store);
-    writeStore(path, store);
-    return result;
-  } finally {
-    rmSync(lock, { force: true });
-  }
+function mayAsk(requests, number, asker) {
+  const lately = (seconds) => requests.filter(({ at }) => at > config.now - seconds);
+  const lastHour = lately(HOUR);
+  return (
+    !lately(MINUTE).some((request) => request.number === number) &&
+    lastHour.filter((request) => request.number === number).length < NUMBER_PER_HOUR &&
+    lastHour.filter((request) => request.asker === asker).length < ASKER_PER_HOUR
+  );
 }
 
-// Forgets what is older than a day.
-function prune(store, now) {
-  const recent = (times) => times.filter((time) => now - time < DAY);
-  for (const [number, entry] of Object.entries(store.numbers)) {
-    entry.asked = recent(entry.asked);
-    if (entry.asked.length === 0) delete store.numbers[number];
-  }
-  for (const [asker, times] of Object.entries(store.askers)) {
-    store.askers[asker] = recent(times);
-    if (store.askers[asker].length === 0) delete store.askers[asker];
-  }
-}
+// --- The two commands ------------------------------------------------------
 
-// --- commands ---
+async function request(input) {
+  const number = normaliseNumber(input);
+  if (!number) return report("invalid");
 
-const hashOf = (config, id, number, code) =>
-  createHmac("sha256", config.hashKey).update(`${id}:${number}:${code}`).digest("hex");
-
-async function request(config, input) {
-  const number = normalise(input);
-  if (!number) {
-    tell(`not a Ugandan number: ${JSON.stringify(input)}`);
-    return { status: "invalid" };
-  }
-  const { now, asker, storePath } = config;
   const id = randomUUID();
-  const code = randomInt(1_000_000).toString().padStart(6, "0");
+  const code = String(randomInt(1_000_000)).padStart(6, "0");
 
-  // Every ask counts, however its send ends, and is written before the call.
-  const allowed = await updateStore(storePath, (store) => {
-    prune(store, now);
-    const asked = store.numbers[number]?.asked ?? [];
-    const askedBy = store.askers[asker] ?? [];
-    const within = (times, span) => times.filter((time) => now - time < span).length;
-    if (within(asked, MINUTE) >= CODES_A_MINUTE || within(asked, HOUR) >= CODES_AN_HOUR) return false;
-    if (within(askedBy, HOUR) >= ASKER_CODES_AN_HOUR) return false;
-    const hash = hashOf(config, id, number, code);
-    const current = { id, hash, expires: now + CODE_LIFETIME, wrong: 0, used: false, send: "sending" };
-    store.numbers[number] = { asked: [...asked, now], current };
-    store.askers[asker] = [...askedBy, now];
+  // The code and the intent are stored before the call; a new code replaces the old one.
+  // Every try counts, whatever becomes of it: a stranger must not be able to hammer the API.
+  const allowed = await updateStore((store) => {
+    if (!mayAsk(store.requests, number, config.asker)) return false;
+    store.codes[number] = { id, hash: hashCode(id, number, code), expires: config.now + CODE_LIFETIME, wrong: 0 };
+    store.requests.push({ id, number, asker: config.asker, at: config.now, outcome: "pending" });
     return true;
   });
-  if (!allowed) return { status: "limited" };
+  if (!allowed) return report("limited");
 
-  const result = await sendToOne(config, number, messageFor(code));
-  const status = result.outcome === "done" ? "sent" : result.outcome;
-  await recordOutcome(config, number, id, status);
-  if (status === "unknown") tell(`unknown: ${result.reason}. The code may arrive and stays valid; it is not sent again.`);
-  if (status === "refused" || status === "failed") tell(`${status}: ${result.reason}. No code was sent.`);
-  return { status, code: result.code };
-}
+  const { status, errorCode } = await sendCode(number, code);
 
-// Keeps the code that was sent or may have been; drops the one that was not.
-async function recordOutcome(config, number, id, status) {
+  let balanceIsDue = false;
   try {
-    await updateStore(config.storePath, (store) => {
-      const entry = store.numbers[number];
-      if (entry?.current?.id !== id) return; // a newer request took its place
-      if (status === "refused" || status === "failed") entry.current = null;
-      else entry.current.send = status;
+    balanceIsDue = await updateStore((store) => {
+      const entry = store.requests.find((one) => one.id === id);
+      if (entry) entry.outcome = status;
+      const nothingSent = status === "refused" || status === "failed";
+      if (nothingSent && store.codes[number]?.id === id) delete store.codes[number];
+
+      const due = status === "sent" && (store.balanceReadAt === null || config.now - store.balanceReadAt >= BALANCE_EVERY);
+      if (due) store.balanceReadAt = config.now;
+      return due;
     });
   } catch (error) {
-    tell(`the outcome (${status}) could not be written: ${error.message}`);
+    tellOperator(`the outcome "${status}" could not be stored: ${error.message}`);
+  }
+
+  report(status, errorCode);
+  if (balanceIsDue) await warnOfLowBalance();
+}
+
+async function sendCode(number, code) {
+  try {
+    // The body of a success is undocumented and may repeat the text with the code: it is not kept.
+    await sendToOne(number, `Your ${APP} code is ${code}. It expires in 5 minutes. Tell it to nobody.`);
+    return { status: "sent" };
+  } catch (error) {
+    if (!(error instanceof WesendallError)) throw error;
+    const advice = {
+      refused: "no code was sent",
+      failed: "no code was sent; trying later is safe",
+      unknown: "the code may arrive and stays valid; do not send again unless the person asks",
+    };
+    tellOperator(`${error.message}: ${advice[error.outcome]}`);
+    return { status: error.outcome, errorCode: error.code };
   }
 }
 
-async function verify(config, input, typed) {
-  const number = normalise(input);
-  if (!number) return { status: "ended" }; // there is no code for it
-  return updateStore(config.storePath, (store) => {
-    const current = store.numbers[number]?.current;
-    if (!current || current.used || current.wrong >= WRONG_TRIES) return { status: "ended" };
-    if (config.now >= current.expires) return { status: "expired" };
-    const hash = hashOf(config, current.id, number, typed.replace(/\s/g, ""));
-    if (timingSafeEqual(Buffer.from(hash, "hex"), Buffer.from(current.hash, "hex"))) {
-      current.used = true;
-      return { status: "right" };
+async function warnOfLowBalance() {
+  try {
+    const { balance, cost_per_sms: price, currency } = await readBalance();
+    const { requests } = loadStore();
+    const codesADay = Math.max(requests.length, MIN_CODES_A_DAY);
+    if (!(balance >= codesADay * price)) {
+      tellOperator(`the balance of ${balance} ${currency} pays for fewer than a day's codes (${codesADay} at ${price}): top it up`);
     }
-    current.wrong += 1;
-    return { status: "wrong" };
-  });
-}
-
-// Now and then, after a code was sent: warns when the wallet runs low.
-async function watchBalance(config) {
-  const codes = await updateStore(config.storePath, (store) => {
-    if (store.balanceReadAt !== null && Math.abs(config.now - store.balanceReadAt) < BALANCE_EVERY) return null;
-    store.balanceReadAt = config.now;
-    return Object.values(store.numbers).reduce((sum, entry) => sum + entry.asked.length, 0);
-  });
-  if (codes === null) return;
-  const { outcome, data, reason } = await get(config, "/api/v1/account/balance");
-  if (outcome !== "done") return tell(`the balance could not be read: ${reason}`);
-  const { balance, currency, cost_per_sms: price } = data;
-  if (!Number.isFinite(balance) || !(price > 0)) return tell("the balance could not be read: no balance or price in it");
-  const aDay = Math.max(codes, DAY_AT_LEAST);
-  const left = Math.floor(balance / price);
-  if (left < aDay) tell(`WARNING: ${currency} ${balance} pays for ${left} codes; a day takes about ${aDay}. Top the wallet up.`);
-}
-
-// --- main ---
-
-async function main([command, ...args]) {
-  const usage = { request: 1, verify: 2 };
-  if (!Object.hasOwn(usage, command ?? "") || args.length !== usage[command]) {
-    throw new Error("usage: otp request NUMBER | otp verify NUMBER CODE");
+  } catch (error) {
+    tellOperator(`the balance could not be read: ${error.message}`);
   }
-  const config = readConfig(process.env);
-  const run = command === "request" ? request : verify;
-  const { status, code = null } = await run(config, ...args);
-  console.log(JSON.stringify({ status, code }));
-  process.exitCode = EXIT[status] ?? 1;
-  if (status === "sent") await watchBalance(config).catch((error) => tell(error.message));
 }
 
-main(process.argv.slice(2)).catch((error) => {
-  tell(error.message); // before any call: nothing was sent
-  process.exitCode = 1;
-});
+async function verify(input, typed) {
+  const number = normaliseNumber(input);
+  const code = typed.replace(/[\s-]/g, "");
+  const status = await updateStore(({ codes }) => {
+    const entry = number ? codes[number] : undefined;
+    if (!entry) return "ended";
+    if (config.now >= entry.expires) return "expired";
+    if (matches(entry, number, code)) {
+      delete codes[number]; // works once
+      return "right";
+    }
+    entry.wrong += 1;
+    if (entry.wrong >= MAX_WRONG) delete codes[number];
+    return "wrong";
+  });
+  report(status);
+}
+
+function report(status, code) {
+  console.log(JSON.stringify({ status, code }));
+  process.exitCode = { sent: 0, right: 0, unknown: 3 }[status] ?? 1;
+}
+
+const [command, ...args] = process.argv.slice(2);
+try {
+  if (command === "request" && args.length === 1) await request(...args);
+  else if (command === "verify" && args.length === 2) await verify(...args);
+  else quit("usage: otp request NUMBER | otp verify NUMBER CODE");
+} catch (error) {
+  quit(error.message);
+}

@@ -1,35 +1,54 @@
 <?php
-// Written from the prompt alone.
+// Written from the generated prompt alone (use case otp, PHP, no framework).
 //
-// One-time codes by SMS through Wesendall.
-//   otp request NUMBER       sends a new six-digit code
-//   otp verify NUMBER CODE   judges what a person typed in
-// Environment: WESENDALL_API_KEY, WESENDALL_API_SECRET, WESENDALL_WALLET_ID, OTP_STORE, OTP_KEY;
-// optional: WESENDALL_BASE_URL, OTP_NOW (Unix seconds), OTP_ASKER (address or account that asks).
+// One-time codes by SMS, over Wesendall.
+//
+//   php otp.php request NUMBER        sent, refused, unknown, failed, limited or invalid
+//   php otp.php verify NUMBER CODE    right, wrong, expired or ended
+//
+// Prints one JSON line {"status", "code"}; `code` is the API's error code or null. Exits 0 for
+// sent and right, 3 for unknown, else 1. A program that cannot start says why on stderr alone.
+//
+// Environment: WESENDALL_API_KEY, WESENDALL_API_SECRET, WESENDALL_WALLET_ID, OTP_STORE (a JSON
+// file) and OTP_KEY (the hash key); if wanted WESENDALL_BASE_URL, OTP_NOW (Unix seconds), and
+// OTP_ASKER, the address or account that asks: whoever calls this for strangers must set it.
 declare(strict_types=1);
 
-const MINUTE = 60;
+const CODE_LIFE = 5 * 60;
+const MOST_WRONG = 5;
+const BETWEEN_CODES = 60;
+const NUMBER_PER_HOUR = 5;
+const ASKER_PER_HOUR = 10;
+const BETWEEN_BALANCES = 3600;
+const LEAST_DAILY_CODES = 20; // what a day may take, however quiet the last one was
 const HOUR = 3600;
-const DAY = 86400;
-const CODE_LIFE = 5 * MINUTE;
-const MAX_WRONG = 5;
-const NUMBER_ASKS_AN_HOUR = 5;
-const ASKER_ASKS_AN_HOUR = 10;
-const LEAST_DAY_CODES = 20; // what counts as a day's codes while little has been sent
+const DAY = 24 * HOUR;
 
-/** A call that did not end in "done": refused or failed (nothing happened), or unknown (it may have). */
-final class CallFailed extends RuntimeException
+// ---- The API ----------------------------------------------------------------
+
+/** A call that did not end well. It never carries the server's text, which may repeat what was sent. */
+final class WesendallError extends RuntimeException
 {
-    public function __construct(public readonly string $outcome, public readonly ?string $apiCode, string $message)
-    {
-        parent::__construct($message);
+    /**
+     * @param string  $outcome    refused, failed (nothing happened) or unknown (it may have)
+     * @param ?string $reason     the API's error code, if it gave one
+     * @param bool    $passing    whether a GET may be repeated
+     * @param float   $retryAfter the seconds the server asked us to wait
+     */
+    public function __construct(
+        public readonly string $outcome,
+        public readonly ?string $reason,
+        string $detail,
+        public readonly bool $passing = false,
+        public readonly float $retryAfter = 0.0,
+    ) {
+        parent::__construct("$outcome: " . ($reason ?? $detail));
     }
 }
 
-/** The only code that talks to the API. */
 final class Wesendall
 {
-    // Code and status together: nothing was done, and nothing stays charged.
+    /** The documented refusals: nothing was done, and nothing stays charged. */
     private const REFUSALS = [
         'invalid_credentials' => 401,
         'key_revoked' => 401,
@@ -38,279 +57,391 @@ final class Wesendall
         'validation_failed' => 422,
         'send_failed' => 502,
     ];
-    private const LONGEST_WAIT = 30; // a read that is to wait longer is not repeated
+    private const UNCONNECTED = [CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT];
+    private const LOST = [CURLE_GOT_NOTHING, CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_PARTIAL_FILE];
+    private const PASSING = [429, 500, 502, 503, 504];
+    private const LONGEST_WAIT = 60.0;
 
-    private readonly string $baseUrl;
-    private readonly string $walletId;
-    private readonly string $key;
-    private readonly string $secret;
-
-    public function __construct()
-    {
-        $this->baseUrl = rtrim(setting('WESENDALL_BASE_URL', 'https://www.wesendall.com'), '/');
-        $this->walletId = setting('WESENDALL_WALLET_ID');
-        $this->key = setting('WESENDALL_API_KEY');
-        $this->secret = setting('WESENDALL_API_SECRET');
+    private function __construct(
+        private readonly string $baseUrl,
+        private readonly string $walletId,
+        private readonly string $key,
+        #[SensitiveParameter] private readonly string $secret,
+    ) {
     }
 
-    /** @return array{balance: int|float, cost_per_sms: int|float} */
+    public static function fromEnvironment(): self
+    {
+        return new self(
+            rtrim(setting('WESENDALL_BASE_URL', 'https://www.wesendall.com'), '/'),
+            setting('WESENDALL_WALLET_ID'),
+            setting('WESENDALL_API_KEY'),
+            setting('WESENDALL_API_SECRET'),
+        );
+    }
+
+    /** @return array{int|float, int|float} the balance, and the price of one unit */
     public function balance(): array
     {
-        $data = $this->call('/api/v1/account/balance?' . http_build_query(['walletId' => $this->walletId]));
-        foreach (['balance', 'cost_per_sms'] as $field) {
-            if (!is_int($data[$field] ?? null) && !is_float($data[$field] ?? null)) {
-                throw new CallFailed('failed', null, "the balance has no number in $field");
+        try {
+            $data = $this->get('/api/v1/account/balance');
+        } catch (WesendallError $error) {
+            if (!$error->passing || $error->retryAfter > self::LONGEST_WAIT) {
+                throw $error;
             }
+            self::pause($error->retryAfter);
+            $data = $this->get('/api/v1/account/balance');
         }
-        return $data;
+        $balance = $data['balance'] ?? null;
+        $price = $data['cost_per_sms'] ?? null;
+        if (!(is_int($balance) || is_float($balance)) || !(is_int($price) || is_float($price)) || $price <= 0) {
+            throw new WesendallError('failed', null, 'the balance cannot be read from the answer');
+        }
+        return [$balance, $price];
     }
 
-    public function sendToOne(string $number, string $message): mixed
+    /**
+     * Sends one text. A send to one number is repeated once, after a refunded `send_failed`; nothing else ever is.
+     *
+     * @param non-empty-list<string> $numbers E.164, each once
+     */
+    public function send(#[SensitiveParameter] string $message, array $numbers): mixed
     {
-        $body = ['walletId' => $this->walletId, 'message' => $message, 'recipient' => $number];
-        return $this->call('/api/v1/sms/send', $body);
+        $single = count($numbers) === 1;
+        $body = [
+            'walletId' => $this->walletId,
+            'message' => $message,
+            'recipient' => $single ? $numbers[0] : $numbers,
+        ];
+        try {
+            return $this->post('/api/v1/sms/send', $body);
+        } catch (WesendallError $error) {
+            if (!$single || $error->outcome !== 'refused' || $error->reason !== 'send_failed') {
+                throw $error;
+            }
+            self::pause();
+            return $this->post('/api/v1/sms/send', $body);
+        }
     }
 
-    /** GETs, or POSTs the body to one recipient. Returns `data`, or the whole answer where there is none. */
-    private function call(string $path, ?array $body = null, bool $first = true): mixed
+    private function get(string $path): mixed
     {
-        $isRead = $body === null;
-        [$error, $reason, $status, $text, $retryAfter] = $this->exchange($path, $body);
-        $answer = json_decode($text, true);
-        if ($status >= 200 && $status < 300 && is_array($answer) && ($answer['success'] ?? true) !== false) {
-            return $answer['data'] ?? $answer;
-        }
-        $code = $answer['error']['code'] ?? $answer['code'] ?? null;
-        $code = is_string($code) ? $code : null;
-        $repeat = $isRead
-            ? in_array($status, [429, 500, 502, 503, 504], true) || ($error && $error !== CURLE_OPERATION_TIMEDOUT)
-            : $status === 502 && $code === 'send_failed'; // refunded, and to one recipient
-        if ($first && $repeat && $retryAfter <= self::LONGEST_WAIT) {
-            usleep($retryAfter * 1_000_000 + random_int(250_000, 750_000));
-            return $this->call($path, $body, false);
-        }
-        $unsent = in_array($error, [CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT], true);
-        $outcome = match (true) {
-            $code !== null && (self::REFUSALS[$code] ?? 0) === $status => 'refused',
-            $isRead || $unsent => 'failed',
-            default => 'unknown',
-        };
-        throw new CallFailed($outcome, $code, $error ? $reason : "HTTP $status " . ($code ?? 'without a code'));
+        return $this->call("$path?" . http_build_query(['walletId' => $this->walletId]), [CURLOPT_TIMEOUT => 30], 'failed');
     }
 
-    /** @return array{int, string, int, string, int} curl's error and its text, HTTP status, body, Retry-After */
-    private function exchange(string $path, ?array $body): array
+    private function post(string $path, #[SensitiveParameter] array $body): mixed
     {
-        $retryAfter = 0;
+        return $this->call($path, [
+            CURLOPT_TIMEOUT => 45,
+            CURLOPT_POSTFIELDS => json_encode($body, JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE),
+            CURLOPT_HTTPHEADER => ['Content-Type: application/json', 'Expect:'],
+        ], 'unknown');
+    }
+
+    /** One request, never repeated here. $doubt is the outcome when the answer settles nothing. */
+    private function call(string $path, #[SensitiveParameter] array $options, string $doubt): mixed
+    {
+        $retryAfter = 0.0;
         $curl = curl_init($this->baseUrl . $path);
-        curl_setopt_array($curl, [
+        curl_setopt_array($curl, $options + [
             CURLOPT_USERNAME => $this->key,
             CURLOPT_PASSWORD => $this->secret,
-            CURLOPT_HTTPAUTH => CURLAUTH_BASIC,
-            CURLOPT_TIMEOUT => $body === null ? 30 : 45,
             CURLOPT_FOLLOWLOCATION => false,
-            CURLOPT_FRESH_CONNECT => true, // curl repeats by itself only on a connection it used before
+            CURLOPT_FRESH_CONNECT => true, // libcurl repeats a request by itself on a stale connection
             CURLOPT_RETURNTRANSFER => true,
-            CURLOPT_HEADERFUNCTION => function ($curl, string $line) use (&$retryAfter): int {
-                $found = preg_match('/^retry-after:\s*([0-9]{1,6})\s*$/i', $line, $match);
-                $retryAfter = $found ? (int) $match[1] : $retryAfter;
+            CURLOPT_HEADERFUNCTION => static function ($curl, string $line) use (&$retryAfter): int {
+                if (preg_match('/^retry-after:\s*(.+?)\s*$/i', $line, $match)) {
+                    $retryAfter = is_numeric($match[1])
+                        ? max(0.0, (float) $match[1])
+                        : max(0.0, (float) ((strtotime($match[1]) ?: time()) - time()));
+                }
                 return strlen($line);
             },
         ]);
-        if ($body !== null) {
-            curl_setopt($curl, CURLOPT_POSTFIELDS, json_encode($body, JSON_THROW_ON_ERROR));
-            curl_setopt($curl, CURLOPT_HTTPHEADER, ['Content-Type: application/json', 'Expect:']);
-        }
         $text = curl_exec($curl);
-        $status = $text === false ? 0 : curl_getinfo($curl, CURLINFO_RESPONSE_CODE);
-        return [curl_errno($curl), curl_error($curl), $status, (string) $text, $retryAfter];
+        if ($text === false) {
+            $errno = curl_errno($curl);
+            $outcome = in_array($errno, self::UNCONNECTED, true) ? 'failed' : $doubt;
+            throw new WesendallError($outcome, null, curl_strerror($errno), in_array($errno, self::LOST, true));
+        }
+
+        $status = curl_getinfo($curl, CURLINFO_RESPONSE_CODE);
+        $answer = json_decode($text, true);
+        if ($status >= 200 && $status < 300 && self::isSuccess($answer, $doubt === 'unknown')) {
+            return $answer['data'] ?? $answer;
+        }
+        $detail = is_array($answer['error'] ?? null) ? $answer['error'] : $answer;
+        $code = is_string($detail['code'] ?? null) ? $detail['code'] : null;
+        $refused = $code !== null && (self::REFUSALS[$code] ?? null) === $status;
+        throw new WesendallError(
+            $refused ? 'refused' : $doubt,
+            $code,
+            "HTTP $status",
+            in_array($status, self::PASSING, true),
+            $retryAfter,
+        );
+    }
+
+    private static function isSuccess(mixed $answer, bool $spends): bool
+    {
+        if (!is_array($answer) || isset($answer['error'])) {
+            return false;
+        }
+        $success = array_key_exists('success', $answer) ? $answer['success'] : true;
+        return $spends ? $success === true : $success !== false;
+    }
+
+    private static function pause(float $more = 0.0): void
+    {
+        usleep((int) (random_int(250_000, 750_000) + $more * 1_000_000));
     }
 }
 
-/** The state: a JSON file, changed under a lock and replaced in one step. */
+// ---- Numbers, settings, files -----------------------------------------------
+
+/** E.164 for a Ugandan number, or null. */
+function normalise(string $number): ?string
+{
+    $number = preg_replace('/[\s\p{Z}\p{Pd}.()\[\]{}]+/u', '', $number) ?? ''; // null: not UTF-8
+    $number = preg_replace(
+        ['/^00/', '/^0([0-9]{9})$/D', '/^(7[0-9]{8})$/D', '/^(256[0-9]{9})$/D'],
+        ['+', '+256$1', '+256$1', '+$1'],
+        $number,
+    );
+    return preg_match('/^\+256[0-9]{9}$/D', $number) ? $number : null;
+}
+
+function setting(string $name, ?string $default = null): string
+{
+    $value = getenv($name);
+    return is_string($value) && $value !== '' ? $value : $default ?? throw new RuntimeException("set $name");
+}
+
+function warn(string $text): void
+{
+    fwrite(STDERR, "$text\n");
+}
+
+/** The JSON file with the codes and the times of asking; every change is made under a lock. */
 final class Store
 {
     public function __construct(private readonly string $path)
     {
     }
 
-    /** Gives the state to $change by reference, keeps what it makes of it, and returns its answer. */
+    /**
+     * @template T
+     * @param callable(array &$state): T $change
+     * @return T
+     */
     public function change(callable $change): mixed
     {
         $lock = fopen("$this->path.lock", 'c');
-        if ($lock === false || !flock($lock, LOCK_EX)) {
-            throw new RuntimeException('cannot lock the store');
+        flock($lock, LOCK_EX);
+        try {
+            $text = is_file($this->path) ? file_get_contents($this->path) : '';
+            $state = $text === '' ? [] : json_decode($text, true, flags: JSON_THROW_ON_ERROR);
+            $state += ['codes' => [], 'numbers' => [], 'askers' => [], 'balance_read' => null];
+            $result = $change($state);
+            $this->write(json_encode($state, JSON_THROW_ON_ERROR | JSON_PRETTY_PRINT));
+            return $result;
+        } finally {
+            fclose($lock);
         }
-        $state = ['numbers' => [], 'askers' => [], 'balance_read' => null];
-        if (is_file($this->path)) {
-            $state = json_decode((string) file_get_contents($this->path), true, 512, JSON_THROW_ON_ERROR);
-        }
-        $answer = $change($state);
-        $text = json_encode($state, JSON_THROW_ON_ERROR | JSON_PRETTY_PRINT) . "\n";
+    }
+
+    private function write(string $text): void
+    {
         $new = "$this->path.new";
         $file = fopen($new, 'w');
-        if ($file === false || !chmod($new, 0600) || fwrite($file, $text) !== strlen($text)
-            || !fsync($file) || !fclose($file) || !rename($new, $this->path)) {
-            throw new RuntimeException('cannot write the store');
+        chmod($new, 0600);
+        if (fwrite($file, $text) !== strlen($text) || !fsync($file)) {
+            throw new RuntimeException("cannot write $new");
         }
-        fclose($lock);
-        return $answer;
+        fclose($file);
+        rename($new, $this->path);
     }
 }
 
-/** @return array{string, ?string} the status and the API's error code */
-function requestCode(Wesendall $api, Store $store, string $key, string $input, int $now): array
-{
-    $number = ugandanNumber($input);
-    if ($number === null) {
-        return ['invalid', null];
-    }
-    $code = sprintf('%06d', random_int(0, 999_999));
-    $id = bin2hex(random_bytes(8));
-    $asker = getenv('OTP_ASKER') ?: null;
-    $asker = $asker === null ? null : hash_hmac('sha256', "asker:$asker", $key);
+// ---- One-time codes ---------------------------------------------------------
 
-    // The code is kept, as `sending`, before the call: after a crash it stays valid, as an unknown one does.
-    $admitted = $store->change(function (array &$state) use ($number, $code, $id, $asker, $key, $now): bool {
-        forgetOld($state, $now);
-        $asked = $state['numbers'][$number]['asked'] ?? [];
-        $askerAsked = $asker === null ? [] : $state['askers'][$asker] ?? [];
-        if (since($asked, $now - MINUTE) >= 1 || since($asked, $now - HOUR) >= NUMBER_ASKS_AN_HOUR
-            || since($askerAsked, $now - HOUR) >= ASKER_ASKS_AN_HOUR) {
+final class OneTimeCodes
+{
+    public function __construct(
+        private readonly Wesendall $api,
+        private readonly Store $store,
+        #[SensitiveParameter] private readonly string $key,
+        private readonly int $now,
+    ) {
+    }
+
+    /** @return array{string, ?string} the status, and the API's error code */
+    public function request(string $number, ?string $asker): array
+    {
+        $number = normalise($number);
+        if ($number === null) {
+            return ['invalid', null];
+        }
+        $code = sprintf('%06d', random_int(0, 999_999));
+        $hash = $this->hash($number, $code);
+        // The code is kept before the call. A crash leaves it as `sending`: valid, as after unknown.
+        if (!$this->store->change(fn (array &$state): bool => $this->admit($state, $number, $asker, $hash))) {
+            return ['limited', null];
+        }
+
+        $reason = null;
+        try {
+            // What the API answers is not kept: it may hold the text, and so the code.
+            $this->api->send("Your App code is $code. It expires in 5 minutes. Tell it to nobody.", [$number]);
+            $outcome = 'sent';
+        } catch (WesendallError $error) {
+            $outcome = $error->outcome;
+            $reason = $error->reason;
+            warn(match ($outcome) {
+                'unknown' => $error->getMessage() . ': the code may arrive, and stays valid.',
+                default => $error->getMessage() . ': no code was sent.',
+            });
+        }
+
+        $this->store->change(function (array &$state) use ($number, $hash, $outcome): void {
+            $entry = &$state['codes'][$number];
+            if (($entry['hash'] ?? null) !== $hash) {
+                return; // used, ended or replaced in the meantime
+            }
+            $entry['outcome'] = $outcome;
+            if ($outcome === 'refused' || $outcome === 'failed') {
+                $entry['hash'] = null;
+            }
+        });
+        return [$outcome, $reason];
+    }
+
+    public function verify(string $number, #[SensitiveParameter] string $code): string
+    {
+        $number = normalise($number);
+        if ($number === null) {
+            return 'ended'; // there is no code for it
+        }
+        $hash = $this->hash($number, trim($code));
+        return $this->store->change(function (array &$state) use ($number, $hash): string {
+            if (!isset($state['codes'][$number]['hash'])) {
+                return 'ended';
+            }
+            $entry = &$state['codes'][$number];
+            if ($this->now >= $entry['expires']) {
+                return 'expired';
+            }
+            if (hash_equals($entry['hash'], $hash)) {
+                $entry['hash'] = null;
+                return 'right';
+            }
+            $entry['wrong']++;
+            if ($entry['wrong'] >= MOST_WRONG) {
+                $entry['hash'] = null;
+            }
+            return 'wrong';
+        });
+    }
+
+    /** Reads the balance now and then, and warns when it pays for fewer than a day's codes. */
+    public function watchBalance(): void
+    {
+        $daily = $this->store->change(function (array &$state): ?int {
+            if ($state['balance_read'] !== null && abs($this->now - $state['balance_read']) < BETWEEN_BALANCES) {
+                return null;
+            }
+            $state['balance_read'] = $this->now;
+            return max(LEAST_DAILY_CODES, array_sum(array_map('count', $state['numbers'])));
+        });
+        if ($daily === null) {
+            return;
+        }
+        try {
+            [$balance, $price] = $this->api->balance();
+            if ($balance < $daily * $price) {
+                warn("The balance, $balance, pays for fewer than a day's codes ($daily at $price): top the wallet up.");
+            }
+        } catch (WesendallError $error) {
+            warn('The balance could not be read: ' . $error->getMessage());
+        }
+    }
+
+    /** Notes the asking and the new code, unless a limit forbids it. */
+    private function admit(array &$state, string $number, ?string $asker, string $hash): bool
+    {
+        $this->forget($state);
+        $asked = $state['numbers'][$number] ?? [];
+        $askedBy = $asker === null ? [] : $state['askers'][$asker] ?? [];
+        if (
+            $this->since($asked, BETWEEN_CODES) >= 1
+            || $this->since($asked, HOUR) >= NUMBER_PER_HOUR
+            || $this->since($askedBy, HOUR) >= ASKER_PER_HOUR
+        ) {
             return false;
         }
+        $state['numbers'][$number][] = $this->now;
         if ($asker !== null) {
-            $state['askers'][$asker] = array_slice([...$askerAsked, $now], -ASKER_ASKS_AN_HOUR);
+            $state['askers'][$asker][] = $this->now;
         }
-        $state['numbers'][$number] = [
-            'id' => $id,
-            'hash' => hash_hmac('sha256', "code:$number:$code", $key),
-            'expires' => $now + CODE_LIFE,
+        $state['codes'][$number] = [
+            'hash' => $hash,
+            'expires' => $this->now + CODE_LIFE,
             'wrong' => 0,
             'outcome' => 'sending',
-            'asked' => array_slice([...$asked, $now], -24 * NUMBER_ASKS_AN_HOUR),
         ];
         return true;
-    });
-    if (!$admitted) {
-        return ['limited', null];
     }
 
-    $status = 'sent';
-    $apiCode = null;
-    try {
-        $api->sendToOne($number, "Your App code is $code. It expires in 5 minutes. Tell it to nobody.");
-    } catch (CallFailed $failure) {
-        $status = $failure->outcome;
-        $apiCode = $failure->apiCode;
-        $tell = $status === 'unknown' ? 'the code may arrive; ask again after a minute' : 'no code was sent';
-        note("$status: $tell ({$failure->getMessage()})");
+    /** Drops what is older than a day. */
+    private function forget(array &$state): void
+    {
+        foreach (['numbers', 'askers'] as $kind) {
+            $state[$kind] = array_filter(array_map(
+                fn (array $times): array => array_values(array_filter($times, fn (int $t): bool => $t > $this->now - DAY)),
+                $state[$kind],
+            ));
+        }
+        $state['codes'] = array_filter($state['codes'], fn (array $entry): bool => $entry['expires'] > $this->now - DAY);
     }
-    $store->change(function (array &$state) use ($number, $id, $status): void {
-        if (($state['numbers'][$number]['id'] ?? null) !== $id) {
-            return; // a later request has replaced this code
-        }
-        $state['numbers'][$number]['outcome'] = $status;
-        if ($status === 'refused' || $status === 'failed') {
-            $state['numbers'][$number]['hash'] = null;
-        }
-    });
-    return [$status, $apiCode];
-}
 
-function verifyCode(Store $store, string $key, string $input, string $code, int $now): string
-{
-    $number = ugandanNumber($input); // null has no code: `ended`
-    return $store->change(function (array &$state) use ($number, $code, $key, $now): string {
-        $kept = $state['numbers'][$number] ?? null;
-        if (($kept['hash'] ?? null) === null || $kept['wrong'] >= MAX_WRONG) {
-            return 'ended';
-        }
-        if ($now >= $kept['expires']) {
-            return 'expired';
-        }
-        if (hash_equals($kept['hash'], hash_hmac('sha256', "code:$number:$code", $key))) {
-            $state['numbers'][$number]['hash'] = null;
-            return 'right';
-        }
-        $state['numbers'][$number]['wrong']++;
-        return 'wrong';
-    });
-}
-
-/** Reads the balance at most once in an hour, and warns when it pays for fewer than a day's codes. */
-function watchBalance(Wesendall $api, Store $store, int $now): void
-{
-    $codes = $store->change(function (array &$state) use ($now): ?int {
-        $last = $state['balance_read'];
-        if ($last !== null && $last <= $now && $now - $last < HOUR) {
-            return null;
-        }
-        $state['balance_read'] = $now;
-        return array_sum(array_map(fn (array $kept) => since($kept['asked'], $now - DAY), $state['numbers']));
-    });
-    if ($codes === null) {
-        return;
+    /** @param list<int> $times */
+    private function since(array $times, int $seconds): int
+    {
+        return count(array_filter($times, fn (int $time): bool => $time > $this->now - $seconds));
     }
-    $codes = max($codes, LEAST_DAY_CODES);
-    try {
-        $wallet = $api->balance();
-        if ($wallet['balance'] < $codes * $wallet['cost_per_sms']) {
-            note("the balance, UGX {$wallet['balance']}, pays for fewer than $codes codes: top the wallet up");
-        }
-    } catch (CallFailed $failure) {
-        note("the balance could not be read: {$failure->getMessage()}");
+
+    private function hash(string $number, #[SensitiveParameter] string $code): string
+    {
+        return hash_hmac('sha256', "$number:$code", $this->key);
     }
 }
 
-/** E.164, or null for what is no Ugandan number. */
-function ugandanNumber(string $input): ?string
+function clock(): int
 {
-    $number = preg_replace('/[\s\p{Zs}\p{Pd}.()\[\]]+/u', '', $input) ?? '';
-    $number = preg_replace('/^00/', '+', $number);
-    $number = preg_replace('/^0?(7[0-9]{8})$/D', '+256$1', $number);
-    $number = preg_replace('/^(256[0-9]{9})$/D', '+$1', $number);
-    return preg_match('/^\+256[0-9]{9}$/D', $number) ? $number : null;
-}
-
-/** @param list<int> $times */
-function since(array $times, int $start): int
-{
-    return count(array_filter($times, fn (int $time) => $time > $start));
-}
-
-/** Drops the numbers and the askers that have asked for nothing within a day. */
-function forgetOld(array &$state, int $now): void
-{
-    $state['numbers'] = array_filter($state['numbers'], fn (array $kept) => since($kept['asked'], $now - DAY) > 0);
-    $state['askers'] = array_filter($state['askers'], fn (array $asked) => since($asked, $now - DAY) > 0);
-}
-
-function setting(string $name, ?string $default = null): string
-{
-    return getenv($name) ?: $default ?? throw new InvalidArgumentException("set $name");
-}
-
-function note(string $text): void
-{
-    fwrite(STDERR, "otp: $text\n");
-}
-
-function main(array $arguments): int
-{
-    $api = new Wesendall();
-    $store = new Store(setting('OTP_STORE'));
-    $key = setting('OTP_KEY');
     $now = setting('OTP_NOW', (string) time());
-    $now = ctype_digit($now) ? (int) $now : throw new InvalidArgumentException('OTP_NOW is not in Unix seconds');
-    [$status, $apiCode] = match ([$arguments[0] ?? '', count($arguments)]) {
-        ['request', 2] => requestCode($api, $store, $key, $arguments[1], $now),
-        ['verify', 3] => [verifyCode($store, $key, $arguments[1], trim($arguments[2]), $now), null],
-        default => throw new InvalidArgumentException('usage: otp request NUMBER | otp verify NUMBER CODE'),
-    };
-    echo json_encode(['status' => $status, 'code' => $apiCode], JSON_THROW_ON_ERROR), "\n";
+    return ctype_digit($now) ? (int) $now : throw new RuntimeException('OTP_NOW must be Unix seconds');
+}
+
+/** @param list<string> $arguments */
+function main(#[SensitiveParameter] array $arguments): int
+{
+    $command = array_shift($arguments);
+    if ([$command, count($arguments)] !== ['request', 1] && [$command, count($arguments)] !== ['verify', 2]) {
+        throw new RuntimeException('usage: otp request NUMBER | otp verify NUMBER CODE');
+    }
+    $codes = new OneTimeCodes(
+        Wesendall::fromEnvironment(),
+        new Store(setting('OTP_STORE')),
+        setting('OTP_KEY'),
+        clock(),
+    );
+
+    [$status, $code] = $command === 'request'
+        ? $codes->request($arguments[0], setting('OTP_ASKER', '') ?: null)
+        : [$codes->verify($arguments[0], $arguments[1]), null];
+    echo json_encode(['status' => $status, 'code' => $code], JSON_THROW_ON_ERROR), "\n";
     if ($status === 'sent') {
-        watchBalance($api, $store, $now);
+        $codes->watchBalance();
     }
     return match ($status) {
         'sent', 'right' => 0,
@@ -319,10 +450,12 @@ function main(array $arguments): int
     };
 }
 
-ini_set('display_errors', 'stderr');
+set_error_handler(static function (int $level, string $text): never {
+    throw new ErrorException($text, 0, $level);
+});
 try {
     exit(main(array_slice($argv, 1)));
 } catch (Throwable $error) {
-    note($error->getMessage());
+    warn('otp: ' . $error->getMessage()); // the message alone: a trace may hold the secret or a code
     exit(1);
 }
