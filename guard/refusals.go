@@ -1,0 +1,65 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/wesendall/wesendall-mcp/client"
+)
+
+// explained adds to the error of an unknown outcome what it is about.
+func (s *spending) explained(err error, id string) error {
+	failure := *asError(err)
+	if failure.Money != client.Unknown {
+		return &failure
+	}
+	what := fmt.Sprintf("a message to %s, about UGX %s", s.quote.to, thousands(s.intent.total))
+	if s.intent.topUp {
+		what = fmt.Sprintf("a request to %s for UGX %s", s.quote.to, thousands(s.intent.total))
+	}
+	failure.Spend = id
+	failure.Message += fmt.Sprintf(" It was %s; in the ledger it is %s.", what, id)
+	return &failure
+}
+
+// duplicate is the refusal of what was already done, or may have been.
+func duplicate(in *intent, e *earlier) *Error {
+	first := e.spends[0]
+	if first.state == failed { // and this is its quote
+		return Fail(DuplicateSend, fmt.Sprintf("Nothing was sent: the quote was used at %s, and that call failed without a charge. Make a new quote with dry_run.", first.clock()))
+	}
+	done, next := "sent", "list_sms_history"
+	if in.topUp {
+		done, next = "asked for", "get_balance"
+	}
+	outcome := map[string]string{sent: "was accepted", inProgress: "is still running, or was cut off", unknown: "has an outcome that nobody knows"}[first.state]
+	message := fmt.Sprintf("Nothing was %s: the same was %s at %s (UGX %s), and that %s.", done, done, first.clock(), thousands(first.total), outcome)
+	if more := len(e.spends) - 1; more > 0 {
+		message += fmt.Sprintf(" So it was with %s.", count(more, "other call"))
+	}
+	failure := Fail(DuplicateSend, "")
+	failure.Next = next
+	if len(e.overlap) > 0 && in.tool == sendTool {
+		failure.Overlap = e.overlap[:min(len(e.overlap), shown)]
+		message += fmt.Sprintf(" %d of these recipients are covered.", len(e.overlap))
+	}
+	failure.Message = message + " Look at " + next + ". Only if your user wants it twice, call again with allow_duplicate: true."
+	return failure
+}
+
+// broken is the error of a ledger that does not work.
+func (*Guard) broken(err error) *Error {
+	if errors.Is(err, context.Canceled) {
+		return Fail(Unreachable, "The call was cancelled before it began. Nothing was sent.")
+	}
+	return Fail(NotConfigured, "Nothing was sent: the ledger of spends cannot be used ("+err.Error()+"). The operator must make its file writable, free space, or choose another (WESENDALL_LEDGER=PATH). Reading works.")
+}
+
+// asError is an error as all of this package's are.
+func asError(err error) *Error {
+	if failure, ok := errors.AsType[*Error](err); ok {
+		return failure
+	}
+	return Fail(OutcomeUnknown, err.Error())
+}
