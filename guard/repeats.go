@@ -111,4 +111,3 @@ func (l *Ledger) overlap(ctx context.Context, tx *sql.Tx, in *intent, window tim
 	}
 	return found, rows.Err()
 }
-
