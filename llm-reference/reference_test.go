@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -157,6 +158,24 @@ func TestTheQuickstartSendsAnSMS(t *testing.T) {
 	sent(t, a, 1, "Hello from Kampala", "+256700000010")
 }
 
+// What is fenced as one shell's can be read by that shell.
+func TestTheCommandsAreWhatTheirFencesSay(t *testing.T) {
+	t.Parallel()
+	for _, shell := range []string{"sh", "bash"} {
+		found := blocks(reference.New().Whole(), shell)
+		for _, block := range found {
+			cmd := exec.CommandContext(t.Context(), shell, "-n") //nolint:gosec // the tests' own
+			cmd.Stdin = strings.NewReader(block)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%s: %v: %s\n%s", shell, err, out, block)
+			}
+		}
+		if len(found) == 0 {
+			t.Errorf("no command is fenced as %s", shell)
+		}
+	}
+}
+
 // The ways to count that the section names give the number that the API counts.
 func TestTheWaysToCountUnitsAgree(t *testing.T) {
 	t.Parallel()
@@ -191,6 +210,19 @@ func TestTheSandboxIsAsDescribed(t *testing.T) {
 	}
 	endpoints := client.Endpoints()
 	topUp, send := endpoints[1], endpoints[2]
+	keyed := func(words, key string, balance int64, want int) {
+		t.Helper()
+		contains(t, text, words)
+		values := map[string]any{}
+		for _, p := range send.Params {
+			values[p.Name] = p.Example
+		}
+		if status, body := askAs(t, programs.NewAPI(t, balance), send, values, key, sandbox.APISecret); status != want {
+			t.Errorf("%s: %d %s", words, status, body)
+		}
+	}
+	keyed("| key `sk_test_revoked` | 401 `key_revoked` |", "sk_test_revoked", 5000, http.StatusUnauthorized)
+	keyed("| `--balance 0`, or send until it is empty | 402 `insufficient_balance` |", sandbox.APIKey, 0, http.StatusPaymentRequired)
 	for _, row := range []struct {
 		words       string
 		endpoint    client.Endpoint

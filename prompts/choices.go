@@ -200,7 +200,7 @@ func useCases() []useCase {
 		{
 			"topup", "top-ups by Mobile Money", "Let the operator top the wallet up from the application.", "topup_wallet", pick("get_balance", "topup_wallet"),
 			[]string{
-				"Only signed-in staff may start one, and the payer has agreed: the request appears on the payer's phone. Amounts are whole shillings.",
+				"Only signed-in staff may start one, and the payer has agreed: the request appears on the payer's phone. Ask for whole shillings.",
 				"Note the balance, start the top-up once, then read the balance every 3 seconds for at most 2 minutes. Grown by the amount or more: arrived. Otherwise: not arrived *yet*; the payer may still approve.",
 				"While one is open for a payer, no second one is started; the button is off, and the server holds it, too.",
 			},
