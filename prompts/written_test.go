@@ -225,9 +225,10 @@ func TestTheWrittenOneTimeCodes(t *testing.T) {
 		i.asked(1)
 		i.begin(5000)
 		i.run("invalid", 1, "request", "12345")
-		i.run("invalid", 1, "request", "0700 000 010, 0700 000 011")
 		i.run("invalid", 1, "request", "+14155550100")
+		i.run("invalid", 1, "request", "0700 000 010, 0700 000 011")
 		i.asked(0)
+		i.run("sent", 0, "request", "0100000010")
 		i.front = &programs.Front{URL: "http://127.0.0.1:2"}
 		i.run("failed", 1, "request", "+256700000010")
 	})
@@ -277,8 +278,11 @@ func TestTheWrittenBulkSend(t *testing.T) {
 		send(0, "105")
 		i.asked(2)
 
+		// Ugandan is what has +256 and nine digits in the end; none begins with 1, so these are nobody's.
 		i.begin(5000)
-		plan(2, 70, "0700000010", "+14155550100", "+254 700 000 010", "00256700000011") // other countries are not documented
+		plan(2, 70, "0100000010", "256100000010", "0700000010", "+14155550100", "0014155550100", "14155550100", "+254 700 000 010")
+		counts(send(0, "70"), "2", "0", "0", "0")
+		i.sent(5000, 2)
 
 		i.begin(100)
 		plan(3, 105, "0700000010", "0700000011", "0700000012")
