@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -69,6 +70,50 @@ func TestTheReferenceShowsTheBlockOfTheSandbox(t *testing.T) {
 	}
 	if port == "" || !strings.Contains(testing.Text, "```sh\n"+block+"```\n") || !strings.Contains(testing.Text, "wesendall-mcp sandbox --addr 127.0.0.1:8787") {
 		t.Errorf("it printed port %q and\n%s", port, block)
+	}
+}
+
+// Every command and option that the documents and briefings name is there.
+func TestTheDocumentsNameCommandsThatExist(t *testing.T) {
+	t.Parallel()
+	d := reference.New()
+	help := map[string]string{}
+	check := func(where, command string, flags []string) {
+		t.Helper()
+		if _, read := help[command]; !read {
+			got := runIn(t, t.TempDir(), nil, "", command, "--help")
+			if got.code != 0 {
+				t.Errorf("%s: there is no command %s: %s", where, command, got.stderr)
+			}
+			help[command] = got.out
+		}
+		for _, flag := range flags {
+			if !regexp.MustCompile(flag + `\b`).MatchString(help[command]) {
+				t.Errorf("%s: %s has no %s", where, command, flag)
+			}
+		}
+	}
+	flag, command := regexp.MustCompile("--[a-z][a-z-]*"), regexp.MustCompile("wesendall-mcp (sandbox|reference|prompt)([^`\n]*)")
+	about := first(d.Section("testing")).Text // and so is the part on tests of each briefing
+	check("testing", "sandbox", flag.FindAllString(about, -1))
+	texts := map[string]string{"reference": d.Whole()}
+	for _, useCase := range []string{"otp", "transactional", "bulk", "groups", "topup", "reporting", "full"} {
+		text, err := prompts.All(d)[0].Text(prompts.Values{"language": "go", "framework": "none", "use_case": useCase})
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[useCase] = text
+		_, tests, _ := strings.Cut(text, "\n## Tests\n")
+		check(useCase, "sandbox", flag.FindAllString(tests, -1))
+	}
+	for where, text := range texts {
+		found := command.FindAllStringSubmatch(text, -1)
+		if len(found) == 0 {
+			t.Errorf("%s names no command", where)
+		}
+		for _, m := range found {
+			check(where, m[1], flag.FindAllString(m[2], -1))
+		}
 	}
 }
 
