@@ -143,9 +143,9 @@ func (r *rig) holds(intended map[string]bool) {
 }
 
 // holdsUpTo is the same where some are intended more often.
-func (r *rig) holdsUpTo(most map[string]int) {
+func (r *rig) holdsUpTo(most map[string]int) (balance int64, charged map[string]int) {
 	r.Helper()
-	balance, charged := r.record(r.TB)
+	balance, charged = r.record(r.TB)
 	spent := int64(0)
 	for message, times := range charged {
 		if times > most[message] {
@@ -176,6 +176,7 @@ func (r *rig) holdsUpTo(most map[string]int) {
 	if err := l.db.QueryRow(`SELECT coalesce(sum(total), 0) FROM days WHERE kind = 'send'`).Scan(&reserved); err != nil || reserved != all {
 		r.Errorf("UGX %d are reserved, the rows have %d: %v", reserved, all, err)
 	}
+	return balance, charged
 }
 
 func TestFaultsAtTheVendor(t *testing.T) {

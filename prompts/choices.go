@@ -153,11 +153,11 @@ func useCases() []useCase {
 		{
 			"otp", "one-time codes", "Send one-time codes by SMS and verify what people type in.", "send_sms", pick("get_balance", "send_sms"),
 			[]string{
-				"Six digits from a cryptographic generator; kept as a keyed hash beside the number, the expiry (5 minutes) and the count of wrong tries. Compare in constant time; a right code works once, five wrong ones end it.",
-				"Every code costs money and strangers can ask for them: at most one a minute and five an hour for a number, a limit for each address or account, and Ugandan numbers (`+256`) alone unless told otherwise.",
-				"One unit, plain characters: `Your App code is 123456. It expires in 5 minutes. Tell it to nobody.`",
+				"Six digits from a cryptographic generator; kept as a keyed hash beside the number, the expiry (5 minutes) and the count of wrong tries. Compare in constant time; a right code works once, and the fifth wrong one ends it.",
+				"Every code costs money and strangers can ask for them: at most one a minute and five an hour for a number, whatever came of them, a limit for each address or account that asks, and Ugandan numbers (`+256`) alone unless told otherwise.",
+				"One unit, plain characters: `YOUR-APP code is 123456. It expires in 5 minutes. Tell it to nobody.`",
 				"Keep the code before sending. On unknown, keep it valid and say that it may arrive; send nothing again until the person asks and the minute is over. On refused, drop it and say that none was sent. A new request replaces the code.",
-				"Never log a code. The answer to the person does not tell whether the number is registered.",
+				"Never log or keep a code, nor the API's answer, which may repeat it. The answer to the person does not tell whether the number is registered.",
 				"Read the balance now and then, not at each code, and warn the operator when it pays for fewer than a day's codes.",
 			},
 			[]string{"a right code once, then not again; five wrong ones; an expired one (with a clock that the test sets); a second request within the minute sends nothing"},

@@ -45,7 +45,7 @@ type TopUp struct {
 
 func topUp() Tool {
 	return define("topup_wallet", "Top up by Mobile Money",
-		"Asks a payer's phone for real money (Mobile Money). The wallet is credited only after the payer enters the PIN: accepted is not paid. No call tells when; compare get_balance after a minute. Ask your user first. Never repeat it unless the result says nothing was charged.",
+		"Asks a payer's phone for real money (Mobile Money). The wallet is credited only once the payer approves on the phone: accepted is not paid. No call tells when; compare get_balance after a minute. Ask your user first. Never repeat it unless the result says nothing was charged.",
 		func(ctx context.Context, c *call, r struct {
 			client.TopUpRequest
 			Spend
