@@ -5,6 +5,7 @@ go 1.26.8
 ignore (
 	./clients-test/hosts/node_modules
 	./clients-test/node_modules
+	./packaging/node_modules
 )
 
 require (
