@@ -9,7 +9,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { session } from './session.mjs';
 
@@ -18,7 +18,7 @@ const read = (name) => JSON.parse(readFileSync(join(here, name), 'utf8'));
 const run = (command, ...args) => execFileSync(command, args, { encoding: 'utf8', cwd: here });
 const fail = (text) => { console.error(`pack.mjs: ${text}`); process.exit(1); };
 
-const [out, ...paths] = process.argv.slice(2);
+const [out, ...paths] = process.argv.slice(2).map((path) => resolve(path));
 if (!paths.length) fail('usage: node pack.mjs OUT PROGRAM...');
 
 const programs = paths.map((path) => {
