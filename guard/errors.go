@@ -98,14 +98,14 @@ func Fail(code, message string) *Error {
 // unknown, and next names the tool that shows what happened.
 func Lost(e client.Endpoint, what string) *Error {
 	lost := Fail(OutcomeUnknown, what)
-	advice := "Messages may have gone out and been charged; the cost stays in the day's budget, and the same is refused until a person has settled it (wesendall-mcp ledger resolve). Do not send again: look at list_sms_history and get_balance, and tell your user."
+	advice := "Messages may have gone out and been charged; the cost stays in the day's budget, and the same is refused until a person has settled it. Do not send again: look at list_sms_history and get_balance, and tell your user."
 	lost.Next = "list_sms_history"
 	switch {
 	case e.Effect != client.Spends:
 		advice = "The group may exist already: look at list_groups before creating it again."
 		lost.Next, lost.Money = "list_groups", client.NotCharged
 	case e.Name == "topup_wallet":
-		advice = "The payer may have been asked to pay; the amount stays in the day's limit, and the same is refused until a person has settled it (wesendall-mcp ledger resolve). Do not ask again: look at get_balance and list_sms_history, and have your user ask the payer what the phone shows."
+		advice = "The payer may have been asked to pay; the amount stays in the day's limit, and the same is refused until a person has settled it. Do not ask again: look at get_balance and list_sms_history, and have your user ask the payer what the phone shows."
 		lost.Next = "get_balance"
 	}
 	lost.Message = "The outcome is unknown: " + strings.TrimSuffix(what, ".") + ". " + advice

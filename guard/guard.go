@@ -17,8 +17,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
@@ -70,7 +68,7 @@ type Guard struct {
 	now     func() time.Time
 	sleep   func(context.Context, time.Duration) error
 	prices  prices
-	rate    *rate.Limiter
+	rate    *bucket // nil is no limit
 
 	mu   sync.Mutex
 	book *Ledger // once it is open
@@ -87,7 +85,7 @@ func New(api API, o Options) *Guard {
 		g.sleep = sleep
 	}
 	if o.Rate > 0 {
-		g.rate = rate.NewLimiter(rate.Limit(o.Rate), max(1, int(o.Rate*burst)))
+		g.rate = newBucket(o.Rate)
 	}
 	return g
 }
@@ -104,9 +102,6 @@ func (g *Guard) ledger(ctx context.Context) (*Ledger, error) {
 		}
 		book.now = g.now
 		g.book = book
-	}
-	if err := g.book.present(); err != nil {
-		return nil, g.broken(err)
 	}
 	return g.book, nil
 }

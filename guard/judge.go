@@ -42,6 +42,7 @@ func (l *Ledger) argumentsOf(in *intent) []byte {
 // terms are how a spend may be made.
 type terms struct {
 	quote          string // the id of the quote that is used, if any
+	presented      string // another that the call came with: it goes the way of the one that is used
 	answered       bool   // a person said yes when asked about the quote
 	confirmed      bool   // a person agreed, or the quote stands for that
 	unasked        bool   // nobody need agree
@@ -77,8 +78,14 @@ func (l *Ledger) admit(ctx context.Context, in *intent, t terms) (verdict, error
 	var v verdict
 	err := l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		v = verdict{}
+		if err := l.present(); err != nil {
+			return err
+		}
 		return l.judge(ctx, tx, in, t, &v)
 	})
+	if err != nil {
+		v = verdict{} // whatever it was to become
+	}
 	return v, err
 }
 
@@ -97,7 +104,7 @@ func (l *Ledger) judge(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *
 		return nil
 	case !t.confirmed && !t.unasked:
 		v.why = found.named()
-	case t.confirmed && used.repeats != found.ids():
+	case t.confirmed && !found.within(used.repeats):
 		// Who agreed was told of other calls than these, or of none.
 		v.burnt = "the quote does not say that " + found.named()
 		return burn(ctx, tx, t.quote)
@@ -112,6 +119,9 @@ func (l *Ledger) judge(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *
 	}
 	if v.why != "" {
 		return nil
+	}
+	if err := burn(ctx, tx, t.presented); err != nil {
+		return err
 	}
 	return l.write(ctx, tx, in, t, used.seq, v)
 }
@@ -157,6 +167,9 @@ func (l *Ledger) used(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *v
 	case t.answered && !asked:
 		v.burnt = "nobody was asked about this quote"
 	default:
+		if recipients > 0 && in.recipients == recipients {
+			in.total = max(in.total, total) // a quote may know of a price that this process does not
+		}
 		return row, nil
 	}
 	return row, burn(ctx, tx, t.quote)

@@ -50,8 +50,8 @@ type Ledger struct {
 	db   *sql.DB
 	key  []byte
 	now  func() time.Time
-	path string      // "" in memory
-	file os.FileInfo // what was at the path when it was opened
+	path string                 // "" in memory
+	open map[string]os.FileInfo // the files that it is in
 }
 
 // OpenLedger opens the ledger in a file, which it creates for its owner alone,
@@ -79,7 +79,7 @@ func OpenLedger(ctx context.Context, path string) (*Ledger, error) {
 		time.Sleep(time.Millisecond)
 	}
 	if err == nil && path != "" {
-		l.file, err = os.Stat(path) //nolint:gosec // the operator's own path
+		err = l.remember()
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -87,17 +87,28 @@ func OpenLedger(ctx context.Context, path string) (*Ledger, error) {
 	return l, nil
 }
 
-// present tells whether the file is still the one that was opened. One that was
+// remember notes which files the ledger is in.
+func (l *Ledger) remember() error {
+	l.open = map[string]os.FileInfo{}
+	for _, name := range []string{l.path, l.path + "-wal"} {
+		info, err := os.Stat(name) //nolint:gosec // the operator's own path
+		if err != nil {
+			return err
+		}
+		l.open[name] = info
+	}
+	return nil
+}
+
+// present tells whether the files are still those that were opened. One that was
 // removed goes on existing for who has it open, and for nobody else.
 func (l *Ledger) present() error {
-	if l.path == "" {
-		return nil
+	for name, opened := range l.open {
+		if now, err := os.Stat(name); err != nil || !os.SameFile(now, opened) {
+			return fmt.Errorf("%s was removed or replaced while it was in use: put it back, for without it today's budget and what was sent are forgotten; then start this server again", name)
+		}
 	}
-	now, err := os.Stat(l.path)
-	if err == nil && os.SameFile(now, l.file) {
-		return nil
-	}
-	return errors.New("its file was removed or replaced while it was in use; start this server again")
+	return nil
 }
 
 // ledgerSource is the driver's name for the database in a file.
@@ -195,15 +206,23 @@ func (l *Ledger) prune(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// tx runs do in one transaction, which is rolled back if do fails. One that has
-// begun is not cancelled: it takes milliseconds, and cancelling would cost the
-// connection, which in memory is the ledger.
+// tx runs do in one transaction, which is rolled back if do fails. It waits for
+// its turn, but no longer than for another process. One that has begun is not
+// cancelled: it takes milliseconds, and cancelling would cost the connection,
+// which in memory is the ledger.
 func (l *Ledger) tx(ctx context.Context, do func(context.Context, *sql.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	turn, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	conn, err := l.db.Conn(turn)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
 	ctx = context.WithoutCancel(ctx)
-	tx, err := l.db.BeginTx(ctx, nil)
+	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -250,8 +269,15 @@ func (l *Ledger) burn(ctx context.Context, id string) error {
 }
 
 // outcome writes down what came of a spend, and releases what was not spent.
+// It tries for longer than others do: what is known should not become unknown.
 func (l *Ledger) outcome(ctx context.Context, id, state, code string) error {
-	return l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error { return settle(ctx, tx, id, state, code) })
+	var err error
+	for range 3 {
+		if err = l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error { return settle(ctx, tx, id, state, code) }); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // settle gives a spend without a known outcome one.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,14 +15,21 @@ import (
 )
 
 // says has the vendor answer a GET of a path with a body, which may change.
-func (r *rig) says(path string, body *string) {
+func (r *rig) says(path string, body *atomic.Value) {
 	r.faulty(func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
 		if q.Method == http.MethodGet && strings.HasSuffix(q.URL.Path, path) {
-			_, _ = w.Write([]byte(*body))
+			_, _ = w.Write([]byte(body.Load().(string)))
 			return
 		}
 		pass(w)
 	})
+}
+
+// said is an answer that may be changed while it is given.
+func said(text string) *atomic.Value {
+	v := &atomic.Value{}
+	v.Store(text)
+	return v
 }
 
 func priceOf(cost int) string {
@@ -42,13 +50,13 @@ func TestAGroupIsReadAgainOnceAPersonAgreed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
-			groups := groupOf(10)
-			r.says("/groups", &groups)
+			groups := said(groupOf(10))
+			r.says("/groups", groups)
 			ask := func(_ context.Context, question string) (Answer, error) {
 				if !strings.Contains(question, "the 10 contacts of the group") || !strings.Contains(question, "UGX 350") {
 					t.Error(question)
 				}
-				groups = groupOf(c.size)
+				groups.Store(groupOf(c.size))
 				return Yes, nil
 			}
 			send := func() (*Receipt, *Error) { return r.sendGroup("Hi", How{Ask: ask}) }
@@ -66,8 +74,8 @@ func TestAGroupIsReadAgainOnceAPersonAgreed(t *testing.T) {
 func TestAnEmptyGroupIsNotSentTo(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 5000, func(o *Options) { o.Confirm = Off })
-	groups := groupOf(0)
-	r.says("/groups", &groups)
+	groups := said(groupOf(0))
+	r.says("/groups", groups)
 	failure := r.fails(InvalidArguments, func() (*Receipt, *Error) { return r.sendGroup("Hi", How{}) })
 	if !strings.Contains(failure.Message, "no contacts") {
 		t.Error(failure.Message)
@@ -78,8 +86,8 @@ func TestAnEmptyGroupIsNotSentTo(t *testing.T) {
 func TestAGroupOfUnknownSizeIsHeldAgainstTheRecipientsToo(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 900, func(o *Options) { o.Confirm, o.Limits.Recipients = Off, 25 })
-	groups := fmt.Sprintf(`{"data":[{"id":%q,"contacts":[]}]}`, sandbox.GroupID)
-	r.says("/groups", &groups)
+	groups := said(fmt.Sprintf(`{"data":[{"id":%q,"contacts":[]}]}`, sandbox.GroupID))
+	r.says("/groups", groups)
 	failure := r.fails(LimitExceeded, func() (*Receipt, *Error) { return r.sendGroup("Hi", How{}) })
 	if !strings.Contains(failure.Message, "WESENDALL_MAX_RECIPIENTS") {
 		t.Error(failure.Message)
@@ -93,20 +101,20 @@ func TestAGroupOfUnknownSizeIsHeldAgainstTheRecipientsToo(t *testing.T) {
 func TestThePriceIsTheLastOneTold(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 5000, func(o *Options) { o.Limits.PerCall = 500 })
-	price := priceOf(35)
-	r.says("/balance", &price)
+	price := said(priceOf(35))
+	r.says("/balance", price)
 	ten := []string{}
 	for i := range 10 {
 		ten = append(ten, fmt.Sprintf("+2567000000%d", 20+i))
 	}
 	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
-	price = priceOf(350)
+	price.Store(priceOf(350))
 	// The price that is kept says UGX 350. The question's own look says 3,500.
 	if q := r.works(func() (*Receipt, *Error) { return r.send("Ho", How{DryRun: true}, ten...) }).Quote; q.Total != 3500 || q.CostPerSMS != 350 {
 		t.Errorf("%+v", q)
 	}
 	r.fails(LimitExceeded, func() (*Receipt, *Error) { return r.send("Ho", How{Ask: yes}, ten...) })
-	price = priceOf(35)
+	price.Store(priceOf(35))
 	if _, err := r.guard.Balance(t.Context(), client.BalanceRequest{WalletID: sandbox.WalletID}); err != nil {
 		t.Fatal(err)
 	}
@@ -117,20 +125,46 @@ func TestThePriceIsTheLastOneTold(t *testing.T) {
 	r.options.Limits.ConfirmAbove = 0
 	r.restart()
 	r.works(func() (*Receipt, *Error) { return r.send("He", How{Ask: yes}, one) })
-	price = priceOf(350)
+	price.Store(priceOf(350))
 	r.fails(LimitExceeded, func() (*Receipt, *Error) {
 		return r.send("Hu", How{Ask: func(context.Context, string) (Answer, error) { t.Error("asked"); return Yes, nil }}, ten...)
 	})
+}
+
+// A quote may know of a price that this process does not, and a price may rise
+// while a person thinks.
+func TestADearerPriceIsHeldAgainstTheLimits(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 50_000, func(o *Options) { o.Limits.PerCall = 500 })
+	price := said(priceOf(35))
+	r.says("/balance", price)
+	four := []string{one, two, six, "+256700000017"}
+	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
+	here := r.guard
+	price.Store(priceOf(350))
+	r.restart()
+	q := r.works(func() (*Receipt, *Error) { return r.send("Ho", How{DryRun: true}, four...) }).Quote
+	r.guard = here
+	r.fails(LimitExceeded, func() (*Receipt, *Error) { return r.send("Ho", How{Quote: q.ID}, four...) })
+
+	price.Store(priceOf(35))
+	r.options.Limits.ConfirmAbove = 0
+	r.restart()
+	ask := func(context.Context, string) (Answer, error) { price.Store(priceOf(70)); return Yes, nil }
+	failure := r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return r.send("He", How{Ask: ask}, four...) })
+	if !strings.Contains(failure.Message, "UGX 280, not the UGX 140") {
+		t.Error(failure.Message)
+	}
 }
 
 // What a failure releases is what was reserved, though the quote was dearer.
 func TestAFailureReleasesWhatWasReserved(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 50_000, func(o *Options) { o.Confirm, o.Limits.PerDay = ByQuote, 700 })
-	price := priceOf(70)
-	r.says("/balance", &price)
+	price := said(priceOf(70))
+	r.says("/balance", price)
 	q := r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true}, "+256700000502") }).Quote
-	price = priceOf(35)
+	price.Store(priceOf(35))
 	if _, err := r.guard.Balance(t.Context(), client.BalanceRequest{WalletID: sandbox.WalletID}); err != nil {
 		t.Fatal(err)
 	}
@@ -201,6 +235,10 @@ func TestTheRate(t *testing.T) {
 		_, err := r.guard.SendGroup(ctx, client.GroupSendRequest{WalletID: sandbox.WalletID, Message: message, GroupID: sandbox.GroupID}, How{})
 		return r.ours(err)
 	}
+	history := func() { _, _ = r.guard.History(t.Context(), client.HistoryRequest{WalletID: sandbox.WalletID}) }
+	for range 3 { // of the five that may come at once
+		history()
+	}
 	if failure := send(ctx, "Hi"); failure != nil { // groups, balance, send: the third waits
 		t.Fatal(failure)
 	}
@@ -213,10 +251,30 @@ func TestTheRate(t *testing.T) {
 	if failure := send(gone, "Ho"); failure == nil || failure.Code != Unreachable || r.asked() != 1 || len(r.states()) != 1 {
 		t.Errorf("%v, %d requests, %v", failure, r.asked(), r.states())
 	}
+	// What is refused takes no turn, nor does who gave up.
+	r.pass(5 * time.Second)
+	slept = nil
+	for range 20 {
+		if failure := send(t.Context(), "Hi"); failure == nil || failure.Code != DuplicateSend && failure.Code != RateLimited {
+			t.Fatal(failure)
+		}
+		r.pass(time.Second) // for the reading of the group
+	}
+	if len(slept) > 0 {
+		t.Errorf("%v", slept)
+	}
+	r.guard.sleep = func(context.Context, time.Duration) error { return context.Canceled }
+	for range 20 {
+		history()
+	}
+	r.pass(time.Second)
+	if _, err := r.guard.Balance(t.Context(), client.BalanceRequest{WalletID: sandbox.WalletID}); err != nil {
+		t.Errorf("those who gave up are waited for: %v", err)
+	}
 	// A queue that is too long refuses.
 	r.guard.sleep = func(context.Context, time.Duration) error { return nil } // they all come at once
-	for range 12 {
-		_, _ = r.guard.History(t.Context(), client.HistoryRequest{WalletID: sandbox.WalletID})
+	for range 20 {
+		history()
 	}
 	failure := send(t.Context(), "Hu")
 	if failure == nil || failure.Code != RateLimited || failure.RetryAfter < 1 || !strings.Contains(failure.Message, "WESENDALL_RATE") || r.asked() != 1 {

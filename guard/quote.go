@@ -88,6 +88,13 @@ func (g *Guard) learn(wallet string, response *client.Response) (account, bool) 
 	return account{int64(math.Floor(*data.Balance)), data.Cost}, true
 }
 
+// forget has the price be read anew.
+func (g *Guard) forget(wallet string) {
+	g.prices.mu.Lock()
+	defer g.prices.mu.Unlock()
+	delete(g.prices.last, wallet)
+}
+
 // cost is what a unit costs, as last told.
 func (g *Guard) cost(ctx context.Context, wallet string) (float64, error) {
 	g.prices.mu.Lock()

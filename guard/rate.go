@@ -4,12 +4,44 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync"
 	"time"
 )
 
-// burst is how many upstream calls may come at once, for a rate of one a
-// second.
-const burst = 2
+// bucket is a token bucket: so many calls a second, and a few more at once. It may
+// owe tokens, to the calls that wait.
+type bucket struct {
+	mu         sync.Mutex
+	rate, most float64
+	tokens     float64
+	at         time.Time // when it was last filled
+}
+
+// newBucket allows twice as many calls at once as in a second, and never fewer
+// than one spend takes.
+func newBucket(rate float64) *bucket {
+	most := max(5, 2*rate)
+	return &bucket{rate: rate, most: most, tokens: most}
+}
+
+// take takes a token, and tells how long it is until that is there.
+func (b *bucket) take(now time.Time) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if passed := now.Sub(b.at).Seconds(); passed > 0 && !b.at.IsZero() {
+		b.tokens = min(b.most, b.tokens+passed*b.rate)
+	}
+	b.at = now
+	b.tokens--
+	return time.Duration(max(0, -b.tokens/b.rate) * float64(time.Second))
+}
+
+// back gives a token back that nobody used.
+func (b *bucket) back() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tokens = min(b.most, b.tokens+1)
+}
 
 // queueTime is for how long a call may wait for its turn. A host gives up after
 // a minute, and the call itself may take 45 seconds.
@@ -23,11 +55,9 @@ func (g *Guard) wait(ctx context.Context) error {
 	if g.rate == nil {
 		return nil
 	}
-	now := g.now()
-	turn := g.rate.ReserveN(now, 1)
-	delay := turn.DelayFrom(now)
+	delay := g.rate.take(g.now())
 	if delay > queueTime {
-		turn.CancelAt(now)
+		g.rate.back()
 		failure := Fail(RateLimited, fmt.Sprintf("Nothing was sent: too many calls wait for their turn, and %g go to Wesendall in a second (WESENDALL_RATE).", g.options.Rate))
 		failure.RetryAfter = int(math.Ceil((delay - queueTime).Seconds()))
 		return failure
@@ -37,10 +67,17 @@ func (g *Guard) wait(ctx context.Context) error {
 		defer progress(ctx, AtVendor, false)
 	}
 	if ctx.Err() != nil || delay > 0 && g.sleep(ctx, delay) != nil {
-		turn.Cancel()
+		g.rate.back()
 		return Fail(Unreachable, "The call was cancelled while it waited. Nothing was sent.")
 	}
 	return nil
+}
+
+// unused gives a turn back that was waited for.
+func (g *Guard) unused() {
+	if g.rate != nil {
+		g.rate.back()
+	}
 }
 
 // sleep waits until the duration is over or the context ends.

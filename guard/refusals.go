@@ -9,7 +9,7 @@ import (
 )
 
 // explained adds to the error of an unknown outcome what it is about.
-func (s *spending) explained(err error, id string) error {
+func (s *spending) explained(err error, id string, l *Ledger) error {
 	failure := *asError(err)
 	if failure.Money != client.Unknown {
 		return &failure
@@ -20,6 +20,9 @@ func (s *spending) explained(err error, id string) error {
 	}
 	failure.Spend = id
 	failure.Message += fmt.Sprintf(" It was %s; in the ledger it is %s.", what, id)
+	if l.path != "" {
+		failure.Message += " A person settles it with: wesendall-mcp ledger resolve " + id + " sent|failed."
+	}
 	return &failure
 }
 

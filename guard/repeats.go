@@ -39,6 +39,12 @@ func (e *earlier) ids() string {
 	return strings.Join(ids, " ")
 }
 
+// within tells whether all of them are among those that were named.
+func (e *earlier) within(ids string) bool {
+	named := strings.Fields(ids)
+	return !slices.ContainsFunc(e.spends, func(p past) bool { return !slices.Contains(named, p.id) })
+}
+
 // named says which spends are repeated, in a sentence's middle.
 func (e *earlier) named() string {
 	var names []string

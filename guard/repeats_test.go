@@ -2,9 +2,11 @@ package guard
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -137,4 +139,77 @@ func TestARemovedLedgerStopsSpending(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.works(func() (*Receipt, *Error) { return r.send("Ho", How{}, one) })
+}
+
+// The same is sent by somebody else between the judgement and the question: the
+// question says so.
+func TestAQuestionKnowsOfWhatWasJustSent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
+	r.works(func() (*Receipt, *Error) { return r.send("so that the price is known", How{Ask: yes}, one) })
+	var taken atomic.Bool
+	r.faulty(func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
+		if strings.HasSuffix(q.URL.Path, "/balance") && taken.CompareAndSwap(false, true) {
+			r.works(func() (*Receipt, *Error) { return r.send("Hi", How{AllowDuplicate: true, Ask: yes}, one) })
+		}
+		pass(w)
+	})
+	question := ""
+	ask := func(_ context.Context, q string) (Answer, error) { question = q; return No, nil }
+	_, failure := r.send("Hi", How{AllowDuplicate: true, Ask: ask}, one)
+	if failure == nil || !strings.Contains(question, "it repeats one of 24 November 12:00 (UGX 35)") {
+		t.Errorf("%v: %s", failure, question)
+	}
+}
+
+func TestALedgerThatIsRemovedWhileAPersonThinks(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"", "-wal"} {
+		r := newRig(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
+		ask := func(context.Context, string) (Answer, error) { return Yes, os.Remove(r.file + name) }
+		failure := r.fails(NotConfigured, func() (*Receipt, *Error) { return r.send("Hi", How{Ask: ask}, one) })
+		if !strings.Contains(failure.Message, "put it back") {
+			t.Error(failure.Message)
+		}
+	}
+}
+
+// A quote that a call came with ends with the call, though a person was asked
+// about another.
+func TestAPresentedQuoteEndsWithItsCall(t *testing.T) {
+	t.Parallel()
+	for name, how := range map[string]func(presented, asked string) How{
+		"said no at once":   func(p, _ string) How { return How{Quote: p, Ask: no} },
+		"said no later":     func(p, a string) How { return How{Quote: a, Presented: p, Answer: No, Ask: later} },
+		"said yes at once":  func(p, _ string) How { return How{Quote: p, Ask: yes} },
+		"said yes later on": func(p, a string) How { return How{Quote: a, Presented: p, Answer: Yes, Ask: later} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, 5000, func(o *Options) { o.Limits.ConfirmAbove, o.Limits.DuplicateWindow = 0, time.Second })
+			q := r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true}, one) }).Quote
+			asked := ""
+			if strings.Contains(name, "later") {
+				asked = r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return r.send("Hi", How{Quote: q.ID, Ask: later}, one) }).Quote.ID
+			}
+			_, _ = r.send("Hi", how(q.ID, asked), one)
+			if sent := r.asked() == 1; sent != strings.Contains(name, "yes") {
+				t.Fatalf("%d requests", r.asked())
+			}
+			r.pass(2 * time.Second)
+			r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return r.send("Hi", How{Quote: q.ID}, one) })
+		})
+	}
+}
+
+// A repetition names what it repeats; fewer of those are still all named.
+func TestAQuoteMayNameMoreThanIsRepeated(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 100_000 })
+	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
+	r.pass(5 * time.Minute)
+	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, two) })
+	q := r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true, AllowDuplicate: true}, one, two) }).Quote
+	r.pass(6 * time.Minute) // and the first is out of the window
+	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{AllowDuplicate: true, Quote: q.ID}, one, two) })
 }

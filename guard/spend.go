@@ -17,6 +17,7 @@ const allowDuplicate = "allow_duplicate"
 type How struct {
 	DryRun         bool   // make a quote, and nothing else
 	Quote          string // the id of the quote that is used
+	Presented      string // another that the call came with, before a person was asked about Quote
 	AllowDuplicate bool   // where a person agrees
 	Caller         string // whose quotes these are
 	Ask            Asker  // nil: nobody can be asked
@@ -84,10 +85,13 @@ func (g *Guard) spend(ctx context.Context, s *spending, how How) (*Receipt, erro
 		case err != nil:
 			return nil, err
 		case how.Answer == No:
-			return nil, g.declined(ctx, ledger, how.Quote)
+			return nil, g.declined(ctx, ledger, how.Quote, how.Presented)
 		case how.Answer == Yes && how.Quote == "":
 			return nil, Fail(ConfirmationRequired, "Nothing was sent: the answer belongs to no question.")
 		}
+	}
+	if how.Answer == Yes { // a person may have thought for minutes
+		g.forget(s.wallet)
 	}
 	if err := g.plan(ctx, s); err != nil {
 		return nil, err
@@ -96,9 +100,6 @@ func (g *Guard) spend(ctx context.Context, s *spending, how How) (*Receipt, erro
 		q, err := g.price(ctx, s)
 		return &Receipt{Quote: q}, err
 	}
-	if err := g.wait(ctx); err != nil {
-		return nil, err
-	}
 	ledger, v, err := g.permitted(ctx, s, how)
 	if err != nil {
 		return nil, err
@@ -106,7 +107,7 @@ func (g *Guard) spend(ctx context.Context, s *spending, how How) (*Receipt, erro
 	response, err := s.act(ctx)
 	g.settle(ctx, ledger, v.id, err)
 	if err != nil {
-		return nil, s.explained(err, v.id)
+		return nil, s.explained(err, v.id, ledger)
 	}
 	return &Receipt{response, &s.quote, v.left}, nil
 }
@@ -160,7 +161,7 @@ func (g *Guard) permitted(ctx context.Context, s *spending, how How) (*Ledger, v
 		return nil, verdict{}, err
 	}
 	t := terms{
-		quote: how.Quote, answered: how.Answer == Yes, allowDuplicate: how.AllowDuplicate, limits: g.options.Limits,
+		quote: how.Quote, presented: how.Presented, answered: how.Answer == Yes, allowDuplicate: how.AllowDuplicate, limits: g.options.Limits,
 		confirmed: how.Answer == Yes || how.Quote != "" && g.standsFor(how), unasked: g.options.Confirm == Off,
 	}
 	v, err := g.admit(ctx, l, s, t)
@@ -172,24 +173,24 @@ func (g *Guard) permitted(ctx context.Context, s *spending, how How) (*Ledger, v
 		failure.Retry = client.RetryNo
 		return l, v, failure
 	}
-	before := s.intent.total
 	q, err := g.price(ctx, s)
 	if err != nil {
 		return l, v, err
 	}
-	if s.intent.total != before { // the price is another one by now
-		if v, err = g.admit(ctx, l, s, t); err != nil || v.why == "" {
-			return l, v, err
-		}
+	// By now the price may be another one, or the same was sent by somebody else:
+	// the question must say so.
+	if v, err = g.admit(ctx, l, s, t); err != nil || v.why == "" {
+		return l, v, err
 	}
 	if err := g.agree(ctx, l, s, how, v, q); err != nil {
 		return l, v, err
 	}
-	// A person may have thought for minutes.
+	// And a person may have thought for minutes.
+	g.forget(s.wallet)
 	if err := g.plan(ctx, s); err != nil {
 		return l, v, err
 	}
-	t.quote, t.confirmed = q.ID, true
+	t.quote, t.presented, t.confirmed = q.ID, how.Quote, true
 	v, err = g.admit(ctx, l, s, t)
 	return l, v, err
 }
@@ -202,7 +203,14 @@ func (g *Guard) standsFor(how How) bool {
 // admit asks the ledger, and makes errors of its refusals. What is left to do
 // is in the verdict's why.
 func (g *Guard) admit(ctx context.Context, l *Ledger, s *spending, t terms) (verdict, error) {
+	if err := g.wait(ctx); err != nil { // for the request, which must leave at once when it is written down
+		return verdict{}, err
+	}
 	v, err := l.admit(ctx, &s.intent, t)
+	if v.id == "" {
+		g.unused()
+	}
+	s.quote.Total = s.intent.total
 	limits := g.options.Limits
 	switch {
 	case err != nil:

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -141,5 +142,23 @@ func TestOnlyTheAnswerToTheQuestionCounts(t *testing.T) {
 	w.write(`{"jsonrpc":"2.0","id":`+string(question.ID)+yes, `{"jsonrpc":"2.0","id":10,"method":"ping"}`)
 	if a := w.read(); string(a.ID) != "10" || f.count() != 1 {
 		t.Errorf("%d sent, %s", f.count(), a.line)
+	}
+}
+
+// Calls that wait for a person keep no place from those that do not.
+func TestQuestionsDoNotStarveOtherCalls(t *testing.T) {
+	t.Parallel()
+	w := dial(t, pricey{quick()})
+	w.write(strings.Replace(hello, `"capabilities":{}`, `"capabilities":{"elicitation":{}}`, 1))
+	w.read()
+	for i := range 70 {
+		w.write(call(fmt.Sprint(i), "send_sms", sendOf(i)))
+		if a := w.read(); a.Method != "elicitation/create" {
+			t.Fatal(a.line)
+		}
+	}
+	w.write(call(`"balance"`, "get_balance", `{}`))
+	if a := w.read(); string(a.ID) != `"balance"` || strings.Contains(a.line, "rate_limited") {
+		t.Error(a.line)
 	}
 }

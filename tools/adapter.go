@@ -30,6 +30,8 @@ type call struct {
 	ask    guard.Asker  // nil: nobody can be asked
 	answer guard.Answer // of a person, to an earlier question
 	state  string       // the quote that the question was about
+
+	aside func() (back func()) // gives the place among the running calls away
 }
 
 // Register adds the tools to an MCP server. Order puts a list in the
@@ -155,6 +157,10 @@ func (s *Set) run(ctx context.Context, c *call, t served, raw json.RawMessage) (
 		return nil, err
 	}
 	defer leave()
+	c.aside = func() func() {
+		<-s.slots
+		return func() { s.slots <- struct{}{} }
+	}
 	return t.run(ctx, c, decodable)
 }
 

@@ -34,7 +34,7 @@ func (c *call) quoted(q *guard.Quote) (Result, *guard.Quote) {
 func (c *call) how(s Spend) guard.How {
 	h := guard.How{DryRun: s.DryRun, Quote: s.Quote, AllowDuplicate: s.AllowDuplicate, Ask: c.ask, Answer: c.answer}
 	if c.state != "" {
-		h.Quote = c.state
+		h.Quote, h.Presented = c.state, s.Quote
 	}
 	return h
 }
@@ -71,6 +71,7 @@ func (c *call) listen(ctx context.Context, r mcp.CallToolRequest) {
 		return
 	}
 	c.ask = func(ctx context.Context, question string) (guard.Answer, error) {
+		defer c.aside()() // others may run while a person thinks
 		ctx, cancel := context.WithTimeout(ctx, asking)
 		defer cancel()
 		var q mcp.ElicitationRequest

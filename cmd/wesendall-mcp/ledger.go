@@ -76,7 +76,10 @@ func (s *settings) open(ctx context.Context) (*guard.Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	if path == "" {
+	switch {
+	case s.Sandbox:
+		return nil, usage("ledger: the embedded sandbox's ledger lives and dies with its own process")
+	case path == "":
 		return nil, usage("ledger: a ledger in memory can be seen by its own process alone; set WESENDALL_LEDGER=PATH to keep one")
 	}
 	return guard.OpenLedger(ctx, path)
