@@ -56,12 +56,23 @@ func (h Host) Write(e Entry, p Places, now time.Time) (Written, error) {
 		return w, err
 	}
 	if old != nil {
-		w.Backup = file + "." + now.Format("20060102-150405") + ".bak"
+		w.Backup = free(file+"."+now.Format("20060102-150405"), ".bak")
 		if err := replace(w.Backup, old, mode); err != nil {
 			return w, err
 		}
 	}
 	return w, replace(file, text, mode)
+}
+
+// free is a name that no file has yet.
+func free(name, extension string) string {
+	path := name + extension
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(path); err != nil {
+			return path
+		}
+		path = fmt.Sprintf("%s-%d%s", name, n, extension)
+	}
 }
 
 // replace writes a file beside the one that it becomes.

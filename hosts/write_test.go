@@ -133,7 +133,7 @@ func TestWrite(t *testing.T) {
 	}
 	w, err = cursor.Write(sample, p, now)
 	kept, readErr := os.ReadFile(w.Backup)
-	if err != nil || readErr != nil || string(kept) != mine || w.Backup != target+".20260124-090000.bak" && !strings.HasPrefix(w.Backup, target+".2026") {
+	if err != nil || readErr != nil || string(kept) != mine || w.Backup != target+".20261124-090000.bak" {
 		t.Errorf("%+v, %v, %v", w, err, readErr)
 	}
 	info, err := os.Lstat(file)
@@ -143,6 +143,14 @@ func TestWrite(t *testing.T) {
 	}
 	if left, err := filepath.Glob(filepath.Join(p.Home, ".*.json-*")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+
+	// A second one in the same second has a backup of its own.
+	if again, err := cursor.Write(Entry{Command: "/other"}, p, now); err != nil || again.Backup == w.Backup || !again.Changed {
+		t.Errorf("%+v, %v", again, err)
+	}
+	if kept, err := os.ReadFile(w.Backup); err != nil || string(kept) != mine {
+		t.Errorf("the first backup is gone: %s, %v", kept, err)
 	}
 
 	broken := "{ not JSON"
