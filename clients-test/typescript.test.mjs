@@ -84,7 +84,8 @@ for (const [era, versionNegotiation] of Object.entries(eras)) {
     const sample = await client.readResource({ uri: 'wesendall://examples/python/send_sms' });
     assert.match(sample.contents[0].text, /WESENDALL_API_KEY/);
     const completed = await client.complete({
-      ref: { type: 'ref/resource', uri: resourceTemplates[0].uriTemplate }, argument: { name: 'section', value: 'err' },
+      ref: { type: 'ref/resource', uri: resourceTemplates.find(({ name }) => name === 'section').uriTemplate },
+      argument: { name: 'section', value: 'err' },
     });
     assert.deepEqual(completed.completion.values, ['errors']);
 
