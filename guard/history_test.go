@@ -19,8 +19,8 @@ import (
 )
 
 // manySteps is how many steps are taken where the random histories are asked for
-// with -rapid.checks=300, as before a change is taken in.
-const manySteps, manyChecks = 10_000, "300"
+// with -rapid.checks=400, as before a change is taken in.
+const manySteps, manyChecks = 10_000, "400"
 
 // The random histories are fewer than usual, unless they are asked for.
 func TestMain(m *testing.M) {
