@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -95,14 +96,28 @@ func (h *history) how(p *rapid.T) (how How, agrees bool) {
 	return how, how.AllowDuplicate && !how.DryRun && (ask == "yes" || ask == "nobody" && how.Quote != "")
 }
 
-// intends counts what may be charged for a message to numbers.
-func (h *history) intends(message string, to []string, again bool) {
+// intends counts what may be charged for a message to numbers. It returns what is
+// to be called once that is over: the window begins with what left, and not with
+// what was refused.
+func (h *history) intends(message string, to []string, how How, again bool) (over func()) {
+	if how.DryRun {
+		return func() {}
+	}
+	before, were := h.asked(), maps.Clone(h.most)
 	for _, number := range to {
 		key := message + " " + number
 		if h.most[key] == 0 || again || h.now().Sub(h.last[key]) >= h.options.Limits.DuplicateWindow {
 			h.most[key]++
 		}
-		h.last[key] = h.now()
+	}
+	return func() {
+		if h.asked() == before {
+			h.most = were // nothing left, so nothing more may be charged
+			return
+		}
+		for _, number := range to {
+			h.last[message+" "+number] = h.now()
+		}
 	}
 }
 
@@ -133,7 +148,7 @@ func (h *history) send(p *rapid.T) {
 	to := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{one, two, six}), 1, 3, rapid.ID[string]).Draw(p, "to")
 	how, agrees := h.how(p)
 	g := rapid.SampledFrom(h.guards).Draw(p, "process")
-	h.intends(message, to, agrees)
+	defer h.intends(message, to, how, agrees)()
 	before := h.asked()
 	receipt, err := g.Send(context.Background(), client.SendRequest{WalletID: sandbox.WalletID, Message: message, Recipient: to}, how)
 	h.judges(p, how, before, receipt, err)
@@ -143,7 +158,7 @@ func (h *history) send(p *rapid.T) {
 func (h *history) twins(p *rapid.T) {
 	h.drawFault(p)
 	message := fmt.Sprint("m", rapid.IntRange(0, 5).Draw(p, "message"))
-	h.intends(message, []string{one}, false)
+	defer h.intends(message, []string{one}, How{}, false)()
 	var wg sync.WaitGroup
 	for _, g := range append(h.guards, h.guards[0]) {
 		wg.Go(func() {
@@ -158,7 +173,7 @@ func (h *history) group(p *rapid.T) {
 	h.drawFault(p)
 	message := fmt.Sprint("g", rapid.IntRange(0, 3).Draw(p, "message"))
 	how, agrees := h.how(p)
-	h.intends(message, []string{"+256700000012", "+256700000013"}, agrees) // who are in the sandbox's group
+	defer h.intends(message, []string{"+256700000012", "+256700000013"}, how, agrees)() // who are in the sandbox's group
 	before := h.asked()
 	receipt, err := rapid.SampledFrom(h.guards).Draw(p, "process").
 		SendGroup(context.Background(), client.GroupSendRequest{WalletID: sandbox.WalletID, Message: message, GroupID: sandbox.GroupID}, how)
