@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"runtime/debug"
@@ -21,38 +22,32 @@ type lineReader struct{ r *bufio.Reader }
 
 func newLineReader(in io.Reader) *lineReader { return &lineReader{bufio.NewReaderSize(in, 64<<10)} }
 
-// next is the next line. The last one counts without a newline too.
+// next is the next line. The last one counts without a newline too. It is kept in
+// pieces until it is whole: a buffer that grows would be there twice.
 func (l *lineReader) next() (line, error) {
-	var text []byte
-	tooLong := false
+	var pieces [][]byte
+	length, tooLong := 0, false
 	for {
 		part, err := l.r.ReadSlice('\n')
 		whole := err == nil
 		if whole {
 			part = part[:len(part)-1]
 		}
-		if tooLong = tooLong || len(text)+len(part) > MaxLine; tooLong {
-			text = nil
+		length += len(part)
+		if tooLong = tooLong || length > MaxLine; tooLong {
+			pieces = nil
 		} else {
-			text = grown(text, part)
+			pieces = append(pieces, bytes.Clone(part))
 		}
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
 		case tooLong:
 			debug.FreeOSMemory() // it is rare, and should leave nothing behind
 			return line{tooLong: true}, nil
-		case whole || len(text) > 0:
-			return line{text: text}, nil
+		case whole || length > 0:
+			return line{text: bytes.Join(pieces, nil)}, nil
 		default:
 			return line{}, err
 		}
 	}
-}
-
-// grown appends as append does, but never takes more room than a line may.
-func grown(text, part []byte) []byte {
-	if need := len(text) + len(part); need > cap(text) {
-		text = append(make([]byte, 0, min(max(need, 2*cap(text)), MaxLine)), text...)
-	}
-	return append(text, part...)
 }
