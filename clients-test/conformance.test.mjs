@@ -15,7 +15,6 @@ const suite = createRequire(import.meta.url).resolve('@modelcontextprotocol/conf
 const always = ['tools-list', 'resources-list', 'prompts-list'];
 const handshake = ['server-initialize', 'ping', ...always];
 const scenarios = {
-  '2025-06-18': handshake,
   '2025-11-25': handshake,
   '2026-07-28': ['server-stateless', 'sep-2164-resource-not-found', 'caching', ...always],
 };

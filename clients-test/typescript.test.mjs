@@ -145,4 +145,18 @@ for (const [era, versionNegotiation] of Object.entries(eras)) {
     const charged = ledger(start.env).filter((spend) => spend.state === 'sent').length;
     assert.equal(api.sends, charged);
   });
+
+  test(`${era}: who waits for a turn is told so, and a queue that is too long is refused`, async (t) => {
+    const { client } = await connect(t, { start: command('typescript', { WESENDALL_RATE: '1' }) });
+    const balance = (options) => client.callTool({ name: 'get_balance', arguments: {} }, options);
+    for (let n = 0; n < 5; n++) await balance(); // as many as may come at once
+    const told = [];
+    const answer = await balance({ onprogress: (progress) => told.push(progress) });
+    assert.equal(answer.structuredContent.data.balance, 5000);
+    assert.match(told[0].message, /^Waiting [\d.]+ s for a turn: 1 calls a second/);
+    const many = await Promise.all(Array.from({ length: 14 }, () => balance()));
+    const refused = many.filter((each) => each.isError);
+    assert.ok(refused.length > 0 && refused.length < many.length, `${refused.length} refused`);
+    for (const each of refused) assert.equal(each.structuredContent.code, 'rate_limited');
+  });
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
+	"strings"
 )
 
 // Links install the server with one click, in hosts that can. They name the
@@ -49,8 +50,11 @@ func cursorLink(e Entry) string {
 
 // vscodeLink has all of it as JSON, behind the page that opens the program.
 func vscodeLink(entry any) string {
-	return "https://insiders.vscode.dev/redirect?url=" + url.QueryEscape("vscode:mcp/install?"+url.QueryEscape(string(compact(entry))))
+	return "https://insiders.vscode.dev/redirect?url=" + url.QueryEscape("vscode:mcp/install?"+component(string(compact(entry))))
 }
+
+// component escapes as encodeURIComponent does: a space is no plus.
+func component(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }
 
 // DecodeLink is what a host makes of a link: the entry that it would start.
 func DecodeLink(link string) (name string, e Entry, err error) {
@@ -65,7 +69,7 @@ func DecodeLink(link string) (name string, e Entry, err error) {
 		var inner *url.URL
 		var decoded string
 		if inner, err = url.Parse(u.Query().Get("url")); err == nil {
-			decoded, err = url.QueryUnescape(inner.RawQuery)
+			decoded, err = url.PathUnescape(inner.RawQuery) // as decodeURIComponent does, which leaves a plus alone
 		}
 		text = []byte(decoded)
 	}

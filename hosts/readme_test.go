@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -24,6 +25,9 @@ func TestALinkDecodes(t *testing.T) {
 		if tries := strings.Contains(l.Title, "sandbox"); tries != slices.Equal(e.Args, []string{"--sandbox"}) || tries != (e.Env == nil) {
 			t.Errorf("%s: %+v", l.Title, e)
 		}
+	}
+	if decoded, err := url.PathUnescape(component("Wesendall API key + \"x\"")); err != nil || decoded != `Wesendall API key + "x"` {
+		t.Errorf("%s, %v", decoded, err)
 	}
 	for _, wrong := range []string{"https://a.test/?name=x&config=!", "https://a.test/?url=%zz", "https://a.test/"} {
 		if _, _, err := DecodeLink(wrong); err == nil {
