@@ -141,8 +141,8 @@ func (r resolver) Resolve(c *kong.Context, _ *kong.Path, flag *kong.Flag) (any, 
 		}
 	}
 	lookup, err := withFile(r.lookup, file)
-	if err != nil {
-		return nil, nil //nolint:nilerr // said once, after the parsing
+	if err != nil { // which is said once, after the parsing
+		lookup, _ = withFile(r.lookup, "") // which reads no file
 	}
 	name := flag.Envs[0]
 	value, ok := lookup(name)

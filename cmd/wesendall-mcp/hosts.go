@@ -9,10 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/adrg/xdg"
+	"github.com/alecthomas/kong"
 
 	"github.com/wesendall/wesendall-mcp/hosts"
 )
@@ -25,7 +27,7 @@ type configCmd struct {
 
 // Run prints what tells a host about this program, or writes it where the host
 // looks. What is printed on stdout can be pasted; everything else is on stderr.
-func (c configCmd) Run(w world, s *settings) error {
+func (c configCmd) Run(w world, s *settings, parsed *kong.Context) error {
 	h, _ := hosts.Find(c.Host)
 	if c.Write && !h.Writes {
 		way := "run the command that this prints without it"
@@ -34,7 +36,7 @@ func (c configCmd) Run(w world, s *settings) error {
 		}
 		return usage("config: --write is for Claude Desktop and Cursor; for %s %s", h.Title, way)
 	}
-	entry, err := c.entry(w, s)
+	entry, err := c.entry(w, s, parsed)
 	if err != nil {
 		return err
 	}
@@ -77,7 +79,7 @@ func configHome(w world) string {
 func note(w world, format string, args ...any) { _, _ = fmt.Fprintf(w.err, format+"\n", args...) }
 
 // entry is how a host is to start this program.
-func (c configCmd) entry(w world, s *settings) (hosts.Entry, error) {
+func (c configCmd) entry(w world, s *settings, parsed *kong.Context) (hosts.Entry, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return hosts.Entry{}, err
@@ -95,7 +97,7 @@ func (c configCmd) entry(w world, s *settings) (hosts.Entry, error) {
 			return e, err
 		}
 		if found.missing != "" || found.wallet == "" {
-			return e, usage("config: --with-secrets needs the credentials: %s", strings.TrimSuffix(found.missing, "."))
+			return e, usage("config: --with-secrets needs the credentials: %s", strings.TrimSuffix(cmp.Or(found.missing, "set "+walletName), "."))
 		}
 		note(w, "The secret will be in a file of the host's, readable by whatever reads that.")
 		e.Env = map[string]string{keyName: found.key, secretName: found.secret.Reveal(), walletName: found.wallet}
@@ -106,13 +108,34 @@ func (c configCmd) entry(w world, s *settings) (hosts.Entry, error) {
 		}
 		e.Args = append(e.Args, "--env-file", file)
 	}
-	if s.ReadOnly {
-		e.Args = append(e.Args, "--read-only")
-	}
-	if len(s.Tools) > 0 {
-		e.Args = append(e.Args, "--tools", strings.Join(s.Tools, ","))
-	}
+	e.Args = append(e.Args, chosen(w, parsed)...)
 	return e, nil
+}
+
+// chosen are the settings of the command line and the environment, which the host
+// must not lose: the operator's limits are among them. Those of the file of
+// variables stay there.
+func chosen(w world, parsed *kong.Context) []string {
+	var args []string
+	for _, flag := range parsed.Model.Flags {
+		if len(flag.Envs) == 0 {
+			continue
+		}
+		set := slices.ContainsFunc(parsed.Path, func(step *kong.Path) bool { return step.Flag == flag && !step.Resolved })
+		if value, ok := w.lookup(flag.Envs[0]); ok && value != "" {
+			set = true
+		}
+		if !set {
+			continue
+		}
+		switch value := parsed.FlagValue(flag).(type) {
+		case []string:
+			args = append(args, "--"+flag.Name+"="+strings.Join(value, ","))
+		default:
+			args = append(args, fmt.Sprintf("--%s=%v", flag.Name, value))
+		}
+	}
+	return args
 }
 
 // envFile is the file that a host's entry names. One that is not there is made,

@@ -123,3 +123,29 @@ func TestConfigWritesWhereItMay(t *testing.T) {
 		}
 	}
 }
+
+// The operator's limits reach the host, wherever they were set.
+func TestConfigKeepsTheOperatorsLimits(t *testing.T) {
+	t.Parallel()
+	env, url := upstream(t)
+	for _, way := range []string{"--sandbox", "--with-secrets", "--env-file=" + filepath.Join(t.TempDir(), "made.env")} {
+		got := atHome(t, t.TempDir(), append(env, "WESENDALL_MAX_PER_DAY=500", "WESENDALL_TOOLS=get_balance,send_sms"),
+			"config", "cursor", way, "--max-per-call", "100", "--confirm", "quote", "--read-only")
+		for _, want := range []string{`"--max-per-day=500"`, `"--max-per-call=100"`, `"--confirm=quote"`, `"--read-only=true"`, `"--tools=get_balance,send_sms"`, `"--base-url=` + url + `"`} {
+			if !strings.Contains(got.out, want) {
+				t.Errorf("%s: no %s in %+v", way, want, got)
+			}
+		}
+		// And the program takes them.
+		var file struct {
+			Servers map[string]struct{ Args []string } `json:"mcpServers"`
+		}
+		if err := json.Unmarshal([]byte(got.out), &file); err != nil {
+			t.Fatal(err)
+		}
+		call := append([]string{"call", "send_sms", `{"recipient":"+256700000010","message":"Hi"}`}, file.Servers["wesendall"].Args...)
+		if got := atHome(t, t.TempDir(), env, call...); got.code != exitFailure || !strings.Contains(got.out, "read_only") {
+			t.Errorf("%s: %+v", way, got)
+		}
+	}
+}
