@@ -69,15 +69,27 @@ type Guard struct {
 	sleep   func(context.Context, time.Duration) error
 	prices  prices
 	rate    *bucket // nil is no limit
+	caller  string
+	*shelf
+}
 
+// shelf keeps the ledger, once it is open.
+type shelf struct {
 	mu   sync.Mutex
-	book *Ledger // once it is open
+	book *Ledger
+}
+
+// For is a guard with the same limits and the same ledger for another caller.
+func (g *Guard) For(api API, caller string) *Guard {
+	other := New(api, g.options)
+	other.caller, other.shelf = caller, g.shelf
+	return other
 }
 
 // New wraps a client. It opens nothing: the ledger is opened at the first spend
 // or quote.
 func New(api API, o Options) *Guard {
-	g := &Guard{api: api, options: o, now: o.Now, sleep: o.Sleep, prices: prices{last: map[string]price{}}}
+	g := &Guard{api: api, options: o, now: o.Now, sleep: o.Sleep, prices: prices{last: map[string]price{}}, shelf: &shelf{}}
 	if g.now == nil {
 		g.now = time.Now
 	}

@@ -19,7 +19,6 @@ type How struct {
 	Quote          string // the id of the quote that is used
 	Presented      string // another that the call came with, before a person was asked about Quote
 	AllowDuplicate bool   // where a person agrees
-	Caller         string // whose quotes these are
 	Ask            Asker  // nil: nobody can be asked
 	// Answer is what a person said when asked about the quote, where the
 	// question was put outside this call.
@@ -75,7 +74,7 @@ type spending struct {
 // spend makes a spend: it is held against the limits and written down, agreed
 // to where that is due, made, and its outcome written down.
 func (g *Guard) spend(ctx context.Context, s *spending, how How) (*Receipt, error) {
-	s.intent.caller = how.Caller
+	s.intent.caller = g.caller
 	if how.AllowDuplicate { // so that a quote without it does not stand for one with it
 		s.intent.rest = append(s.intent.rest, allowDuplicate)
 	}

@@ -133,20 +133,28 @@ func (s *Set) run(ctx context.Context, c *call, t served, raw json.RawMessage) (
 		}
 	}()
 	reads := t.Endpoint.Effect == client.Reads
+	wallet := s.options.Wallet
+	if s.options.Callers {
+		caller, ok := ctx.Value(callerKey{}).(Caller)
+		if !ok {
+			return nil, guard.Fail(guard.NotConfigured, "Nothing was sent: the call came without credentials.")
+		}
+		c.guard, wallet = s.guard.For(caller.API, caller.ID), caller.Wallet
+	}
 	switch {
 	case s.options.ReadOnly && !reads:
 		return nil, guard.Fail(guard.ReadOnly, t.Name+" is not allowed: the operator set WESENDALL_READ_ONLY or --read-only. Nothing was sent.")
-	case s.guard == nil:
+	case c.guard == nil:
 		return nil, guard.Fail(guard.NotConfigured, "Nothing was sent: "+s.options.Missing)
-	case s.options.Wallet == "" && !reads:
+	case wallet == "" && !reads:
 		return nil, guard.Fail(guard.NotConfigured, "Nothing was sent: the operator must choose the wallet (WESENDALL_WALLET_ID) before anything can be changed.")
 	}
 	args, faults := t.arguments(raw)
 	if len(faults) > 0 {
 		return nil, guard.Fail(guard.InvalidArguments, "Nothing was sent. "+strings.Join(faults, "; "))
 	}
-	if s.options.Wallet != "" {
-		args[walletID], _ = json.Marshal(s.options.Wallet) // a string always marshals
+	if wallet != "" {
+		args[walletID], _ = json.Marshal(wallet) // a string always marshals
 	}
 	decodable, err := json.Marshal(args)
 	if err != nil {

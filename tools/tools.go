@@ -93,8 +93,27 @@ type Options struct {
 	Sandbox  bool           // results say so
 	ReadOnly bool           // keeps the reads
 	Only     []string       // names; nil is all
-	Log      *slog.Logger
-	Pace     time.Duration // between two notes on the progress of a call; 0 is 5 s
+	// Callers says that each call brings its own with its context, in place of API
+	// and Wallet: one server for many.
+	Callers bool
+	Log     *slog.Logger
+	Pace    time.Duration // between two notes on the progress of a call; 0 is 5 s
+}
+
+// Caller is whose call it is, where one server has many callers.
+type Caller struct {
+	// ID names the caller in the ledger, and scopes quotes, the rate and prices. It
+	// is no secret, and none can be found out from it.
+	ID     string
+	API    guard.API // with the caller's own credentials
+	Wallet string
+}
+
+type callerKey struct{}
+
+// WithCaller says whose calls those with this context are.
+func WithCaller(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
 }
 
 // Set is the tools as they are served. It is safe for concurrent use.
@@ -125,7 +144,7 @@ const (
 // New chooses the tools. It fails on a name that is no tool's.
 func New(o Options) (*Set, error) {
 	s := &Set{options: o, slots: make(chan struct{}, atOnce), queue: make(chan struct{}, atOnce+waiting), patience: 10 * time.Second}
-	if o.API != nil {
+	if o.API != nil || o.Callers {
 		if o.Guard == nil {
 			defaults := guard.Defaults()
 			o.Guard = &defaults
@@ -138,7 +157,7 @@ func New(o Options) (*Set, error) {
 		if o.Only != nil && !slices.Contains(o.Only, t.Name) {
 			continue
 		}
-		input, output, arguments := t.schemas(o.Wallet == "" && t.Endpoint.Effect == client.Reads)
+		input, output, arguments := t.schemas(o.Wallet == "" && !o.Callers && t.Endpoint.Effect == client.Reads)
 		s.served = append(s.served, served{t, input, output, arguments, sync.OnceValue(func() *jsonschema.Schema { return compile(t.Name, input) })})
 	}
 	for _, name := range o.Only {
