@@ -6,6 +6,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/guard"
+	"github.com/wesendall/wesendall-mcp/hosts"
 )
 
 // Status says how a check ended.
@@ -45,23 +47,18 @@ type Setting struct{ Name, Value, Source string }
 type Options struct {
 	Version  string
 	Settings []Setting
+	Problems []string // settings that cannot be used
 	Private  []string // files that nobody else should read
 	Missing  string   // what must be set, where the credentials are unusable
 	Wallet   string
-	API      interface {
-		Balance(context.Context, client.BalanceRequest) (*client.Response, error)
-	}
-	Ledger  string // its file; "" is in memory
-	Program Program
-	Hosts   []Found
-	Now     func() time.Time
-}
-
-// Found is a host on this machine, and whether it starts this program.
-type Found struct {
-	Title, File string
-	Here, Other bool   // it names this program, or another of the same name
-	Fix         string // the command that mends it
+	API      guard.API
+	ReadOnly bool
+	Ledger   string // its file; "" is in memory
+	Program  Program
+	Hosts    []hosts.Sighting
+	// Unusable says what is wrong with the credentials that a host passes.
+	Unusable func(hosts.Server) string
+	Now      func() time.Time
 }
 
 // Run makes all the checks, in an order in which one explains the next.
@@ -70,15 +67,29 @@ func Run(ctx context.Context, o Options) []Finding {
 	for _, s := range o.Settings {
 		findings = append(findings, Finding{"setting", OK, fmt.Sprintf("%s = %s (%s)", s.Name, s.Value, s.Source), ""})
 	}
-	for _, file := range o.Private {
-		if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-			findings = append(findings, Finding{"setting", Warning, "others on this machine can read " + file, "chmod 600 " + file})
-		}
+	for _, problem := range o.Problems {
+		findings = append(findings, Finding{"setting", Failure, problem, "mend it where it is set: on the command line, in the environment, or in the file of --env-file"})
 	}
-	findings = append(findings, credentials(ctx, o)...)
-	findings = append(findings, ledger(ctx, o)...)
+	for _, file := range o.Private {
+		findings = append(findings, private("setting", file)...)
+	}
+	if len(o.Problems) == 0 { // else the API might be another than the one that is meant
+		findings = append(findings, credentials(ctx, o)...)
+		findings = append(findings, ledger(ctx, o)...)
+	} else {
+		findings = append(findings, Finding{"credentials", Warning, "not tried, and nor was the ledger", "mend the settings first"})
+	}
 	findings = append(findings, o.Program.selfTest(ctx)...)
-	return append(findings, hosts(o.Hosts)...)
+	return append(findings, o.hosts()...)
+}
+
+// private warns of a file with secrets that others can read.
+func private(check, file string) []Finding {
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm()&0o077 == 0 || runtime.GOOS == "windows" {
+		return nil
+	}
+	return []Finding{{check, Warning, "others on this machine can read " + file, "chmod 600 " + file}}
 }
 
 // Failed tells whether something must be mended.
@@ -146,6 +157,8 @@ func refused(err error, wallet string) Finding {
 		f.Fix = "WESENDALL_BASE_URL must be where the API itself answers"
 	case failure.Status >= 500 || failure.Status == 429:
 		f.Fix = "try again later"
+	case failure.Status < 300:
+		f.Fix = "something else answers there: a proxy's page, or another server; look at WESENDALL_BASE_URL and HTTPS_PROXY"
 	}
 	return f
 }
@@ -155,19 +168,25 @@ func ledger(ctx context.Context, o Options) []Finding {
 	if o.Ledger == "" {
 		return []Finding{{"ledger", OK, "in memory: it is forgotten when the server ends", ""}}
 	}
-	fix := "make the file writable, free space, or choose another (WESENDALL_LEDGER=PATH); until then nothing is sent"
+	broken := func(err error) Finding {
+		f := Finding{"ledger", Failure, o.Ledger + ": " + err.Error(), guard.Remedy(err) + "; until then nothing is sent"}
+		if o.ReadOnly {
+			f.Status = Warning
+		}
+		return f
+	}
 	l, err := guard.OpenLedger(ctx, o.Ledger)
 	if err != nil {
-		return []Finding{{"ledger", Failure, o.Ledger + ": " + err.Error(), fix}}
+		return []Finding{broken(err)}
 	}
 	defer func() { _ = l.Close() }()
 	if err := l.TryWrite(ctx); err != nil {
-		return []Finding{{"ledger", Failure, o.Ledger + ": " + err.Error(), fix}}
+		return []Finding{broken(err)}
 	}
 	findings := []Finding{{"ledger", OK, o.Ledger + " can be written", ""}}
 	open, err := l.Spends(ctx, o.Now())
 	if err != nil {
-		return append(findings, Finding{"ledger", Failure, err.Error(), fix})
+		return append(findings, broken(err))
 	}
 	unknown := 0
 	for _, s := range open {
@@ -181,21 +200,49 @@ func ledger(ctx context.Context, o Options) []Finding {
 	return findings
 }
 
-// hosts says which of them start this program.
-func hosts(found []Found) []Finding {
+// hosts says which of them start this program, and with what.
+func (o Options) hosts() []Finding {
 	var findings []Finding
-	for _, f := range found {
+	for _, seen := range o.Hosts {
+		say := func(status Status, text, fix string) {
+			findings = append(findings, Finding{"host", status, seen.Title + " " + text + " (" + seen.Place + ")", fix})
+		}
+		again := "wesendall-mcp config " + seen.Name
 		switch {
-		case f.Here:
-			findings = append(findings, Finding{"host", OK, f.Title + " starts this program (" + f.File + ")", ""})
-		case f.Other:
-			findings = append(findings, Finding{"host", Warning, f.Title + " starts another wesendall-mcp (" + f.File + ")", f.Fix})
-		default:
-			findings = append(findings, Finding{"host", Warning, f.Title + " does not know this server (" + f.File + ")", f.Fix})
+		case seen.Err != nil:
+			say(Failure, "has a file that cannot be read: "+seen.Err.Error(), "mend the file: the host cannot read it either")
+		case len(seen.Servers) == 0:
+			say(Warning, "does not know this server", again)
+		}
+		for _, s := range seen.Servers {
+			where := ""
+			if s.Project != "" {
+				where = " in " + s.Project + " alone"
+			}
+			switch {
+			case s.Off:
+				say(Warning, "is told not to start "+s.Name+where, "switch it on in the host")
+			case s.Err != nil:
+				say(Failure, "cannot start "+s.Name+where+": "+s.Err.Error(), again)
+			case !s.Same:
+				say(Warning, "starts another program"+where+": "+s.Command, again)
+			default:
+				say(OK, "starts this program"+where, "")
+				findings = append(findings, o.passed(seen, s)...)
+			}
 		}
 	}
 	if findings == nil {
 		findings = append(findings, Finding{"host", Warning, "no host that is known here is on this machine", "wesendall-mcp config HOST prints what to do"})
+	}
+	return findings
+}
+
+// passed looks at the credentials that a host passes.
+func (o Options) passed(seen hosts.Sighting, s hosts.Server) []Finding {
+	findings := private("host", s.Flag("--env-file"))
+	if missing := o.Unusable(s); missing != "" {
+		findings = append(findings, Finding{"host", Failure, seen.Title + " passes no usable credentials: " + missing, "mend " + cmp.Or(s.Flag("--env-file"), seen.Place) + "; the values are on the page API of the dashboard"})
 	}
 	return findings
 }

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
@@ -56,7 +59,24 @@ func (*Guard) broken(err error) *Error {
 	if errors.Is(err, context.Canceled) {
 		return Fail(Unreachable, "The call was cancelled before it began. Nothing was sent.")
 	}
-	return Fail(NotConfigured, "Nothing was sent: the ledger of spends cannot be used ("+err.Error()+"). The operator must make its file writable, free space, or choose another (WESENDALL_LEDGER=PATH). Reading works.")
+	return Fail(NotConfigured, "Nothing was sent: the ledger of spends cannot be used ("+err.Error()+"). The operator must mend it: "+Remedy(err)+". Reading works.")
+}
+
+// Remedy says what an operator can do about a ledger that does not work.
+func Remedy(err error) string {
+	code := 0
+	if failure, ok := errors.AsType[*sqlite.Error](err); ok {
+		code = failure.Code() & 0xff
+	}
+	switch code {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return "it is damaged, or no ledger: move the file away once you know from the dashboard what was sent, for its budgets and duplicates are forgotten with it, or choose another (WESENDALL_LEDGER=PATH)"
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return "end the other program that has it open, or wait for that"
+	case sqlite3.SQLITE_FULL:
+		return "free space on its disk"
+	}
+	return "make the file writable, or choose another (WESENDALL_LEDGER=PATH)"
 }
 
 // asError is an error as all of this package's are.

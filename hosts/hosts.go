@@ -23,6 +23,9 @@ type Entry struct {
 	Command string // an absolute path
 	Args    []string
 	Env     map[string]string // with secrets only if somebody asked for that
+	// Settles are the flags and variables that this entry alone decides: those of
+	// an entry that was there before are not kept.
+	Settles []string
 }
 
 // Host is one of them.
@@ -66,7 +69,7 @@ func plain(e Entry) any {
 	return struct {
 		Command string            `json:"command"`
 		Args    []string          `json:"args"`
-		Env     map[string]string `json:"env,omitempty"`
+		Env     map[string]string `json:"env,omitzero"`
 	}{e.Command, append([]string{}, e.Args...), e.Env}
 }
 
@@ -97,7 +100,7 @@ func All() []Host {
 			},
 		},
 		{
-			Name: "codex", Title: "Codex", File: home(".codex", "config.toml"), text: toml,
+			Name: "codex", Title: "Codex", File: home(".codex", "config.toml"), text: codexText,
 			Own: func(e Entry) []string {
 				return run(pairs([]string{"codex", "mcp", "add", server}, "--env", e.Env), e)
 			},
@@ -108,7 +111,7 @@ func All() []Host {
 				return struct {
 					Type        string            `json:"type"`
 					Command     []string          `json:"command"`
-					Environment map[string]string `json:"environment,omitempty"`
+					Environment map[string]string `json:"environment,omitzero"`
 					Enabled     bool              `json:"enabled"`
 				}{"local", append([]string{e.Command}, e.Args...), e.Env, true}
 			},
@@ -191,7 +194,7 @@ func named(e Entry) any {
 		Name    string            `json:"name"`
 		Command string            `json:"command"`
 		Args    []string          `json:"args"`
-		Env     map[string]string `json:"env,omitempty"`
+		Env     map[string]string `json:"env,omitzero"`
 	}{server, e.Command, append([]string{}, e.Args...), e.Env}
 }
 
@@ -203,8 +206,8 @@ func compact(value any) []byte {
 	return bytes.TrimSpace(out.Bytes())
 }
 
-// toml is Codex's form. A JSON string is a basic string of TOML too.
-func toml(e Entry) string {
+// codexText is Codex's form. A JSON string is a basic string of TOML too.
+func codexText(e Entry) string {
 	var out strings.Builder
 	quote := func(text string) string { return string(compact(text)) }
 	out.WriteString("[mcp_servers." + server + "]\ncommand = " + quote(e.Command) + "\nargs = " + quoteAll(e.Args) + "\n")

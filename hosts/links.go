@@ -88,5 +88,5 @@ func DecodeLink(link string) (name string, e Entry, err error) {
 	if said.Name != "" {
 		name = said.Name
 	}
-	return name, Entry{said.Command, said.Args, said.Env}, nil
+	return name, Entry{Command: said.Command, Args: said.Args, Env: said.Env}, nil
 }

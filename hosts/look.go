@@ -1,37 +1,190 @@
 package hosts
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/BurntSushi/toml"
+	"github.com/tailscale/hujson"
 )
 
-// Sighting is a host that is on this machine.
+// Sighting is a host that is on this machine, and what it knows of this server.
 type Sighting struct {
 	Host
-	Place string // its file, whether that is there or not
-	Here  bool   // the file names the program
-	Other bool   // or another of the same name
+	Place   string // its file, whether that is there or not
+	Servers []Server
+	Err     error // the file cannot be read
+}
+
+// Server is an entry of a host's file that is meant to start this server: it has
+// its name, or its program.
+type Server struct {
+	Name    string
+	Project string // the directory that it is for; "" is all of them
+	Entry
+	Off  bool  // the host is told not to start it
+	Same bool  // what it starts is this very program
+	Err  error // what it should start cannot be found
 }
 
 // Look finds the hosts on this machine: those whose file is there, or the
-// directory of their own that it would be in. It reads no more of a file than
-// whether the program is in it.
+// directory of their own that it would be in.
 func Look(p Places, program string) []Sighting {
 	var found []Sighting
 	for _, h := range All() {
 		s := Sighting{Host: h, Place: h.File(p)}
-		text, err := os.ReadFile(s.Place)
-		if err != nil {
+		text, err := readFile(s.Place)
+		if errors.Is(err, fs.ErrNotExist) {
 			dir := filepath.Dir(s.Place)
 			if info, err := os.Stat(dir); err != nil || !info.IsDir() || dir == filepath.Clean(p.Home) {
 				continue
 			}
+			err = nil
 		}
-		escaped := strings.Trim(string(compact(program)), `"`) // as JSON and TOML have it
-		s.Here = strings.Contains(string(text), program) || strings.Contains(string(text), escaped)
-		s.Other = !s.Here && (strings.Contains(string(text), "wesendall-mcp") || strings.Contains(string(text), `"`+server+`"`) || strings.Contains(string(text), "mcp_servers."+server))
+		if s.Err = err; err == nil {
+			s.Servers, s.Err = h.servers(text, program)
+		}
 		found = append(found, s)
 	}
 	return found
+}
+
+// readFile reads a file, and nothing else: a pipe would never end. A file that is
+// not there is empty.
+func readFile(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		if _, dangling := os.Readlink(name); dangling == nil {
+			return nil, fmt.Errorf("%s is a link to a file that cannot be read", name)
+		}
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a file", name)
+	}
+	return os.ReadFile(name) //nolint:gosec // the host's own file
+}
+
+// servers finds this server in a host's file.
+func (h Host) servers(text []byte, program string) ([]Server, error) {
+	root := map[string]any{}
+	text = bytes.TrimPrefix(text, byteOrderMark)
+	path := h.path
+	switch {
+	case len(bytes.TrimSpace(text)) == 0:
+	case h.path == nil:
+		path = []string{"mcp_servers"}
+		if err := toml.Unmarshal(text, &root); err != nil {
+			return nil, fmt.Errorf("it is not valid TOML: %w", err)
+		}
+	default:
+		plain, err := hujson.Standardize(bytes.Clone(text)) // which writes over it
+		if err == nil {
+			err = json.Unmarshal(plain, &root)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("it is not valid JSON: %w", err)
+		}
+	}
+	found := ours(root, path, "", program)
+	projects, _ := root["projects"].(map[string]any) // Claude Code's
+	for _, project := range slices.Sorted(maps.Keys(projects)) {
+		if own, ok := projects[project].(map[string]any); ok {
+			found = append(found, ours(own, path, project, program)...)
+		}
+	}
+	return found, nil
+}
+
+// ours are the entries at a path that are meant to start this server.
+func ours(root map[string]any, path []string, project, program string) []Server {
+	for _, name := range path {
+		root, _ = root[name].(map[string]any)
+	}
+	var found []Server
+	for _, name := range slices.Sorted(maps.Keys(root)) {
+		s := Server{Name: name, Project: project}
+		s.read(root[name])
+		s.Same, s.Err = same(s.Command, program)
+		base := strings.TrimSuffix(filepath.Base(filepath.FromSlash(s.Command)), ".exe")
+		if name == server || s.Same || base == "wesendall-mcp" {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+// read understands the forms that hosts have: a command and its arguments, or all
+// of it in one list or object.
+func (s *Server) read(value any) {
+	members, _ := value.(map[string]any)
+	switch command := members["command"].(type) {
+	case string:
+		s.Command = command
+	case []any:
+		if all := texts(command); len(all) > 0 {
+			s.Command, s.Args = all[0], all[1:]
+		}
+	case map[string]any:
+		s.Command, _ = command["path"].(string)
+		members = command
+	}
+	if list, ok := members["args"].([]any); ok {
+		s.Args = texts(list)
+	}
+	s.Env = map[string]string{}
+	for _, name := range []string{"env", "environment"} {
+		variables, _ := members[name].(map[string]any)
+		for name, value := range variables {
+			s.Env[name] = fmt.Sprint(value)
+		}
+	}
+	s.Off = members["disabled"] == true || members["enabled"] == false
+}
+
+func texts(list []any) []string {
+	all := make([]string, len(list))
+	for i, each := range list {
+		all[i] = fmt.Sprint(each)
+	}
+	return all
+}
+
+// same tells whether a command starts a program, wherever links lead.
+func same(command, program string) (bool, error) {
+	if command == "" {
+		return false, errors.New("it names no program")
+	}
+	path, err := exec.LookPath(command)
+	if err != nil {
+		return false, err
+	}
+	one, err := os.Stat(path)
+	if err != nil {
+		return false, err
+	}
+	other, err := os.Stat(program)
+	return err == nil && os.SameFile(one, other), nil
+}
+
+// Flag is the value that an entry's arguments give a flag, such as --env-file.
+func (e Entry) Flag(name string) string {
+	value := ""
+	for i, arg := range e.Args {
+		if rest, ok := strings.CutPrefix(arg, name+"="); ok {
+			value = rest
+		} else if arg == name && i+1 < len(e.Args) {
+			value = e.Args[i+1]
+		}
+	}
+	return value
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,7 @@ import (
 type Written struct {
 	File, Backup string // Backup is "" where there was nothing to keep
 	Changed      bool
+	Kept         []string // arguments and variables of the entry that was there
 }
 
 // Write puts the server into the host's file: nothing else in it changes, what
@@ -30,7 +32,7 @@ func (h Host) Write(e Entry, p Places, now time.Time) (Written, error) {
 		file = target // a link stays one
 	}
 	w := Written{File: file}
-	old, err := os.ReadFile(file) //nolint:gosec // the host's own file
+	old, err := readFile(file)
 	mode := fs.FileMode(0o600)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -44,6 +46,7 @@ func (h Host) Write(e Entry, p Places, now time.Time) (Written, error) {
 		}
 		mode = info.Mode().Perm()
 	}
+	e, w.Kept = h.carry(old, e)
 	text, err := merge(old, h.path, h.entry(e))
 	if err != nil {
 		return w, fmt.Errorf("%s was left as it is: %w", file, err)
@@ -62,6 +65,49 @@ func (h Host) Write(e Entry, p Places, now time.Time) (Written, error) {
 		}
 	}
 	return w, replace(file, text, mode)
+}
+
+// carry adds to an entry what somebody gave to the one that is there, and says
+// what that is.
+func (h Host) carry(old []byte, e Entry) (Entry, []string) {
+	servers, _ := h.servers(old, e.Command) // a file that cannot be read is not merged into
+	at := slices.IndexFunc(servers, func(s Server) bool { return s.Name == server && s.Project == "" })
+	if at < 0 {
+		return e, nil
+	}
+	var kept []string
+	settled := func(name string) bool {
+		return slices.Contains(e.Settles, name) || slices.ContainsFunc(e.Args, func(arg string) bool { return flagOf(arg) == name })
+	}
+	args := slices.Clone(e.Args)
+	for rest := servers[at].Args; len(rest) > 0; {
+		one := 1 // a flag, and its value if that stands apart
+		if strings.HasPrefix(rest[0], "-") && !strings.Contains(rest[0], "=") && len(rest) > 1 && !strings.HasPrefix(rest[1], "-") {
+			one = 2
+		}
+		if !settled(flagOf(rest[0])) {
+			args, kept = append(args, rest[:one]...), append(kept, strings.Join(rest[:one], " "))
+		}
+		rest = rest[one:]
+	}
+	env := maps.Clone(e.Env)
+	if env == nil && len(servers[at].Env) > 0 {
+		env = map[string]string{} // which takes out what is there
+	}
+	for _, name := range names(servers[at].Env) {
+		if _, ours := e.Env[name]; !ours && !slices.Contains(e.Settles, name) {
+			env[name] = servers[at].Env[name]
+			kept = append(kept, name)
+		}
+	}
+	e.Args, e.Env = args, env
+	return e, kept
+}
+
+// flagOf is an argument without the value that it has.
+func flagOf(arg string) string {
+	name, _, _ := strings.Cut(arg, "=")
+	return name
 }
 
 // free is a name that no file has yet.
@@ -93,8 +139,8 @@ func replace(path string, text []byte, mode fs.FileMode) error {
 // byteOrderMark is what some editors put before a text.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// merge sets one entry in a JSON text that may have comments, and keeps every
-// other byte.
+// merge sets the members of one entry in a JSON text that may have comments, and
+// keeps every other byte.
 func merge(text []byte, path []string, entry any) ([]byte, error) {
 	rest, marked := bytes.CutPrefix(text, byteOrderMark)
 	empty := len(bytes.TrimSpace(rest)) == 0
@@ -114,8 +160,17 @@ func merge(text []byte, path []string, entry any) ([]byte, error) {
 			f.unit = unit
 		}
 	}
-	if err := f.set(&root, append(slices.Clone(path), server), entry, ""); err != nil {
+	// Each member for itself: what the host or a person added to the entry stays.
+	written, err := hujson.Parse(compact(entry))
+	if err != nil {
 		return nil, err
+	}
+	members, _ := written.Value.(*hujson.Object)
+	for _, member := range members.Members {
+		name, _ := member.Name.Value.(hujson.Literal)
+		if err := f.set(&root, append(slices.Clone(path), server, name.String()), json.RawMessage(member.Value.Pack()), ""); err != nil {
+			return nil, err
+		}
 	}
 	out := root.Pack()
 	if marked {
@@ -155,12 +210,16 @@ func (f form) set(v *hujson.Value, path []string, value any, indent string) erro
 			inner = own
 		}
 	}
-	for i := range object.Members {
-		member := &object.Members[i]
-		if name, ok := member.Name.Value.(hujson.Literal); !ok || name.String() != path[0] {
-			continue
-		}
-		if len(path) > 1 {
+	named := func(m hujson.ObjectMember) bool {
+		name, ok := m.Name.Value.(hujson.Literal)
+		return ok && name.String() == path[0]
+	}
+	if at := slices.IndexFunc(object.Members, named); at >= 0 {
+		member := &object.Members[at]
+		switch {
+		case slices.ContainsFunc(object.Members[at+1:], named):
+			return fmt.Errorf("it has %q twice, and programs differ on which of them counts; take one out", path[0])
+		case len(path) > 1:
 			return f.set(&member.Value, path[1:], value, inner)
 		}
 		return f.put(&member.Value, value, inner)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +40,11 @@ func TestMerge(t *testing.T) {
 		"a last comma": {"{\n  \"mcpServers\": {\n    \"b\": {},\n  },\n}\n", "{\n  \"mcpServers\": {\n    \"b\": {},\n    \"wesendall\": " + entry + ",\n  },\n}\n"},
 		"another of ours": {
 			"{\n  \"mcpServers\": {\n    \"wesendall\": {\"command\": \"/old\"}, // ours\n    \"b\": {}\n  }\n}",
-			"{\n  \"mcpServers\": {\n    \"wesendall\": " + entry + ", // ours\n    \"b\": {}\n  }\n}",
+			"{\n  \"mcpServers\": {\n    \"wesendall\": {\"command\": \"/opt/wesendall-mcp\",\n      \"args\": [\n        \"--sandbox\"\n      ]\n    }, // ours\n    \"b\": {}\n  }\n}",
+		},
+		"what was added to ours": {
+			"{\n  \"mcpServers\": {\n    \"wesendall\": {\n      \"command\": \"/old\", // ours\n      \"args\": [], \"autoApprove\": [\"get_balance\"]\n    }\n  }\n}",
+			"{\n  \"mcpServers\": {\n    \"wesendall\": {\n      \"command\": \"/opt/wesendall-mcp\", // ours\n      \"args\": [\n        \"--sandbox\"\n      ], \"autoApprove\": [\"get_balance\"]\n    }\n  }\n}",
 		},
 		"the same, laid out in its own way": {
 			`{"mcpServers": {"wesendall": {"command":"/opt/wesendall-mcp", "args":["--sandbox"]}}}`,
@@ -62,7 +67,12 @@ func TestMerge(t *testing.T) {
 	if marked, err := merge([]byte("\xef\xbb\xbf{}"), nil, plain(sample)); err != nil || !bytes.HasPrefix(marked, byteOrderMark) {
 		t.Errorf("%v %q", err, marked)
 	}
-	for _, wrong := range []string{"{", "[]", "7", `{"mcpServers": []}`, `{"mcpServers": null}`, `{"a": 1 "b": 2}`, "\x00"} {
+	for _, twice := range []string{`{"mcpServers":{},"mcpServers":{}}`, `{"mcpServers":{"wesendall":{},"b":{},"wesendall":{}}}`, `{"mcpServers":{"wesendall":{"args":[],"args":[]}}}`} {
+		if got, err := merge([]byte(twice), []string{"mcpServers"}, plain(sample)); err == nil || !strings.Contains(err.Error(), "twice") {
+			t.Errorf("%s: %s, %v", twice, got, err)
+		}
+	}
+	for _, wrong := range []string{"{", "[]", "7", `{"mcpServers": []}`, `{"mcpServers": null}`, `{"mcpServers": {"wesendall": 7}}`, `{"a": 1 "b": 2}`, "\x00"} {
 		if got, err := merge([]byte(wrong), []string{"mcpServers"}, plain(sample)); err == nil || !strings.Contains(err.Error(), "by hand") {
 			t.Errorf("%s: %s, %v", wrong, got, err)
 		}
@@ -92,7 +102,11 @@ func FuzzMerge(f *testing.F) {
 			return all, servers
 		}
 		all, servers := members(got)
-		if string(servers["wesendall"]) != `{"command":"/opt/wesendall-mcp","args":["--sandbox"]}` {
+		var entry struct {
+			Command string   `json:"command"`
+			Args    []string `json:"args"`
+		}
+		if err := json.Unmarshal(servers["wesendall"], &entry); err != nil || entry.Command != sample.Command || !slices.Equal(entry.Args, sample.Args) {
 			t.Fatalf("%q of %q", got, text)
 		}
 		delete(servers, "wesendall")
@@ -153,6 +167,22 @@ func TestWrite(t *testing.T) {
 		t.Errorf("the first backup is gone: %s, %v", kept, err)
 	}
 
+	// What somebody added to the entry stays; what the new one decides does not.
+	mine = `{"mcpServers":{"wesendall":{"command":"/old","args":["--env-file","/a","--max-per-day","500","--read-only","--confirm=off"],"env":{"HTTPS_PROXY":"x","WESENDALL_API_SECRET":"s"},"disabled":false}}}`
+	if err := os.WriteFile(target, []byte(mine), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w, err = cursor.Write(Entry{Command: "/new", Args: []string{"--sandbox", "--confirm=quote"}, Settles: []string{"--sandbox", "--env-file", "WESENDALL_API_SECRET"}}, p, now)
+	if want := []string{"--max-per-day 500", "--read-only", "HTTPS_PROXY"}; err != nil || !slices.Equal(w.Kept, want) {
+		t.Errorf("%+v, %v", w, err)
+	}
+	text, err := os.ReadFile(target)
+	var after bytes.Buffer
+	if err != nil || json.Compact(&after, text) != nil ||
+		after.String() != `{"mcpServers":{"wesendall":{"command":"/new","args":["--sandbox","--confirm=quote","--max-per-day","500","--read-only"],"env":{"HTTPS_PROXY":"x"},"disabled":false}}}` {
+		t.Errorf("%s, %v", text, err)
+	}
+
 	broken := "{ not JSON"
 	if err := os.WriteFile(target, []byte(broken), 0o600); err != nil {
 		t.Fatal(err)
@@ -162,5 +192,21 @@ func TestWrite(t *testing.T) {
 	}
 	if text, err := os.ReadFile(target); err != nil || string(text) != broken {
 		t.Errorf("%s, %v", text, err)
+	}
+
+	// Neither a link that leads nowhere nor what is no file is replaced.
+	if err := os.Remove(target); err != nil {
+		t.Fatal(err)
+	}
+	for _, what := range []string{"a link", "not a file"} {
+		if w, err := cursor.Write(sample, p, now); err == nil || w.Changed || !strings.Contains(err.Error(), what) {
+			t.Errorf("%s: %+v, %v", what, w, err)
+		}
+		if info, err := os.Lstat(file); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+			t.Errorf("%s: the link is gone: %v", what, err)
+		}
+		if err := os.Mkdir(target, 0o700); err != nil && what == "a link" {
+			t.Fatal(err)
+		}
 	}
 }

@@ -10,7 +10,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +35,10 @@ type settings struct {
 	Tools    []string `help:"Serve only these tools." env:"WESENDALL_TOOLS" placeholder:"NAME"`
 	Log      string   `name:"log-format" help:"How to log on stderr: text or json (${default})." enum:"text,json" env:"WESENDALL_LOG_FORMAT" default:"text" placeholder:"FORMAT"`
 	safety
+
+	// problems are what is wrong with the settings, where doctor goes on in spite
+	// of it.
+	problems []string
 }
 
 // safety are the limits on what may be spent. Money is in UGX.
@@ -123,7 +129,8 @@ var placeholder = regexp.MustCompile(`\$\{[^}]*\}?|(?i:^\s*your[-_ ])|^\s*<.*>\s
 
 // resolver gives kong the variables of the environment and of --env-file.
 type resolver struct {
-	lookup func(string) (string, bool)
+	lookup   func(string) (string, bool)
+	settings *settings
 }
 
 // Validate has nothing to check.
@@ -144,15 +151,55 @@ func (r resolver) Resolve(c *kong.Context, _ *kong.Path, flag *kong.Flag) (any, 
 	if err != nil { // which is said once, after the parsing
 		lookup, _ = withFile(r.lookup, "") // which reads no file
 	}
-	name := flag.Envs[0]
-	value, ok := lookup(name)
-	switch {
-	case !ok:
+	value, ok := lookup(flag.Envs[0])
+	if !ok {
 		return nil, nil
-	case placeholder.MatchString(value):
-		return nil, fmt.Errorf("%s is still a placeholder (%s): set it, or remove it", name, value)
 	}
-	return value, nil
+	err = usable(flag, flag.Envs[0], value)
+	switch {
+	case err == nil:
+		return value, nil
+	case c.Command() == doctorName: // which says it with all else
+		r.settings.problems = append(r.settings.problems, err.Error())
+		return nil, nil
+	}
+	return nil, err
+}
+
+// usable tells whether a flag can take a value.
+func usable(flag *kong.Flag, name, value string) error {
+	if placeholder.MatchString(value) {
+		return fmt.Errorf("%s is still a placeholder (%s): set it, or remove it", name, value)
+	}
+	taken := reflect.New(flag.Target.Type()).Elem()
+	scan := kong.ScanFromTokens(kong.Token{Type: kong.FlagValueToken, Value: value})
+	if err := flag.Mapper.Decode(&kong.DecodeContext{Value: flag.Value, Scan: scan}, taken); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if allowed := flag.EnumSlice(); flag.Enum != "" && !slices.Contains(allowed, value) {
+		return fmt.Errorf("%s must be one of %s, not %q", name, strings.Join(allowed, ", "), value)
+	}
+	return nil
+}
+
+// typed are the flags of the command line that every command has.
+func typed(parsed *kong.Context) []*kong.Flag {
+	var flags []*kong.Flag
+	for _, step := range parsed.Path {
+		if step.Flag != nil && !step.Resolved && slices.Contains(parsed.Model.Flags, step.Flag) && !slices.Contains(flags, step.Flag) {
+			flags = append(flags, step.Flag)
+		}
+	}
+	return flags
+}
+
+// written is a flag with its value, as one types it.
+func written(parsed *kong.Context, flag *kong.Flag) string {
+	value := fmt.Sprint(parsed.FlagValue(flag))
+	if list, ok := parsed.FlagValue(flag).([]string); ok {
+		value = strings.Join(list, ",")
+	}
+	return "--" + flag.Name + "=" + value
 }
 
 // withFile looks a variable up in the environment and then in a file. An empty

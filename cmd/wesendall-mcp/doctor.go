@@ -16,34 +16,25 @@ import (
 	"github.com/wesendall/wesendall-mcp/hosts"
 )
 
+// doctorName is the command, which goes on in spite of wrong settings.
+const doctorName = "doctor"
+
 type doctorCmd struct {
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
 // Run looks for what is wrong, and says how to mend it. It never spends.
 func (c doctorCmd) Run(ctx context.Context, w world, s *settings, parsed *kong.Context) error {
-	b, err := s.backend(ctx, w)
+	if file := s.made(w); file != "" {
+		note(w, "No credentials are set here: looking at the file that config made, as with --env-file %s", file)
+		w.args = append(slices.Clone(w.args), "--env-file="+file)
+		return exitStatus(run(ctx, w))
+	}
+	o, end, err := s.examined(ctx, w, parsed)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = b.close() }()
-	o := doctor.Options{Version: version(), Missing: b.Missing, Wallet: b.Wallet, API: b.API, Now: time.Now}
-	if o.Settings, o.Private, err = s.inForce(w, parsed); err != nil {
-		return err
-	}
-	if o.Ledger, err = s.ledger(b.base); err != nil {
-		return err
-	}
-	if o.Program.Path, err = os.Executable(); err != nil {
-		return err
-	}
-	o.Program.Args = slices.DeleteFunc(slices.Clone(w.args), func(arg string) bool { return arg == "doctor" || arg == "--json" })
-	o.Program.Env = os.Environ()
-	for _, each := range hosts.Look(hosts.ThisMachine(xdg.Home, configHome(w)), o.Program.Path) {
-		o.Hosts = append(o.Hosts, doctor.Found{
-			Title: each.Title, File: each.Place, Here: each.Here, Other: each.Other, Fix: "wesendall-mcp config " + each.Name,
-		})
-	}
+	defer end()
 	findings := doctor.Run(ctx, o)
 	if err := c.show(w, findings); err != nil {
 		return err
@@ -52,6 +43,69 @@ func (c doctorCmd) Run(ctx context.Context, w world, s *settings, parsed *kong.C
 		return exitStatus(exitFailure)
 	}
 	return nil
+}
+
+// made is the file that config makes, where it is there and nothing else says
+// what the credentials are.
+func (s *settings) made(w world) string {
+	file := defaultEnvFile(w)
+	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() || s.EnvFile != "" || s.Sandbox || len(s.problems) > 0 {
+		return ""
+	}
+	if found, err := s.load(w); err != nil || found.source != "" {
+		return ""
+	}
+	return file
+}
+
+// examined is what the doctor looks at. What cannot be used is a problem to be
+// told, and no error.
+func (s *settings) examined(ctx context.Context, w world, parsed *kong.Context) (o doctor.Options, end func(), err error) {
+	o = doctor.Options{Version: version(), ReadOnly: s.ReadOnly, Now: time.Now}
+	end = func() {}
+	if o.Settings, o.Private, err = s.inForce(w, parsed); err != nil {
+		return o, end, err
+	}
+	b, err := s.backend(ctx, w)
+	if err == nil {
+		end = func() { _ = b.close() }
+		o.API, o.Missing, o.Wallet = b.API, b.Missing, b.Wallet
+		if o.Ledger, err = s.ledger(b.base); err == nil {
+			_, err = s.options(b.base, nil)
+		}
+	}
+	if err != nil {
+		s.problems = append(s.problems, err.Error())
+	}
+	o.Problems = s.problems
+	if o.Program.Path, err = os.Executable(); err != nil {
+		return o, end, err
+	}
+	for _, flag := range typed(parsed) {
+		o.Program.Args = append(o.Program.Args, written(parsed, flag))
+	}
+	o.Program.Env = os.Environ()
+	o.Hosts = hosts.Look(hosts.ThisMachine(xdg.Home, configHome(w)), o.Program.Path)
+	o.Unusable = unusable
+	return o, end, nil
+}
+
+// unusable says what is wrong with the credentials that a host passes: in the
+// variables of its entry, or in the file that it names. One that passes none may
+// have them in its environment, which nobody else sees.
+func unusable(e hosts.Server) string {
+	file := e.Flag("--env-file")
+	lookup, err := withFile(func(name string) (string, bool) { value, ok := e.Env[name]; return value, ok }, file)
+	switch {
+	case slices.ContainsFunc(e.Args, func(arg string) bool { return arg == "--sandbox" || arg == "--sandbox=true" }):
+		return ""
+	case err != nil:
+		return err.Error()
+	}
+	if _, given := lookup(keyName); !given && file == "" {
+		return ""
+	}
+	return strings.TrimSuffix(collect(lookup, file).missing, ".")
 }
 
 func (c doctorCmd) show(w world, findings []doctor.Finding) error {
@@ -73,12 +127,7 @@ func (c doctorCmd) show(w world, findings []doctor.Finding) error {
 // inForce are the settings with the places that they come from, and the files
 // that nobody else should read.
 func (s *settings) inForce(w world, parsed *kong.Context) (all []doctor.Setting, private []string, err error) {
-	typed := map[*kong.Flag]bool{}
-	for _, step := range parsed.Path {
-		if step.Flag != nil && !step.Resolved {
-			typed[step.Flag] = true
-		}
-	}
+	hands := typed(parsed)
 	lookup, err := withFile(w.lookup, s.EnvFile)
 	if err != nil {
 		return nil, nil, err
@@ -97,7 +146,7 @@ func (s *settings) inForce(w world, parsed *kong.Context) (all []doctor.Setting,
 			continue
 		}
 		from := "default"
-		if typed[flag] {
+		if slices.Contains(hands, flag) {
 			from = "--" + flag.Name
 		} else if set := source(flag.Envs[0]); set != "" {
 			from = set

@@ -103,6 +103,113 @@ func TestTheDoctorFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
+// Settings that end every other command are findings too, and then nobody is
+// asked for anything: it might be somebody else than was meant.
+func TestTheDoctorReportsSettingsThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	api := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	t.Cleanup(api.Close)
+	env := environment(api.URL)
+	for name, c := range map[string]struct {
+		env  []string
+		args []string
+		want string
+	}{
+		"a placeholder":            {append(env, "WESENDALL_BASE_URL=${BASE}"), nil, "WESENDALL_BASE_URL is still a placeholder (${BASE})"},
+		"a placeholder, typed":     {env, []string{"--ledger", "${LEDGER}"}, "--ledger is still a placeholder (${LEDGER})"},
+		"a number that is none":    {append(env, "WESENDALL_MAX_PER_DAY=much"), nil, "WESENDALL_MAX_PER_DAY: "},
+		"a word that is none":      {append(env, "WESENDALL_CONFIRM=maybe"), nil, "WESENDALL_CONFIRM must be one of auto, elicit, quote, off"},
+		"a limit below nothing":    {append(env, "WESENDALL_MAX_PER_DAY=-1"), nil, "--max-per-day: must not be negative"},
+		"a file that is not there": {env, []string{"--env-file", "/nowhere/w.env"}, "--env-file: open /nowhere/w.env"},
+		"an insecure base":         {env, []string{"--base-url", "http://example.com"}, "must begin with https"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lines, code := findings(t, t.TempDir(), c.env, c.args...)
+			if code != exitFailure || !slices.ContainsFunc(lines, func(line string) bool {
+				return strings.HasPrefix(line, "failure setting: ") && strings.Contains(line, c.want)
+			}) {
+				t.Errorf("exit %d, %q", code, lines)
+			}
+			if !slices.Contains(lines, "warning credentials: not tried, and nor was the ledger → mend the settings first") {
+				t.Errorf("%q", lines)
+			}
+			// And every other command says so in a line.
+			if got := atHome(t, t.TempDir(), c.env, append([]string{"call", "get_balance"}, c.args...)...); got.code != exitUsage || strings.Count(got.stderr, "\n") != 1 {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+	if asked.Load() != 0 {
+		t.Errorf("%d requests", asked.Load())
+	}
+}
+
+// The way of the README: config makes a file, a person fills it in, doctor says
+// that it works.
+func TestTheDoctorKnowsWhatConfigMade(t *testing.T) {
+	t.Parallel()
+	env, _ := upstream(t)
+	home := t.TempDir()
+	if got := atHome(t, home, nil, "config", "cursor", "--write"); got.code != 0 || !strings.Contains(got.stderr, "doctor --env-file ") {
+		t.Fatalf("%+v", got)
+	}
+	file := filepath.Join(home, ".config", "wesendall-mcp", "wesendall.env")
+	lines, code := findings(t, home, nil)
+	for _, want := range []string{"failure credentials: WESENDALL_API_KEY is still a placeholder", "failure host: Cursor passes no usable credentials: WESENDALL_API_KEY is still a placeholder"} {
+		if code != exitFailure || !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, want) }) {
+			t.Errorf("no %q in %q", want, lines)
+		}
+	}
+	if err := os.WriteFile(file, []byte(strings.Join(env, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{nil, {"--env-file", file}} {
+		lines, code = findings(t, home, nil, args...)
+		for _, want := range []string{"ok credentials: accepted", "ok self-test: over stdio, 2026-07-28: 8 tools", "ok host: Cursor starts this program", "ok setting: WESENDALL_WALLET_ID = " + sandbox.WalletID + " (" + file + ")"} {
+			if code != 0 || !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, want) }) {
+				t.Errorf("%v: exit %d, no %q in %q", args, code, want, lines)
+			}
+		}
+	}
+	// What is set elsewhere counts, and not the file.
+	if lines, code = findings(t, home, []string{"WESENDALL_API_KEY=k"}); code != exitFailure || slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, file+")") }) {
+		t.Errorf("exit %d, %q", code, lines)
+	}
+}
+
+// It tells what is wrong by what can be done about it.
+func TestTheDoctorNamesWhatMends(t *testing.T) {
+	t.Parallel()
+	env, _ := upstream(t)
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>Sign in</html>") }))
+	t.Cleanup(page.Close)
+	dir := t.TempDir()
+	damaged := write(t, dir, "damaged.db", strings.Repeat("This is no ledger. ", 100))
+	named := write(t, dir, "doctor", strings.Join(env, "\n"))
+	for name, c := range map[string]struct {
+		env  []string
+		args []string
+		code int
+		want string
+	}{
+		"a proxy's page":               {environment(page.URL), nil, exitFailure, "something else answers there"},
+		"a ledger that is none":        {append(env, "WESENDALL_LEDGER="+damaged), nil, exitFailure, "move the file away once you know"},
+		"and it is not needed":         {append(env, "WESENDALL_LEDGER="+damaged), []string{"--read-only"}, 0, "warning ledger: "},
+		"a file with the command name": {nil, []string{"--env-file", named}, 0, "ok self-test: over stdio, 2026-07-28"},
+		"a flag with its value":        {env, []string{"--json=true"}, 0, "ok self-test: over stdio, 2026-07-28"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lines, code := findings(t, t.TempDir(), c.env, c.args...)
+			if code != c.code || !slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, c.want) }) {
+				t.Errorf("exit %d, %q", code, lines)
+			}
+		})
+	}
+}
+
 // It asks for balances, and for nothing else; and it compares clocks.
 func TestTheDoctorNeverSpends(t *testing.T) {
 	t.Parallel()

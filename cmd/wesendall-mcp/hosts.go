@@ -40,29 +40,47 @@ func (c configCmd) Run(w world, s *settings, parsed *kong.Context) error {
 	if err != nil {
 		return err
 	}
-	places := hosts.ThisMachine(xdg.Home, configHome(w))
-	if c.Write {
-		written, err := h.Write(entry, places, time.Now())
-		if err != nil {
-			return err
-		}
-		switch {
-		case !written.Changed:
-			_, err = fmt.Fprintf(w.out, "%s has it already.\n", written.File)
-		case written.Backup == "":
-			_, err = fmt.Fprintf(w.out, "Written to %s. Start %s again.\n", written.File, h.Title)
-		default:
-			_, err = fmt.Fprintf(w.out, "Written to %s; what was there is in %s. Start %s again.\n", written.File, written.Backup, h.Title)
-		}
+	if err := c.tell(w, h, entry); err != nil {
 		return err
 	}
-	if h.Own != nil {
+	if file := entry.Flag("--env-file"); file != "" {
+		note(w, "Then see whether it works: %s", hosts.Quote([]string{entry.Command, doctorName, "--env-file", file}, runtime.GOOS))
+	}
+	return nil
+}
+
+// tell writes an entry, or prints it.
+func (c configCmd) tell(w world, h hosts.Host, entry hosts.Entry) error {
+	places := hosts.ThisMachine(xdg.Home, configHome(w))
+	switch {
+	case c.Write:
+		return merge(w, h, entry, places)
+	case h.Own != nil:
 		note(w, "Run this to add the server to %s:", h.Title)
-		_, err = fmt.Fprintln(w.out, hosts.Quote(h.Own(entry), runtime.GOOS))
+		_, err := fmt.Fprintln(w.out, hosts.Quote(h.Own(entry), runtime.GOOS))
 		return err
 	}
 	note(w, "Put this into %s%s:", h.File(places), map[bool]string{true: ", or run the same with --write"}[h.Writes])
-	_, err = io.WriteString(w.out, h.Snippet(entry))
+	_, err := io.WriteString(w.out, h.Snippet(entry))
+	return err
+}
+
+func merge(w world, h hosts.Host, entry hosts.Entry, places hosts.Places) error {
+	written, err := h.Write(entry, places, time.Now())
+	if err != nil {
+		return err
+	}
+	if len(written.Kept) > 0 {
+		note(w, "Kept from the entry that was there: %s", strings.Join(written.Kept, ", "))
+	}
+	switch {
+	case !written.Changed:
+		_, err = fmt.Fprintf(w.out, "%s has it already.\n", written.File)
+	case written.Backup == "":
+		_, err = fmt.Fprintf(w.out, "Written to %s. Start %s again.\n", written.File, h.Title)
+	default:
+		_, err = fmt.Fprintf(w.out, "Written to %s; what was there is in %s. Start %s again.\n", written.File, written.Backup, h.Title)
+	}
 	return err
 }
 
@@ -87,7 +105,7 @@ func (c configCmd) entry(w world, s *settings, parsed *kong.Context) (hosts.Entr
 	if strings.Contains(filepath.ToSlash(program), "/go-build") {
 		note(w, "This program is a temporary build, which will be gone: install it first (go install ./cmd/wesendall-mcp), and run that.")
 	}
-	e := hosts.Entry{Command: program, Args: []string{}}
+	e := hosts.Entry{Command: program, Args: []string{}, Settles: []string{"--sandbox", "--env-file", keyName, secretName, fileName, walletName}}
 	switch {
 	case s.Sandbox:
 		e.Args = append(e.Args, "--sandbox")
@@ -117,25 +135,22 @@ func (c configCmd) entry(w world, s *settings, parsed *kong.Context) (hosts.Entr
 // variables stay there.
 func chosen(w world, parsed *kong.Context) []string {
 	var args []string
+	hands := typed(parsed)
 	for _, flag := range parsed.Model.Flags {
 		if len(flag.Envs) == 0 {
 			continue
 		}
-		set := slices.ContainsFunc(parsed.Path, func(step *kong.Path) bool { return step.Flag == flag && !step.Resolved })
-		if value, ok := w.lookup(flag.Envs[0]); ok && value != "" {
-			set = true
-		}
-		if !set {
-			continue
-		}
-		switch value := parsed.FlagValue(flag).(type) {
-		case []string:
-			args = append(args, "--"+flag.Name+"="+strings.Join(value, ","))
-		default:
-			args = append(args, fmt.Sprintf("--%s=%v", flag.Name, value))
+		value, ok := w.lookup(flag.Envs[0])
+		if ok && value != "" || slices.Contains(hands, flag) {
+			args = append(args, written(parsed, flag))
 		}
 	}
 	return args
+}
+
+// defaultEnvFile is where the credentials for hosts are, if nothing else is said.
+func defaultEnvFile(w world) string {
+	return filepath.Join(configHome(w), "wesendall-mcp", "wesendall.env")
 }
 
 // envFile is the file that a host's entry names. One that is not there is made,
@@ -143,7 +158,7 @@ func chosen(w world, parsed *kong.Context) []string {
 func (s *settings) envFile(w world) (string, error) {
 	file := s.EnvFile
 	if file == "" {
-		file = filepath.Join(configHome(w), "wesendall-mcp", "wesendall.env")
+		file = defaultEnvFile(w)
 	}
 	file, err := filepath.Abs(file)
 	if err != nil {
@@ -159,30 +174,43 @@ func (s *settings) envFile(w world) (string, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return "", err
 	}
-	value := func(name, placeholder string) string {
-		if text, ok := w.lookup(name); ok && text != "" && !strings.ContainsAny(text, "'\n") {
-			return "'" + text + "'"
+	copied := false
+	line := func(name, placeholder string) string {
+		text, ok := w.lookup(name)
+		if !ok || text == "" || strings.ContainsAny(text, "'\n") {
+			return name + "=" + placeholder
 		}
-		return placeholder
+		copied = true
+		return name + "='" + text + "'"
 	}
-	text := fmt.Sprintf(envTemplate, value(keyName, "YOUR_API_KEY"), value(secretName, "YOUR_API_SECRET"), value(walletName, "YOUR_WALLET_ID"))
+	secret := line(secretName, "YOUR_API_SECRET")
+	if named, ok := w.lookup(fileName); ok && named != "" && !strings.ContainsAny(named, "'\n") && strings.HasSuffix(secret, "=YOUR_API_SECRET") {
+		if named, err = filepath.Abs(named); err != nil {
+			return "", err
+		}
+		secret = fileName + "='" + named + "'"
+	}
+	text := fmt.Sprintf(envTemplate, line(keyName, "YOUR_API_KEY"), secret, line(walletName, "YOUR_WALLET_ID"))
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return "", err
 	}
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return "", err
 	}
-	if strings.Contains(text, "YOUR_") {
-		note(w, "Fill in the three values in %s.", file)
+	if copied {
+		note(w, "What the environment has of the credentials is now in %s, which nobody else can read.", file)
+	}
+	if strings.Contains(text, "=YOUR_") {
+		note(w, "Fill in the values that are missing in %s.", file)
 	}
 	return file, nil
 }
 
 const envTemplate = `# Credentials for wesendall-mcp, and what it may do. Nobody else should read this.
 # The three values are on the page "API" of the Wesendall dashboard.
-WESENDALL_API_KEY=%s
-WESENDALL_API_SECRET=%s
-WESENDALL_WALLET_ID=%s
+%s
+%s
+%s
 
 # Limits in UGX, as they are unless you change them.
 #WESENDALL_MAX_PER_CALL=50000

@@ -71,7 +71,7 @@ func TestTheFileThatConfigMakesWorks(t *testing.T) {
 	}
 	empty := filepath.Join(home, "empty.env")
 	got := atHome(t, home, nil, "config", "codex", "--env-file", empty)
-	if got.code != 0 || !strings.Contains(got.stderr, "Fill in the three values in "+empty) {
+	if got.code != 0 || !strings.Contains(got.stderr, "Fill in the values that are missing in "+empty) {
 		t.Errorf("%+v", got)
 	}
 	if got := atHome(t, home, nil, "call", "get_balance", "--env-file", empty); got.code != exitFailure || !strings.Contains(got.out, "WESENDALL_API_KEY is still a placeholder") {
@@ -82,6 +82,48 @@ func TestTheFileThatConfigMakesWorks(t *testing.T) {
 	}
 	if got := atHome(t, home, nil, "config", "codex", "--env-file", empty); got.code != 0 || !strings.Contains(got.stderr, "Others can read") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// The credentials may be in the environment, and the secret in a file of its own.
+func TestConfigTakesTheCredentialsOfTheEnvironment(t *testing.T) {
+	t.Parallel()
+	env, url := upstream(t)
+	secret := write(t, t.TempDir(), "secret", sandbox.APISecret)
+	home := t.TempDir()
+	file := filepath.Join(home, "made.env")
+	got := atHome(t, home, append(env[1:2], env[3], "WESENDALL_API_SECRET_FILE="+secret), "config", "codex", "--env-file", file)
+	text, err := os.ReadFile(file)
+	if got.code != 0 || err != nil || !strings.Contains(string(text), "\nWESENDALL_API_SECRET_FILE='"+secret+"'\n") || strings.Contains(string(text), "YOUR_") || !strings.Contains(got.stderr, "is now in "+file) {
+		t.Fatalf("%+v, %s, %v", got, text, err)
+	}
+	if got := atHome(t, home, nil, "call", "get_balance", "--env-file", file, "--base-url", url); got.code != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Going from the sandbox to an account takes nothing away that was added by hand.
+func TestConfigKeepsWhatWasAddedToItsEntry(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	file := filepath.Join(home, ".cursor", "mcp.json")
+	if got := atHome(t, home, nil, "config", "cursor", "--sandbox", "--write"); got.code != 0 {
+		t.Fatalf("%+v", got)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = bytes.Replace(text, []byte(`"--sandbox"`), []byte(`"--sandbox", "--max-per-day", "70"`), 1)
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := atHome(t, home, nil, "config", "cursor", "--write")
+	if got.code != 0 || !strings.Contains(got.stderr, "Kept from the entry that was there: --max-per-day 70") {
+		t.Errorf("%+v", got)
+	}
+	if text, err = os.ReadFile(file); err != nil || !strings.Contains(string(text), `"--max-per-day"`) || strings.Contains(string(text), "--sandbox") || !strings.Contains(string(text), "--env-file") {
+		t.Errorf("%s, %v", text, err)
 	}
 }
 

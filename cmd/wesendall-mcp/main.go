@@ -96,7 +96,7 @@ func run(ctx context.Context, w world) (code int) {
 	parser, err := kong.New(&c,
 		kong.Name("wesendall-mcp"), kong.Description(about), kong.UsageOnError(),
 		kong.Writers(w.out, w.err), kong.Exit(func(code int) { panic(exit(code)) }),
-		kong.Vars{"version": version(), "hosts": hostNames()}, kong.Resolvers(resolver{w.lookup}),
+		kong.Vars{"version": version(), "hosts": hostNames()}, kong.Resolvers(resolver{w.lookup, &c.settings}),
 		kong.ValueFormatter(func(v *kong.Value) string {
 			if v.Flag == nil || len(v.Flag.Envs) == 0 {
 				return v.Help
@@ -116,8 +116,7 @@ func run(ctx context.Context, w world) (code int) {
 	if err != nil {
 		return complain(w, err, exitUsage)
 	}
-	// Only config may name a file that is not there yet.
-	if _, err = withFile(w.lookup, c.EnvFile); err == nil || strings.HasPrefix(parsed.Command(), "config") && errors.Is(err, fs.ErrNotExist) {
+	if err = c.check(w, parsed); err == nil {
 		err = parsed.Run()
 	}
 	var status exitStatus
@@ -132,6 +131,31 @@ func run(ctx context.Context, w world) (code int) {
 	default:
 		return complain(w, err, exitFailure)
 	}
+}
+
+// check looks at what the parser cannot know. What is wrong ends the program, but
+// for the doctor, who says it with all else.
+func (s *settings) check(w world, parsed *kong.Context) error {
+	var faults []error
+	for _, flag := range typed(parsed) {
+		if value := fmt.Sprint(parsed.FlagValue(flag)); placeholder.MatchString(value) {
+			faults = append(faults, usage("--%s is still a placeholder (%s): set it, or leave it out", flag.Name, value))
+		}
+	}
+	// Only config may name a file that is not there yet.
+	if _, err := withFile(w.lookup, s.EnvFile); err != nil && (!strings.HasPrefix(parsed.Command(), "config") || !errors.Is(err, fs.ErrNotExist)) {
+		faults = append(faults, err)
+	}
+	if parsed.Command() != doctorName {
+		return errors.Join(faults...)
+	}
+	for _, fault := range faults {
+		s.problems = append(s.problems, fault.Error())
+	}
+	if len(faults) > 0 {
+		s.EnvFile = "" // nothing is in it, as far as can be seen
+	}
+	return nil
 }
 
 // exitStatus is a failure that was already reported.

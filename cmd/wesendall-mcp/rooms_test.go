@@ -25,7 +25,7 @@ func TestTheRoomsImportWhatTheyMay(t *testing.T) {
 		"prompts":           {"llm-reference", "client"},
 		"server":            {"tools", "prompts", "llm-reference", protocol},
 		"hosts":             {},
-		"doctor":            {"guard", "client"},
+		"doctor":            {"guard", "client", "hosts"},
 		"internal/programs": {"client", "sandbox"}, // for tests alone
 		"cmd/wesendall-mcp": {"server", "tools", "prompts", "llm-reference", "guard", "client", "sandbox", "hosts", "doctor", protocol},
 	}
