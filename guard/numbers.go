@@ -27,7 +27,7 @@ type numbers struct {
 	notes   []string // on those that are possible, but in no numbering plan
 }
 
-// read finds the numbers of a list, in E.164 and each once. "0772 123 456" is
+// read finds the numbers of a list, in E.164 and each once. "0700 000 012" is
 // one number; the vendor splits at spaces, so what is sent has none left.
 func read(list []string) numbers {
 	var n numbers

@@ -52,7 +52,7 @@ func TestParametersAreHeldToTheirLimits(t *testing.T) {
 		{"a payer a digit short", topUp, payer(`"070000001"`), `phone_number: "070000001" is not a phone number`},
 		{"a payer a digit long", topUp, payer(`"07000000100"`), `phone_number: "07000000100" is not a phone number`},
 		{"a payer abroad", topUp, payer(`"+254700000001"`), `phone_number: "+254700000001" is not a phone number`},
-		{"a payer with spaces", topUp, payer(`"0772 123 456"`), `phone_number: "0772 123 456" is not a phone number`},
+		{"a payer with spaces", topUp, payer(`"0700 000 012"`), `phone_number: "0700 000 012" is not a phone number`},
 		{"a payer as a number", topUp, payer("256700000010"), "phone_number: must be a string"},
 
 		{"one recipient", send, to(`"0700000010"`), ""},
@@ -69,8 +69,8 @@ func TestParametersAreHeldToTheirLimits(t *testing.T) {
 		{"a number with letters", send, to(`"07000000IO"`), `recipient: "07000000IO" is not a phone number`},
 		{"digits of another script", send, to(`"٠٧٠٠٠٠٠٠١٠"`), `recipient: "٠٧٠٠٠٠٠٠١٠" is not a phone number`},
 		{
-			"a number with spaces is three broken ones", send, to(`"0772 123 456"`),
-			`recipient: "0772" is not a phone number; recipient: "123" is not a phone number; recipient: "456" is not a phone number`,
+			"a number with spaces is three broken ones", send, to(`"0700 000 012"`),
+			`recipient: "0700" is not a phone number; recipient: "000" is not a phone number; recipient: "012" is not a phone number`,
 		},
 		{"the bad ones among the good", send, to(`["0700000010","x","0700000011","y"]`), `recipient: "x" is not a phone number; recipient: "y" is not a phone number`},
 		{"an empty recipient", send, to(`""`), `recipient: "" is not a phone number`},
@@ -186,7 +186,7 @@ func TestUnitsAreCountedInUTF16(t *testing.T) {
 }
 
 func FuzzRecipients(f *testing.F) {
-	for _, seed := range []string{"0700000010", "+256700000010,256700000011", "0772 123 456", "+29012345\t+881234567890123", ", ,", "\xff"} {
+	for _, seed := range []string{"0700000010", "+256700000010,256700000011", "0700 000 012", "+29012345\t+881234567890123", ", ,", "\xff"} {
 		f.Add(seed)
 	}
 	e164 := regexp.MustCompile(`^\+[0-9]{8,15}$`)
