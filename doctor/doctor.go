@@ -56,7 +56,7 @@ type Options struct {
 	Ledger   string // its file; "" is in memory
 	Program  Program
 	Hosts    []hosts.Sighting
-	// Unusable says what is wrong with the credentials that a host passes.
+	// Unusable says what is wrong with what a host passes.
 	Unusable func(hosts.Server) string
 	Now      func() time.Time
 }
@@ -240,9 +240,15 @@ func (o Options) hosts() []Finding {
 
 // passed looks at the credentials that a host passes.
 func (o Options) passed(seen hosts.Sighting, s hosts.Server) []Finding {
-	findings := private("host", s.Flag("--env-file"))
+	if s.Filled() {
+		return []Finding{{"host", Warning, seen.Title + " fills in what it passes (${…}), so that it cannot be checked here", "if it does not, the server refuses what it gets: then write the values"}}
+	}
+	findings := append(private("host", s.Flag("--env-file")), private("host", s.Env["WESENDALL_API_SECRET_FILE"])...)
+	if s.Env["WESENDALL_API_SECRET"] != "" {
+		findings = append(findings, private("host", seen.Place)...)
+	}
 	if missing := o.Unusable(s); missing != "" {
-		findings = append(findings, Finding{"host", Failure, seen.Title + " passes no usable credentials: " + missing, "mend " + cmp.Or(s.Flag("--env-file"), seen.Place) + "; the values are on the page API of the dashboard"})
+		findings = append(findings, Finding{"host", Failure, seen.Title + " passes what cannot be used: " + missing, "mend " + cmp.Or(s.Flag("--env-file"), seen.Place) + "; the values are on the page API of the dashboard"})
 	}
 	return findings
 }

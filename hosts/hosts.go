@@ -60,6 +60,18 @@ func home(parts ...string) func(Places) string {
 	return func(p Places) string { return filepath.Join(append([]string{p.Home}, parts...)...) }
 }
 
+// dotConfig is where programs keep their configuration that do so on a Mac as on
+// Linux.
+func dotConfig(parts ...string) func(Places) string {
+	return func(p Places) string {
+		base := p.Config
+		if p.System != "linux" {
+			base = filepath.Join(p.Home, ".config")
+		}
+		return filepath.Join(append([]string{base}, parts...)...)
+	}
+}
+
 func config(parts ...string) func(Places) string {
 	return func(p Places) string { return filepath.Join(append([]string{p.Config}, parts...)...) }
 }
@@ -106,7 +118,7 @@ func All() []Host {
 			},
 		},
 		{
-			Name: "opencode", Title: "opencode", File: home(".config", "opencode", "opencode.json"), path: []string{"mcp"},
+			Name: "opencode", Title: "opencode", File: dotConfig("opencode", "opencode.json"), path: []string{"mcp"},
 			entry: func(e Entry) any {
 				return struct {
 					Type        string            `json:"type"`
@@ -126,12 +138,12 @@ func All() []Host {
 	}
 }
 
-// zed keeps to the same place on a Mac as on Linux.
+// zed has a place of its own on Windows.
 func zed(p Places) string {
 	if p.System == "windows" {
 		return filepath.Join(p.Config, "Zed", "settings.json")
 	}
-	return filepath.Join(p.Home, ".config", "zed", "settings.json")
+	return dotConfig("zed", "settings.json")(p)
 }
 
 // Find is the host of a name.
@@ -227,7 +239,7 @@ func Quote(command []string, system string) string {
 	quoted := make([]string, len(command))
 	for i, word := range command {
 		switch {
-		case word != "" && !strings.ContainsFunc(word, special):
+		case word != "" && !strings.ContainsFunc(word, special) && (system == "windows" || !strings.Contains(word, `\`)):
 			quoted[i] = word
 		case system == "windows":
 			quoted[i] = `"` + strings.ReplaceAll(word, `"`, `\"`) + `"`

@@ -83,8 +83,8 @@ func TestEveryHostHasAWay(t *testing.T) {
 
 func TestQuote(t *testing.T) {
 	t.Parallel()
-	for system, want := range map[string]string{"linux": `a 'b c' 'it'\''s' '$x' '' '{"a":1}' --x=/y`, "windows": `a "b c" "it's" "$x" "" "{\"a\":1}" --x=/y`} {
-		if got := Quote([]string{"a", "b c", "it's", "$x", "", `{"a":1}`, "--x=/y"}, system); got != want {
+	for system, want := range map[string]string{"linux": `a 'b c' 'it'\''s' '$x' '' '{"a":1}' --x=/y 'a\b'`, "windows": `a "b c" "it's" "$x" "" "{\"a\":1}" --x=/y a\b`} {
+		if got := Quote([]string{"a", "b c", "it's", "$x", "", `{"a":1}`, "--x=/y", `a\b`}, system); got != want {
 			t.Errorf("%s: %s", system, got)
 		}
 	}

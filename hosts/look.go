@@ -43,6 +43,11 @@ func Look(p Places, program string) []Sighting {
 	for _, h := range All() {
 		s := Sighting{Host: h, Place: h.File(p)}
 		text, err := readFile(s.Place)
+		if errors.Is(err, fs.ErrNotExist) && filepath.Ext(s.Place) == ".json" { // some take this too
+			if with, failed := readFile(s.Place + "c"); failed == nil {
+				s.Place, text, err = s.Place+"c", with, nil
+			}
+		}
 		if errors.Is(err, fs.ErrNotExist) {
 			dir := filepath.Dir(s.Place)
 			if info, err := os.Stat(dir); err != nil || !info.IsDir() || dir == filepath.Clean(p.Home) {
@@ -87,9 +92,11 @@ func (h Host) servers(text []byte, program string) ([]Server, error) {
 			return nil, fmt.Errorf("it is not valid TOML: %w", err)
 		}
 	default:
-		plain, err := hujson.Standardize(bytes.Clone(text)) // which writes over it
+		plain, err := hujson.Standardize(append(bytes.Clone(text), '\n')) // a last comment must have an end
 		if err == nil {
-			err = json.Unmarshal(plain, &root)
+			decoder := json.NewDecoder(bytes.NewReader(plain))
+			decoder.UseNumber() // so that it stays as it is written
+			err = decoder.Decode(&root)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("it is not valid JSON: %w", err)
@@ -115,12 +122,16 @@ func ours(root map[string]any, path []string, project, program string) []Server 
 		s := Server{Name: name, Project: project}
 		s.read(root[name])
 		s.Same, s.Err = same(s.Command, program)
-		base := strings.TrimSuffix(filepath.Base(filepath.FromSlash(s.Command)), ".exe")
-		if name == server || s.Same || base == "wesendall-mcp" {
+		if name == server || s.Same || s.named() {
 			found = append(found, s)
 		}
 	}
 	return found
+}
+
+// named tells whether the program has the name of this one.
+func (s *Server) named() bool {
+	return strings.TrimSuffix(filepath.Base(filepath.FromSlash(s.Command)), ".exe") == "wesendall-mcp"
 }
 
 // read understands the forms that hosts have: a command and its arguments, or all
@@ -145,24 +156,31 @@ func (s *Server) read(value any) {
 	for _, name := range []string{"env", "environment"} {
 		variables, _ := members[name].(map[string]any)
 		for name, value := range variables {
-			s.Env[name] = fmt.Sprint(value)
+			if value != nil {
+				s.Env[name] = fmt.Sprint(value)
+			}
 		}
 	}
 	s.Off = members["disabled"] == true || members["enabled"] == false
 }
 
 func texts(list []any) []string {
-	all := make([]string, len(list))
-	for i, each := range list {
-		all[i] = fmt.Sprint(each)
+	var all []string
+	for _, each := range list {
+		if each != nil {
+			all = append(all, fmt.Sprint(each))
+		}
 	}
 	return all
 }
 
 // same tells whether a command starts a program, wherever links lead.
 func same(command, program string) (bool, error) {
-	if command == "" {
+	switch slashed := filepath.ToSlash(command); {
+	case command == "":
 		return false, errors.New("it names no program")
+	case strings.Contains(slashed, "/") && !filepath.IsAbs(command):
+		return false, fmt.Errorf("the path %s depends on where the host runs", command)
 	}
 	path, err := exec.LookPath(command)
 	if err != nil {
@@ -174,6 +192,13 @@ func same(command, program string) (bool, error) {
 	}
 	other, err := os.Stat(program)
 	return err == nil && os.SameFile(one, other), nil
+}
+
+// Filled tells whether the host fills something in, such as ${HOME}: what that
+// is, nobody else knows.
+func (e Entry) Filled() bool {
+	open := func(text string) bool { return strings.Contains(text, "${") }
+	return slices.ContainsFunc(e.Args, open) || slices.ContainsFunc(slices.Collect(maps.Values(e.Env)), open)
 }
 
 // Flag is the value that an entry's arguments give a flag, such as --env-file.

@@ -50,6 +50,8 @@ func TestLookTellsProgramsApart(t *testing.T) {
 		"in TOML":                {"codex", "[mcp_servers.wesendall]\ncommand = \"%[1]s\"\n", "same"},
 		"in TOML, commented out": {"codex", "#[mcp_servers.wesendall]\n#command = \"%[1]s\"\n", ""},
 		"for one project":        {"claude-code", `{"projects":{"/a":{"mcpServers":{"wesendall":{"command":"%[1]s"}}}}}`, "same in /a"},
+		"by a relative path":     {"cursor", `{"mcpServers":{"wesendall":{"command":"./wesendall-mcp"}}}`, "missing"},
+		"a last comment":         {"cursor", `{"mcpServers":{"wesendall":{"command":"%[1]s"}}} // end`, "same"},
 		"no JSON":                {"cursor", `{"mcpServers":`, "error"},
 		"no TOML":                {"codex", `[mcp_servers`, "error"},
 		"nothing":                {"cursor", "", ""},

@@ -20,7 +20,8 @@ import (
 type Written struct {
 	File, Backup string // Backup is "" where there was nothing to keep
 	Changed      bool
-	Kept         []string // arguments and variables of the entry that was there
+	Kept         []string // names of the flags and variables of the entry that was there
+	Off          bool     // the host is told not to start it
 }
 
 // Write puts the server into the host's file: nothing else in it changes, what
@@ -51,8 +52,14 @@ func (h Host) Write(e Entry, p Places, now time.Time) (Written, error) {
 	if err != nil {
 		return w, fmt.Errorf("%s was left as it is: %w", file, err)
 	}
+	if servers, err := h.servers(text, e.Command); err == nil {
+		w.Off = slices.ContainsFunc(servers, func(s Server) bool { return s.Name == server && s.Project == "" && s.Off })
+	}
 	if bytes.Equal(text, old) {
 		return w, nil
+	}
+	if len(e.Env) > 0 {
+		mode &^= 0o077 // there may be secrets in it now
 	}
 	w.Changed = true
 	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
@@ -75,6 +82,12 @@ func (h Host) carry(old []byte, e Entry) (Entry, []string) {
 	if at < 0 {
 		return e, nil
 	}
+	if e.Env == nil && len(servers[at].Env) > 0 {
+		e.Env = map[string]string{} // which takes out what is there
+	}
+	if !servers[at].Same && !servers[at].named() {
+		return e, nil // what another program was given means nothing to this one
+	}
 	var kept []string
 	settled := func(name string) bool {
 		return slices.Contains(e.Settles, name) || slices.ContainsFunc(e.Args, func(arg string) bool { return flagOf(arg) == name })
@@ -86,14 +99,11 @@ func (h Host) carry(old []byte, e Entry) (Entry, []string) {
 			one = 2
 		}
 		if !settled(flagOf(rest[0])) {
-			args, kept = append(args, rest[:one]...), append(kept, strings.Join(rest[:one], " "))
+			args, kept = append(args, rest[:one]...), append(kept, flagOf(rest[0]))
 		}
 		rest = rest[one:]
 	}
 	env := maps.Clone(e.Env)
-	if env == nil && len(servers[at].Env) > 0 {
-		env = map[string]string{} // which takes out what is there
-	}
 	for _, name := range names(servers[at].Env) {
 		if _, ours := e.Env[name]; !ours && !slices.Contains(e.Settles, name) {
 			env[name] = servers[at].Env[name]
@@ -148,6 +158,9 @@ func merge(text []byte, path []string, entry any) ([]byte, error) {
 		rest = []byte("{}\n")
 	}
 	root, err := hujson.Parse(rest)
+	if err != nil && !bytes.HasSuffix(rest, []byte("\n")) { // a last comment must have an end
+		root, err = hujson.Parse(append(bytes.Clone(rest), '\n'))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("it is not valid JSON (%w); mend it, or paste the entry by hand", err)
 	}

@@ -168,12 +168,12 @@ func TestWrite(t *testing.T) {
 	}
 
 	// What somebody added to the entry stays; what the new one decides does not.
-	mine = `{"mcpServers":{"wesendall":{"command":"/old","args":["--env-file","/a","--max-per-day","500","--read-only","--confirm=off"],"env":{"HTTPS_PROXY":"x","WESENDALL_API_SECRET":"s"},"disabled":false}}}`
+	mine = `{"mcpServers":{"wesendall":{"command":"/old/wesendall-mcp","args":["--env-file","/a","--max-per-day","500","--read-only","--confirm=off"],"env":{"HTTPS_PROXY":"x","WESENDALL_API_SECRET":"s"},"disabled":false}}}`
 	if err := os.WriteFile(target, []byte(mine), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	w, err = cursor.Write(Entry{Command: "/new", Args: []string{"--sandbox", "--confirm=quote"}, Settles: []string{"--sandbox", "--env-file", "WESENDALL_API_SECRET"}}, p, now)
-	if want := []string{"--max-per-day 500", "--read-only", "HTTPS_PROXY"}; err != nil || !slices.Equal(w.Kept, want) {
+	if want := []string{"--max-per-day", "--read-only", "HTTPS_PROXY"}; err != nil || !slices.Equal(w.Kept, want) {
 		t.Errorf("%+v, %v", w, err)
 	}
 	text, err := os.ReadFile(target)
@@ -181,6 +181,28 @@ func TestWrite(t *testing.T) {
 	if err != nil || json.Compact(&after, text) != nil ||
 		after.String() != `{"mcpServers":{"wesendall":{"command":"/new","args":["--sandbox","--confirm=quote","--max-per-day","500","--read-only"],"env":{"HTTPS_PROXY":"x"},"disabled":false}}}` {
 		t.Errorf("%s, %v", text, err)
+	}
+
+	// What another program was given means nothing to this one. Numbers stay as they
+	// are written, and a file with a secret is its owner's alone.
+	for old, want := range map[string]string{
+		`{"command":"docker","args":["run","-i"],"env":{"A":"b"}}`:                                       `{"command":"/new","args":["--sandbox"],"env":{"WESENDALL_API_KEY":"k"}}`,
+		`{"command":"wesendall-mcp","args":["--max-per-day",1234567,null],"env":{"D":1234567,"C":null}}`: `{"command":"/new","args":["--sandbox","--max-per-day","1234567"],"env":{"D":"1234567","WESENDALL_API_KEY":"k"}}`,
+	} {
+		if err := errors.Join(os.WriteFile(target, []byte(`{"mcpServers":{"wesendall":`+old+`}} // mine`), 0o600), os.Chmod(target, 0o644)); err != nil { //nolint:gosec // as it may be
+			t.Fatal(err)
+		}
+		if _, err := cursor.Write(Entry{Command: "/new", Args: []string{"--sandbox"}, Env: map[string]string{"WESENDALL_API_KEY": "k"}}, p, now); err != nil {
+			t.Error(err)
+		}
+		text, err := os.ReadFile(target)
+		plain, jsonErr := hujson.Minimize(text)
+		if err != nil || jsonErr != nil || string(plain) != `{"mcpServers":{"wesendall":`+want+`}}` {
+			t.Errorf("%s, %v", plain, errors.Join(err, jsonErr))
+		}
+		if info, err := os.Stat(target); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%v, %v", info, err)
+		}
 	}
 
 	broken := "{ not JSON"

@@ -232,9 +232,18 @@ func readEnv(path string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	values, err := godotenv.Unmarshal(strings.ReplaceAll(string(text), "$", dollar))
+	values, err := parseEnv(string(text))
 	if err != nil {
 		return nil, fmt.Errorf("%s is not a file of NAME=value lines", path)
+	}
+	return values, nil
+}
+
+// parseEnv reads variables, before which an editor may have put a byte order mark.
+func parseEnv(text string) (map[string]string, error) {
+	values, err := godotenv.Unmarshal(strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "$", dollar))
+	if err != nil {
+		return nil, err
 	}
 	for name, value := range values {
 		values[name] = strings.ReplaceAll(value, dollar, "$")

@@ -172,3 +172,12 @@ func TestTheExitCodeOfACall(t *testing.T) {
 		}
 	}
 }
+
+// Windows' editors put a mark before a text, and a secret may look like anything.
+func TestParseEnv(t *testing.T) {
+	t.Parallel()
+	got, err := parseEnv("\ufeffA='a #$b\"'\nB=c # not\n")
+	if err != nil || got["A"] != `a #$b"` || got["B"] != "c" {
+		t.Errorf("%q, %v", got, err)
+	}
+}

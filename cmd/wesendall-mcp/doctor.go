@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +16,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/wesendall/wesendall-mcp/doctor"
+	"github.com/wesendall/wesendall-mcp/guard"
 	"github.com/wesendall/wesendall-mcp/hosts"
 )
 
@@ -27,7 +31,7 @@ type doctorCmd struct {
 func (c doctorCmd) Run(ctx context.Context, w world, s *settings, parsed *kong.Context) error {
 	if file := s.made(w); file != "" {
 		note(w, "No credentials are set here: looking at the file that config made, as with --env-file %s", file)
-		w.args = append(slices.Clone(w.args), "--env-file="+file)
+		w.args = append([]string{"--env-file=" + file}, w.args...)
 		return exitStatus(run(ctx, w))
 	}
 	o, end, err := s.examined(ctx, w, parsed)
@@ -73,6 +77,9 @@ func (s *settings) examined(ctx context.Context, w world, parsed *kong.Context) 
 		if o.Ledger, err = s.ledger(b.base); err == nil {
 			_, err = s.options(b.base, nil)
 		}
+		if err == nil {
+			err = s.named()
+		}
 	}
 	if err != nil {
 		s.problems = append(s.problems, err.Error())
@@ -86,26 +93,45 @@ func (s *settings) examined(ctx context.Context, w world, parsed *kong.Context) 
 	}
 	o.Program.Env = os.Environ()
 	o.Hosts = hosts.Look(hosts.ThisMachine(xdg.Home, configHome(w)), o.Program.Path)
-	o.Unusable = unusable
+	o.Unusable = func(e hosts.Server) string { return unusable(ctx, e) }
 	return o, end, nil
 }
 
-// unusable says what is wrong with the credentials that a host passes: in the
-// variables of its entry, or in the file that it names. One that passes none may
-// have them in its environment, which nobody else sees.
-func unusable(e hosts.Server) string {
-	file := e.Flag("--env-file")
-	lookup, err := withFile(func(name string) (string, bool) { value, ok := e.Env[name]; return value, ok }, file)
+// unusable says what is wrong with what a host passes: its arguments, and the
+// credentials in the variables of its entry or in the file that it names. One that
+// passes none may have them in its environment, which nobody else sees.
+func unusable(ctx context.Context, e hosts.Server) (fault string) {
+	var c cli
+	env := func(name string) (string, bool) { value, ok := e.Env[name]; return value, ok }
+	w := world{args: e.Args, out: os.Stderr, err: io.Discard, lookup: env}
+	defer func() {
+		if end := recover(); end != nil { // as after --help
+			fault = "its arguments start no server"
+		}
+	}()
+	parsed, err := c.parse(ctx, w)
+	if err == nil {
+		err = c.check(w, parsed)
+	}
 	switch {
-	case slices.ContainsFunc(e.Args, func(arg string) bool { return arg == "--sandbox" || arg == "--sandbox=true" }):
-		return ""
 	case err != nil:
 		return err.Error()
-	}
-	if _, given := lookup(keyName); !given && file == "" {
+	case parsed.Command() != "serve":
+		return "its arguments start no server"
+	case c.EnvFile != "" && !filepath.IsAbs(c.EnvFile):
+		return "the path " + c.EnvFile + " depends on where the host runs"
+	case c.Sandbox:
 		return ""
 	}
-	return strings.TrimSuffix(collect(lookup, file).missing, ".")
+	lookup, err := withFile(env, c.EnvFile)
+	if err != nil {
+		return err.Error()
+	}
+	given := func(name string) bool { _, ok := lookup(name); return ok }
+	if c.EnvFile == "" && !slices.ContainsFunc([]string{keyName, secretName, fileName, walletName}, given) {
+		return ""
+	}
+	return strings.TrimSuffix(collect(lookup, "").missing, ".")
 }
 
 func (c doctorCmd) show(w world, findings []doctor.Finding) error {
@@ -113,7 +139,7 @@ func (c doctorCmd) show(w world, findings []doctor.Finding) error {
 		return json.NewEncoder(w.out).Encode(map[string]any{"findings": findings})
 	}
 	for _, f := range findings {
-		line := fmt.Sprintf("%-8s %-12s %s", f.Status, f.Check, f.Text)
+		line := fmt.Sprintf("%-8s %-12s %s", f.Status, f.Check, guard.Visible(f.Text))
 		if f.Fix != "" {
 			line += "\n" + strings.Repeat(" ", 22) + "→ " + f.Fix
 		}
@@ -155,6 +181,9 @@ func (s *settings) inForce(w world, parsed *kong.Context) (all []doctor.Setting,
 		if value == "" {
 			value = "not set"
 		}
+		if at, err := url.Parse(value); err == nil && at.User != nil {
+			value = at.Redacted()
+		}
 		all = append(all, doctor.Setting{Name: flag.Envs[0], Value: value, Source: from})
 	}
 	if s.EnvFile != "" {
@@ -167,7 +196,7 @@ func (s *settings) inForce(w world, parsed *kong.Context) (all []doctor.Setting,
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, each := range []struct{ name, value string }{{keyName, found.key}, {secretName, "[redacted]"}, {fileName, ""}, {walletName, found.wallet}} {
+	for _, each := range []struct{ name, value string }{{keyName, shorten(found.key)}, {secretName, "[redacted]"}, {fileName, ""}, {walletName, found.wallet}} {
 		from := source(each.name)
 		if from == "" && found.source == localSource && each.name != fileName {
 			from = localSource
@@ -175,11 +204,21 @@ func (s *settings) inForce(w world, parsed *kong.Context) (all []doctor.Setting,
 		if from == "" {
 			continue
 		}
-		if each.name == fileName {
-			each.value, _ = lookup(fileName)
-			private = append(private, each.value)
+		set, _ := lookup(each.name)
+		switch {
+		case placeholder.MatchString(set):
+			each.value = "a placeholder"
+		case each.name == fileName:
+			each.value = set
+			private = append(private, set)
 		}
 		all = append(all, doctor.Setting{Name: each.name, Value: each.value, Source: from})
 	}
+	if found.source == localSource {
+		private = append(private, filepath.Join(w.dir, ".env"))
+	}
 	return all, private, nil
 }
+
+// shorten leaves so much of a key that one knows which it is.
+func shorten(key string) string { return key[:min(8, len(key)/2)] + "…" }

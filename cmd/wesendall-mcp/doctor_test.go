@@ -51,7 +51,7 @@ func TestTheDoctorFindsNothingWrong(t *testing.T) {
 	}
 	for _, want := range []string{
 		"ok setting: WESENDALL_MAX_PER_DAY = 70 (environment)", "ok setting: WESENDALL_CONFIRM = quote (--confirm)", "ok setting: WESENDALL_RATE = 10 (default)",
-		"ok setting: WESENDALL_API_KEY = " + sandbox.APIKey + " (environment)", "ok setting: WESENDALL_API_SECRET = [redacted] (environment)",
+		"ok setting: WESENDALL_API_KEY = sk_test… (environment)", "ok setting: WESENDALL_API_SECRET = [redacted] (environment)",
 		"ok credentials: accepted; the wallet holds UGX 5000, a unit costs 35", "ok clock: within", "ok ledger: ",
 		"ok self-test: over stdio, 2025-11-25: 8 tools", "ok self-test: over stdio, 2026-07-28: 8 tools", "ok host: Cursor starts this program",
 	} {
@@ -157,7 +157,7 @@ func TestTheDoctorKnowsWhatConfigMade(t *testing.T) {
 	}
 	file := filepath.Join(home, ".config", "wesendall-mcp", "wesendall.env")
 	lines, code := findings(t, home, nil)
-	for _, want := range []string{"failure credentials: WESENDALL_API_KEY is still a placeholder", "failure host: Cursor passes no usable credentials: WESENDALL_API_KEY is still a placeholder"} {
+	for _, want := range []string{"failure credentials: WESENDALL_API_KEY is still a placeholder", "failure host: Cursor passes what cannot be used: WESENDALL_API_KEY is still a placeholder"} {
 		if code != exitFailure || !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, want) }) {
 			t.Errorf("no %q in %q", want, lines)
 		}
@@ -176,6 +176,42 @@ func TestTheDoctorKnowsWhatConfigMade(t *testing.T) {
 	// What is set elsewhere counts, and not the file.
 	if lines, code = findings(t, home, []string{"WESENDALL_API_KEY=k"}); code != exitFailure || slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, file+")") }) {
 		t.Errorf("exit %d, %q", code, lines)
+	}
+}
+
+// What a host passes is looked at as the program will, and started by nobody.
+func TestTheDoctorTriesWhatAHostPasses(t *testing.T) {
+	t.Parallel()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, _ := upstream(t)
+	for name, c := range map[string]struct{ entry, want string }{
+		"a wrong flag":           {`"args":["--sandbox","--max-per-call=abc"]`, "failure host: Cursor passes what cannot be used: --max-per-call"},
+		"a command that spends":  {`"args":["--sandbox","call","send_sms","{}"]`, "failure host: Cursor passes what cannot be used: its arguments start no server"},
+		"half the credentials":   {`"env":{"WESENDALL_API_SECRET":"s"}`, "failure host: Cursor passes what cannot be used: set WESENDALL_API_KEY"},
+		"a relative file":        {`"args":["--env-file","doctor_test.go"]`, "failure host: Cursor passes what cannot be used: --env-file"},
+		"what the host fills in": {`"env":{"WESENDALL_API_KEY":"${input:key}"}`, "warning host: Cursor fills in what it passes"},
+		"all from elsewhere":     {`"args":["--read-only"]`, "ok host: Cursor starts this program"},
+		"a command with --help":  {`"args":["--help"]`, "failure host: Cursor passes what cannot be used: its arguments start no server"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			home := t.TempDir()
+			if err := os.Mkdir(filepath.Join(home, ".cursor"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			write(t, filepath.Join(home, ".cursor"), "mcp.json", `{"mcpServers":{"wesendall":{"command":"`+path+`",`+c.entry+`}}}`)
+			lines, code := findings(t, home, env)
+			if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, c.want) }) || (code == exitFailure) != strings.HasPrefix(c.want, "failure") {
+				t.Errorf("exit %d, %q", code, lines[len(lines)-3:])
+			}
+		})
+	}
+	// A password in an address is shown to nobody.
+	if got := atHome(t, t.TempDir(), append(env, "WESENDALL_BASE_URL=https://u:hunter2@127.0.0.1"), "doctor"); got.code != exitFailure || strings.Contains(got.out+got.stderr, "hunter2") {
+		t.Errorf("%+v", got)
 	}
 }
 

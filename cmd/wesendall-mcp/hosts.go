@@ -16,6 +16,7 @@ import (
 	"github.com/adrg/xdg"
 	"github.com/alecthomas/kong"
 
+	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/hosts"
 )
 
@@ -43,8 +44,9 @@ func (c configCmd) Run(w world, s *settings, parsed *kong.Context) error {
 	if err := c.tell(w, h, entry); err != nil {
 		return err
 	}
-	if file := entry.Flag("--env-file"); file != "" {
-		note(w, "Then see whether it works: %s", hosts.Quote([]string{entry.Command, doctorName, "--env-file", file}, runtime.GOOS))
+	if check := entry.Args; !c.WithSecrets {
+		check = check[:map[bool]int{true: 1, false: 2}[s.Sandbox]] // --sandbox, or --env-file and its name
+		note(w, "Then see whether it works: %s", hosts.Quote(append([]string{entry.Command, doctorName}, check...), runtime.GOOS))
 	}
 	return nil
 }
@@ -73,6 +75,9 @@ func merge(w world, h hosts.Host, entry hosts.Entry, places hosts.Places) error 
 	if len(written.Kept) > 0 {
 		note(w, "Kept from the entry that was there: %s", strings.Join(written.Kept, ", "))
 	}
+	if written.Off {
+		note(w, "%s is told not to start it: switch it on there.", h.Title)
+	}
 	switch {
 	case !written.Changed:
 		_, err = fmt.Fprintf(w.out, "%s has it already.\n", written.File)
@@ -87,6 +92,9 @@ func merge(w world, h hosts.Host, entry hosts.Entry, places hosts.Places) error 
 // configHome is where programs keep their configuration: on Windows the part of
 // it that follows a person from machine to machine.
 func configHome(w world) string {
+	if runtime.GOOS == "darwin" { // where hosts look at no variable
+		return filepath.Join(xdg.Home, "Library", "Application Support")
+	}
 	name := map[string]string{"windows": "APPDATA"}[runtime.GOOS]
 	if home, ok := w.lookup(cmp.Or(name, "XDG_CONFIG_HOME")); ok && home != "" {
 		return home
@@ -99,6 +107,9 @@ func note(w world, format string, args ...any) { _, _ = fmt.Fprintf(w.err, forma
 // entry is how a host is to start this program.
 func (c configCmd) entry(w world, s *settings, parsed *kong.Context) (hosts.Entry, error) {
 	program, err := os.Executable()
+	if err == nil {
+		err = s.fit(c.WithSecrets)
+	}
 	if err != nil {
 		return hosts.Entry{}, err
 	}
@@ -126,14 +137,38 @@ func (c configCmd) entry(w world, s *settings, parsed *kong.Context) (hosts.Entr
 		}
 		e.Args = append(e.Args, "--env-file", file)
 	}
-	e.Args = append(e.Args, chosen(w, parsed)...)
+	e.Args = append(e.Args, chosen(w, parsed, s.Ledger)...)
 	return e, nil
+}
+
+// fit tells whether the settings can go into a host's file: a host would only say
+// that the server does not start.
+func (s *settings) fit(secrets bool) error {
+	api, err := s.client(s.BaseURL, "", client.Secret{})
+	if err != nil {
+		return usageError{err}
+	}
+	if _, err := s.options(api.BaseURL(), nil); err != nil {
+		return err
+	}
+	if err := s.named(); err != nil {
+		return err
+	}
+	switch {
+	case strings.Contains(s.Ledger, "://"):
+		if !secrets {
+			return usage("config: the ledger's URL may have a password in it: set WESENDALL_LEDGER in the file of --env-file, or say --with-secrets")
+		}
+	case s.Ledger != "" && s.Ledger != "memory": // the host runs elsewhere
+		s.Ledger, err = filepath.Abs(s.Ledger)
+	}
+	return err
 }
 
 // chosen are the settings of the command line and the environment, which the host
 // must not lose: the operator's limits are among them. Those of the file of
 // variables stay there.
-func chosen(w world, parsed *kong.Context) []string {
+func chosen(w world, parsed *kong.Context, ledger string) []string {
 	var args []string
 	hands := typed(parsed)
 	for _, flag := range parsed.Model.Flags {
@@ -144,6 +179,9 @@ func chosen(w world, parsed *kong.Context) []string {
 		if ok && value != "" || slices.Contains(hands, flag) {
 			args = append(args, written(parsed, flag))
 		}
+	}
+	if at := slices.IndexFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "--ledger=") }); at >= 0 {
+		args[at] = "--ledger=" + ledger // whose path is absolute by now
 	}
 	return args
 }
@@ -177,11 +215,12 @@ func (s *settings) envFile(w world) (string, error) {
 	copied := false
 	line := func(name, placeholder string) string {
 		text, ok := w.lookup(name)
-		if !ok || text == "" || strings.ContainsAny(text, "'\n") {
-			return name + "=" + placeholder
+		quoted := name + "='" + text + "'"
+		if read, err := parseEnv(quoted); !ok || text == "" || err != nil || read[name] != text {
+			return name + "=" + placeholder // a person knows how to write it
 		}
 		copied = true
-		return name + "='" + text + "'"
+		return quoted
 	}
 	secret := line(secretName, "YOUR_API_SECRET")
 	if named, ok := w.lookup(fileName); ok && named != "" && !strings.ContainsAny(named, "'\n") && strings.HasSuffix(secret, "=YOUR_API_SECRET") {

@@ -119,7 +119,7 @@ func TestConfigKeepsWhatWasAddedToItsEntry(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := atHome(t, home, nil, "config", "cursor", "--write")
-	if got.code != 0 || !strings.Contains(got.stderr, "Kept from the entry that was there: --max-per-day 70") {
+	if got.code != 0 || !strings.Contains(got.stderr, "Kept from the entry that was there: --max-per-day\n") {
 		t.Errorf("%+v", got)
 	}
 	if text, err = os.ReadFile(file); err != nil || !strings.Contains(string(text), `"--max-per-day"`) || strings.Contains(string(text), "--sandbox") || !strings.Contains(string(text), "--env-file") {
@@ -159,8 +159,10 @@ func TestConfigWritesWhereItMay(t *testing.T) {
 	if got := atHome(t, home, nil, "config", "cursor", "--sandbox", "--write"); got.code != exitFailure || !strings.Contains(got.stderr, "was left as it is") {
 		t.Errorf("%+v", got)
 	}
-	for _, args := range [][]string{{"codex", "--write"}, {"windsurf", "--write"}, {"nope"}, {}, {"cursor", "--with-secrets"}} {
-		if got := atHome(t, home, nil, append([]string{"config"}, args...)...); got.code != exitUsage || strings.Count(got.stderr, "\n") != 1 {
+	for _, args := range [][]string{
+		{"cursor", "--max-per-call=-1"}, {"cursor", "--tools", "nope"}, {"cursor", "--base-url", "https://u:hunter2@example.com"}, {"cursor", "--ledger", "postgres://u:hunter2@db/x"},
+		{"codex", "--write"}, {"windsurf", "--write"}, {"nope"}, {}, {"cursor", "--with-secrets"}} {
+		if got := atHome(t, home, nil, append([]string{"config"}, args...)...); got.code != exitUsage || strings.Count(got.stderr, "\n") != 1 || strings.Contains(got.stderr, "hunter2") {
 			t.Errorf("%v: %+v", args, got)
 		}
 	}

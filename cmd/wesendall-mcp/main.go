@@ -93,26 +93,7 @@ func run(ctx context.Context, w world) (code int) {
 		}
 	}()
 	var c cli
-	parser, err := kong.New(&c,
-		kong.Name("wesendall-mcp"), kong.Description(about), kong.UsageOnError(),
-		kong.Writers(w.out, w.err), kong.Exit(func(code int) { panic(exit(code)) }),
-		kong.Vars{"version": version(), "hosts": hostNames()}, kong.Resolvers(resolver{w.lookup, &c.settings}),
-		kong.ValueFormatter(func(v *kong.Value) string {
-			if v.Flag == nil || len(v.Flag.Envs) == 0 {
-				return v.Help
-			}
-			return strings.TrimSuffix(v.Help, ".") + " ($" + v.Flag.Envs[0] + ")."
-		}),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.Bind(w, &c.settings), kong.BindTo(ctx, (*context.Context)(nil)),
-	)
-	if err != nil {
-		return complain(w, err, exitFailure)
-	}
-	for _, flag := range parser.Model.Flags {
-		flag.Tag.Envs = nil // the resolver reads them, and an empty one is one that is not set
-	}
-	parsed, err := parser.Parse(w.args)
+	parsed, err := c.parse(ctx, w)
 	if err != nil {
 		return complain(w, err, exitUsage)
 	}
@@ -131,6 +112,30 @@ func run(ctx context.Context, w world) (code int) {
 	default:
 		return complain(w, err, exitFailure)
 	}
+}
+
+// parse reads the command line and the variables.
+func (c *cli) parse(ctx context.Context, w world) (*kong.Context, error) {
+	parser, err := kong.New(c,
+		kong.Name("wesendall-mcp"), kong.Description(about), kong.UsageOnError(),
+		kong.Writers(w.out, w.err), kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.Vars{"version": version(), "hosts": hostNames()}, kong.Resolvers(resolver{w.lookup, &c.settings}),
+		kong.ValueFormatter(func(v *kong.Value) string {
+			if v.Flag == nil || len(v.Flag.Envs) == 0 {
+				return v.Help
+			}
+			return strings.TrimSuffix(v.Help, ".") + " ($" + v.Flag.Envs[0] + ")."
+		}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Bind(w, &c.settings), kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+	if err != nil {
+		return nil, err
+	}
+	for _, flag := range parser.Model.Flags {
+		flag.Tag.Envs = nil // the resolver reads them, and an empty one is one that is not set
+	}
+	return parser.Parse(w.args)
 }
 
 // check looks at what the parser cannot know. What is wrong ends the program, but

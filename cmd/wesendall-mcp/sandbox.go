@@ -13,7 +13,7 @@ type sandboxCmd struct {
 	Balance int64  `default:"5000" help:"What a new wallet holds, in UGX." placeholder:"UGX"`
 }
 
-// Run serves the stand-in API, and prints a block for a .env.
+// Run serves the stand-in API, and prints what an --env-file needs.
 func (c sandboxCmd) Run(ctx context.Context, w world) error {
 	if c.Balance < 0 {
 		return usage("--balance: must not be negative")

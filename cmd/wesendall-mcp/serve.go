@@ -69,12 +69,25 @@ func (*settings) client(base, key string, secret client.Secret) (*client.Client,
 	return client.New(client.Options{BaseURL: base, Key: key, Secret: secret, UserAgent: "wesendall-mcp/" + version()})
 }
 
+// named tells whether the tools that are asked for are there.
+func (s *settings) named() error {
+	if _, err := tools.New(tools.Options{Only: s.only()}); err != nil {
+		return usage("--tools: %w", err)
+	}
+	return nil
+}
+
+// only are the names of the tools that are asked for; nil is all of them.
+func (s *settings) only() (names []string) {
+	for _, name := range s.Tools {
+		names = append(names, strings.TrimSpace(name))
+	}
+	return names
+}
+
 // build makes the server of the settings.
 func (s *settings) build(b *backend, log *slog.Logger) (*server.Server, error) {
-	b.ReadOnly, b.Only, b.Log = s.ReadOnly, nil, log
-	for _, name := range s.Tools {
-		b.Only = append(b.Only, strings.TrimSpace(name))
-	}
+	b.ReadOnly, b.Only, b.Log = s.ReadOnly, s.only(), log
 	var err error
 	if b.Guard, err = s.options(b.base, log); err != nil {
 		return nil, err
