@@ -155,8 +155,7 @@ func (c *Client) read(r request, res *http.Response) (*Response, *Error) {
 	if res.StatusCode/100 == 2 && readErr == nil && len(body) <= maxBody {
 		data, meta, err := unwrap(body, r.endpoint.Effect != Reads)
 		if err == nil {
-			date, _ := http.ParseTime(res.Header.Get("Date")) // zero where there is none
-			return &Response{Data: c.scrub.json(data), Meta: c.scrub.members(meta), Date: date, Status: res.StatusCode, RequestID: e.RequestID, Attempts: 1}, nil
+			return &Response{Data: c.scrub.json(data), Meta: c.scrub.members(meta), Date: dateOf(res), Status: res.StatusCode, RequestID: e.RequestID, Attempts: 1}, nil
 		}
 		e.Message = err.Error()
 	}
@@ -186,6 +185,7 @@ func (c *Client) read(r request, res *http.Response) (*Response, *Error) {
 		e.Message = http.StatusText(res.StatusCode)
 	}
 	e.Message = c.scrub.text(e.Message)
+	e.Date = dateOf(res)
 	e.RetryAfter = retryAfter(res.Header.Get("Retry-After"))
 	e.judge(r)
 	return nil, e
@@ -211,4 +211,10 @@ func retryAfter(text string) time.Duration {
 		return min(max(time.Until(at), 0), 24*time.Hour)
 	}
 	return 0
+}
+
+// dateOf is what the server's clock said; zero where it did not say.
+func dateOf(res *http.Response) time.Time {
+	date, _ := http.ParseTime(res.Header.Get("Date"))
+	return date
 }

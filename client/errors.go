@@ -18,6 +18,7 @@ type Error struct {
 	Code, Message, Details string
 	RequestID              string
 	RetryAfter             time.Duration // as the server asked; 0 when it did not
+	Date                   time.Time     // by the server's clock; zero when it did not say
 	Retry                  Retry
 	Money                  Money
 	// Sent is false only where it is certain that no request left.

@@ -117,7 +117,11 @@ func credentials(ctx context.Context, o Options) []Finding {
 	}
 	response, err := o.API.Balance(ctx, client.BalanceRequest{WalletID: o.Wallet})
 	if err != nil {
-		return append(findings, refused(err, o.Wallet))
+		findings = append(findings, refused(err, o.Wallet))
+		if failure, ok := errors.AsType[*client.Error](err); ok && failure.Status != 0 {
+			findings = append(findings, o.clock(failure.Date))
+		}
+		return findings
 	}
 	var data struct {
 		Balance *float64 `json:"balance"`
@@ -128,15 +132,18 @@ func credentials(ctx context.Context, o Options) []Finding {
 	} else {
 		findings = append(findings, Finding{"credentials", OK, fmt.Sprintf("accepted; the wallet holds UGX %.10g, a unit costs %.10g", *data.Balance, data.Cost), ""})
 	}
-	switch apart := o.Now().Sub(response.Date); {
-	case response.Date.IsZero():
-		findings = append(findings, Finding{"clock", Warning, "the API's answer has no date to compare with", ""})
+	return append(findings, o.clock(response.Date))
+}
+
+// clock compares this machine's with the API's.
+func (o Options) clock(date time.Time) Finding {
+	switch apart := o.Now().Sub(date); {
+	case date.IsZero():
+		return Finding{"clock", Warning, "the API's answer has no date to compare with", ""}
 	case math.Abs(apart.Seconds()) > skew.Seconds():
-		findings = append(findings, Finding{"clock", Warning, fmt.Sprintf("this machine's clock is %s off the API's", apart.Round(time.Second)), "set it by the network: the day of the budget and TLS go by it"})
-	default:
-		findings = append(findings, Finding{"clock", OK, fmt.Sprintf("within %s of the API's", skew), ""})
+		return Finding{"clock", Warning, fmt.Sprintf("this machine's clock is %s off the API's", apart.Round(time.Second)), "set it by the network: the day of the budget and TLS go by it"}
 	}
-	return findings
+	return Finding{"clock", OK, fmt.Sprintf("within %s of the API's", skew), ""}
 }
 
 // refused explains why the balance call failed.

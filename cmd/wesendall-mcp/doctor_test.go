@@ -230,6 +230,7 @@ func TestTheDoctorNamesWhatMends(t *testing.T) {
 		code int
 		want string
 	}{
+		"the clock of a refusal":       {append(env, "WESENDALL_API_SECRET=wrong"), nil, exitFailure, "ok clock: within"},
 		"a proxy's page":               {environment(page.URL), nil, exitFailure, "something else answers there"},
 		"a ledger that is none":        {append(env, "WESENDALL_LEDGER="+damaged), nil, exitFailure, "move the file away once you know"},
 		"and it is not needed":         {append(env, "WESENDALL_LEDGER="+damaged), []string{"--read-only"}, 0, "warning ledger: "},

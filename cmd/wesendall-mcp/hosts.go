@@ -203,6 +203,9 @@ func (s *settings) envFile(w world) (string, error) {
 		return "", err
 	}
 	info, err := os.Stat(file)
+	if values, failed := readEnv(file); err == nil && failed == nil && collect(func(name string) (string, bool) { value, ok := values[name]; return value, ok }, file).missing != "" {
+		note(w, "Fill in the values that are missing in %s.", file)
+	}
 	switch {
 	case err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows":
 		note(w, "Others can read %s: chmod 600 it.", file)
