@@ -67,9 +67,9 @@ type Guard struct {
 	options Options
 	now     func() time.Time
 	sleep   func(context.Context, time.Duration) error
-	prices  prices
-	rate    *bucket // nil is no limit
-	caller  string
+	only    *seat    // of the one caller
+	callers *callers // where there are many
+	caller  string   // "" is the one
 	*shelf
 }
 
@@ -79,25 +79,15 @@ type shelf struct {
 	book *Ledger
 }
 
-// For is a guard with the same limits and the same ledger for another caller.
-func (g *Guard) For(api API, caller string) *Guard {
-	other := New(api, g.options)
-	other.caller, other.shelf = caller, g.shelf
-	return other
-}
-
 // New wraps a client. It opens nothing: the ledger is opened at the first spend
 // or quote.
 func New(api API, o Options) *Guard {
-	g := &Guard{api: api, options: o, now: o.Now, sleep: o.Sleep, prices: prices{last: map[string]price{}}, shelf: &shelf{}}
+	g := &Guard{api: api, options: o, now: o.Now, sleep: o.Sleep, only: newSeat(o.Rate), callers: newCallers(), shelf: &shelf{}}
 	if g.now == nil {
 		g.now = time.Now
 	}
 	if g.sleep == nil {
 		g.sleep = sleep
-	}
-	if o.Rate > 0 {
-		g.rate = newBucket(o.Rate)
 	}
 	return g
 }

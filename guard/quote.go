@@ -52,9 +52,31 @@ type prices struct {
 	last map[string]price // by wallet
 }
 
+// price is what a unit costs; 0 is not known.
 type price struct {
 	cost float64
 	at   time.Time
+}
+
+// walletsKept bounds what one caller can have remembered.
+const walletsKept = 100
+
+func (p *prices) of(wallet string) price {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last[wallet]
+}
+
+func (p *prices) keep(wallet string, known price) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if delete(p.last, wallet); known.cost <= 0 {
+		return
+	}
+	if len(p.last) >= walletsKept {
+		clear(p.last)
+	}
+	p.last[wallet] = known
 }
 
 // account asks for the balance and the price.
@@ -78,30 +100,29 @@ func (g *Guard) learn(wallet string, response *client.Response) (account, bool) 
 		Balance *float64 `json:"balance"`
 		Cost    float64  `json:"cost_per_sms"`
 	}
-	g.prices.mu.Lock()
-	defer g.prices.mu.Unlock()
 	if json.Unmarshal(response.Data, &data) != nil || data.Balance == nil || !(data.Cost > 0 && data.Cost < 1e9) || math.Abs(*data.Balance) > 1<<52 {
-		delete(g.prices.last, wallet)
+		g.forget(wallet)
 		return account{}, false
 	}
-	g.prices.last[wallet] = price{data.Cost, g.now()}
+	if s := g.seat(); s != nil {
+		s.prices.keep(wallet, price{data.Cost, g.now()})
+	}
 	return account{int64(math.Floor(*data.Balance)), data.Cost}, true
 }
 
 // forget has the price be read anew.
 func (g *Guard) forget(wallet string) {
-	g.prices.mu.Lock()
-	defer g.prices.mu.Unlock()
-	delete(g.prices.last, wallet)
+	if s := g.seat(); s != nil {
+		s.prices.keep(wallet, price{})
+	}
 }
 
 // cost is what a unit costs, as last told.
 func (g *Guard) cost(ctx context.Context, wallet string) (float64, error) {
-	g.prices.mu.Lock()
-	last, ok := g.prices.last[wallet]
-	g.prices.mu.Unlock()
-	if ok && g.now().Sub(last.at) < priceTime {
-		return last.cost, nil
+	if s := g.seat(); s != nil {
+		if last := s.prices.of(wallet); last.cost > 0 && g.now().Sub(last.at) < priceTime {
+			return last.cost, nil
+		}
 	}
 	a, err := g.account(ctx, wallet)
 	return a.cost, err

@@ -43,6 +43,16 @@ func (b *bucket) back() {
 	b.tokens = min(b.most, b.tokens+1)
 }
 
+// full tells whether nothing of it is used up. No bucket at all always is.
+func (b *bucket) full(now time.Time) bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.tokens+max(0, now.Sub(b.at).Seconds())*b.rate >= b.most
+}
+
 // queueTime is for how long a call may wait for its turn. A host gives up after
 // a minute, and the call itself may take 45 seconds.
 const queueTime = 10 * time.Second
@@ -52,12 +62,16 @@ const AtVendor = "Waiting for Wesendall's answer."
 
 // wait waits for a turn among the calls that go upstream.
 func (g *Guard) wait(ctx context.Context) error {
-	if g.rate == nil {
+	seat := g.seat()
+	if seat == nil {
+		return Fail(RateLimited, "Nothing was sent: this server has too many callers. Try again in a minute.")
+	}
+	if seat.rate == nil {
 		return nil
 	}
-	delay := g.rate.take(g.now())
+	delay := seat.rate.take(g.now())
 	if delay > queueTime {
-		g.rate.back()
+		seat.rate.back()
 		failure := Fail(RateLimited, fmt.Sprintf("Nothing was sent: too many calls wait for their turn, and %g go to Wesendall in a second (WESENDALL_RATE).", g.options.Rate))
 		failure.RetryAfter = int(math.Ceil((delay - queueTime).Seconds()))
 		return failure
@@ -67,7 +81,7 @@ func (g *Guard) wait(ctx context.Context) error {
 		defer progress(ctx, AtVendor, false)
 	}
 	if ctx.Err() != nil || delay > 0 && g.sleep(ctx, delay) != nil {
-		g.rate.back()
+		seat.rate.back()
 		return Fail(Unreachable, "The call was cancelled while it waited. Nothing was sent.")
 	}
 	return nil
@@ -75,8 +89,8 @@ func (g *Guard) wait(ctx context.Context) error {
 
 // unused gives a turn back that was waited for.
 func (g *Guard) unused() {
-	if g.rate != nil {
-		g.rate.back()
+	if seat := g.seat(); seat != nil && seat.rate != nil {
+		seat.rate.back()
 	}
 }
 
