@@ -107,7 +107,7 @@ func (l *Ledger) judge(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *
 	case t.confirmed && !found.within(used.repeats):
 		// Who agreed was told of other calls than these, or of none.
 		v.burnt = "the quote does not say that " + found.named()
-		return burn(ctx, tx, t.quote)
+		return burn(ctx, tx, in, t.quote)
 	}
 	if err := l.budget(ctx, tx, in, t.limits, v); err != nil || v.over != "" {
 		return err
@@ -120,7 +120,7 @@ func (l *Ledger) judge(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *
 	if v.why != "" {
 		return nil
 	}
-	if err := burn(ctx, tx, t.presented); err != nil {
+	if err := burn(ctx, tx, in, t.presented); err != nil {
 		return err
 	}
 	return l.write(ctx, tx, in, t, used.seq, v)
@@ -132,7 +132,8 @@ type quoteRow struct {
 	repeats string // the spends that it says are repeated
 }
 
-// used looks at the quote that is used, and burns it where it does not fit.
+// used looks at the quote that is used, and burns it where it does not fit. One
+// of somebody else, or for another wallet, is none.
 func (l *Ledger) used(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *verdict) (quoteRow, error) {
 	if t.quote == "" {
 		return quoteRow{}, nil
@@ -143,7 +144,8 @@ func (l *Ledger) used(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *v
 	var state string
 	var asked bool
 	var arguments []byte
-	err := tx.QueryRowContext(ctx, `SELECT seq, state, deadline, arguments, created, total, recipients, asked, repeats FROM spends WHERE id = ?`, t.quote).
+	err := tx.QueryRowContext(ctx, `SELECT seq, state, deadline, arguments, created, total, recipients, asked, repeats FROM spends
+		WHERE id = ? AND account = ? AND caller = ?`, t.quote, in.account, in.caller).
 		Scan(&row.seq, &state, &deadline, &arguments, &created, &total, &recipients, &asked, &row.repeats)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -172,12 +174,12 @@ func (l *Ledger) used(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *v
 		}
 		return row, nil
 	}
-	return row, burn(ctx, tx, t.quote)
+	return row, burn(ctx, tx, in, t.quote)
 }
 
-// burn makes a quote count for nothing.
-func burn(ctx context.Context, tx *sql.Tx, id string) error {
-	_, err := tx.ExecContext(ctx, `UPDATE spends SET state = 'burnt' WHERE id = ? AND state = 'quoted'`, id)
+// burn makes a quote of whose spend it is count for nothing.
+func burn(ctx context.Context, tx *sql.Tx, in *intent, id string) error {
+	_, err := tx.ExecContext(ctx, `UPDATE spends SET state = 'burnt' WHERE id = ? AND account = ? AND caller = ? AND state = 'quoted'`, id, in.account, in.caller)
 	return err
 }
 

@@ -263,9 +263,9 @@ func (l *Ledger) asked(ctx context.Context, id string) error {
 	})
 }
 
-// burn makes a quote count for nothing.
-func (l *Ledger) burn(ctx context.Context, id string) error {
-	return l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error { return burn(ctx, tx, id) })
+// burn makes a quote of whose spend it is count for nothing.
+func (l *Ledger) burn(ctx context.Context, in *intent, id string) error {
+	return l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error { return burn(ctx, tx, in, id) })
 }
 
 // outcome writes down what came of a spend, and releases what was not spent.

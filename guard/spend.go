@@ -78,19 +78,22 @@ func (g *Guard) spend(ctx context.Context, s *spending, how How) (*Receipt, erro
 	if how.AllowDuplicate { // so that a quote without it does not stand for one with it
 		s.intent.rest = append(s.intent.rest, allowDuplicate)
 	}
+	if how.Answer == Yes { // a person may have thought for minutes
+		g.forget(s.wallet)
+	}
+	if err := g.owns(ctx, s.wallet); err != nil {
+		return nil, err
+	}
 	if !how.DryRun {
 		ledger, err := g.ledger(ctx)
 		switch {
 		case err != nil:
 			return nil, err
 		case how.Answer == No:
-			return nil, g.declined(ctx, ledger, how.Quote, how.Presented)
+			return nil, g.declined(ctx, ledger, s, how.Quote, how.Presented)
 		case how.Answer == Yes && how.Quote == "":
 			return nil, Fail(ConfirmationRequired, "Nothing was sent: the answer belongs to no question.")
 		}
-	}
-	if how.Answer == Yes { // a person may have thought for minutes
-		g.forget(s.wallet)
 	}
 	if err := g.plan(ctx, s); err != nil {
 		return nil, err
@@ -109,6 +112,19 @@ func (g *Guard) spend(ctx context.Context, s *spending, how How) (*Receipt, erro
 		return nil, s.explained(err, v.id, ledger)
 	}
 	return &Receipt{response, &s.quote, v.left}, nil
+}
+
+// owns makes sure that a caller among many may look into the wallet: the vendor
+// says so, by answering its balance within the time that a price holds. Before
+// that nothing of the wallet is read from the ledger or written to it, or whoever
+// guesses a wallet's name would learn what was sent from it, and could hold up
+// what its owner sends.
+func (g *Guard) owns(ctx context.Context, wallet string) error {
+	if g.caller == "" {
+		return nil
+	}
+	_, err := g.cost(ctx, wallet)
+	return err
 }
 
 // plan reads what the cost depends on, as it is now.
@@ -186,6 +202,9 @@ func (g *Guard) permitted(ctx context.Context, s *spending, how How) (*Ledger, v
 	}
 	// And a person may have thought for minutes.
 	g.forget(s.wallet)
+	if err := g.owns(ctx, s.wallet); err != nil {
+		return l, v, err
+	}
 	if err := g.plan(ctx, s); err != nil {
 		return l, v, err
 	}
@@ -248,14 +267,14 @@ func (g *Guard) agree(ctx context.Context, l *Ledger, s *spending, how How, v ve
 		}
 		return required
 	case err != nil || answer != Yes:
-		return g.declined(ctx, l, q.ID, how.Quote)
+		return g.declined(ctx, l, s, q.ID, how.Quote)
 	}
 	return nil
 }
 
-func (g *Guard) declined(ctx context.Context, l *Ledger, quotes ...string) error {
+func (g *Guard) declined(ctx context.Context, l *Ledger, s *spending, quotes ...string) error {
 	for _, quote := range quotes {
-		if err := l.burn(context.WithoutCancel(ctx), quote); err != nil {
+		if err := l.burn(context.WithoutCancel(ctx), &s.intent, quote); err != nil {
 			return g.broken(err)
 		}
 	}
