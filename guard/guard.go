@@ -10,11 +10,13 @@ package guard
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wesendall/wesendall-mcp/client"
@@ -70,6 +72,7 @@ type Guard struct {
 	only    *seat    // of the one caller
 	callers *callers // where there are many
 	caller  string   // "" is the one
+	own     *Limits  // of the caller; nil for none
 	*shelf
 }
 
@@ -77,12 +80,26 @@ type Guard struct {
 type shelf struct {
 	mu   sync.Mutex
 	book *Ledger
+
+	// What callers are named with.
+	first     sync.Once
+	tried     atomic.Int64           // when it was last found closed
+	key       atomic.Pointer[[]byte] // the ledger's, once it is open
+	makeshift func() *[]byte         // until then
+}
+
+func newShelf() *shelf {
+	return &shelf{makeshift: sync.OnceValue(func() *[]byte {
+		key := make([]byte, 32)
+		_, _ = rand.Read(key) // which never fails
+		return &key
+	})}
 }
 
 // New wraps a client. It opens nothing: the ledger is opened at the first spend
 // or quote.
 func New(api API, o Options) *Guard {
-	g := &Guard{api: api, options: o, now: o.Now, sleep: o.Sleep, only: newSeat(o.Rate), callers: newCallers(), shelf: &shelf{}}
+	g := &Guard{api: api, options: o, now: o.Now, sleep: o.Sleep, only: newSeat(o.Rate), callers: newCallers(), shelf: newShelf()}
 	if g.now == nil {
 		g.now = time.Now
 	}
@@ -104,6 +121,7 @@ func (g *Guard) ledger(ctx context.Context) (*Ledger, error) {
 		}
 		book.now = g.now
 		g.book = book
+		g.key.Store(&book.key)
 	}
 	return g.book, nil
 }
@@ -161,7 +179,7 @@ func (g *Guard) AddContacts(ctx context.Context, r client.AddContactsRequest) (*
 		if faults = append(faults, n.faults(argument)...); len(n.refused) > 0 {
 			continue
 		}
-		if err := g.allowed(argument, &n, 1, false); err != nil {
+		if err := g.allowed(argument, &n, false); err != nil {
 			return nil, err
 		}
 		contacts[i] = client.Contact{Phone: n.e164[0], Name: c.Name}

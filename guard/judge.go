@@ -29,6 +29,9 @@ func (in *intent) kind() string {
 	return "send"
 }
 
+// kindOf is under what a day's total of one caller is kept, beside the account's.
+func kindOf(kind, caller string) string { return kind + " " + caller }
+
 func (l *Ledger) contentOf(in *intent) []byte {
 	return l.hash(append([]string{"content", in.account, in.tool}, in.content...)...)
 }
@@ -48,6 +51,8 @@ type terms struct {
 	unasked        bool   // nobody need agree
 	allowDuplicate bool
 	limits         Limits
+	own            *Limits // of the caller, which is counted for itself too; nil for none
+	window         time.Duration
 }
 
 // Limits are the operator's, in UGX; 0 forbids everything.
@@ -63,7 +68,8 @@ type Limits struct {
 type verdict struct {
 	id        string   // of the row, where the spend may go on
 	duplicate *earlier // it was done, or may have been
-	over      string   // the setting of the limit that forbids it
+	over      string   // the name of the limit that forbids it
+	most      int64    // of the same limits, for a call
 	left      int64    // of the day's budget, before or after it
 	why       string   // confirmation is due, and this is why
 	burnt     string   // why the quote counts for nothing
@@ -94,7 +100,7 @@ func (l *Ledger) judge(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *
 	if err != nil || v.burnt != "" || v.duplicate != nil {
 		return err
 	}
-	found, err := l.overlap(ctx, tx, in, t.limits.DuplicateWindow)
+	found, err := l.overlap(ctx, tx, in, t.window)
 	switch {
 	case err != nil:
 		return err
@@ -109,11 +115,11 @@ func (l *Ledger) judge(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *
 		v.burnt = "the quote does not say that " + found.named()
 		return burn(ctx, tx, in, t.quote)
 	}
-	if err := l.budget(ctx, tx, in, t.limits, v); err != nil || v.over != "" {
+	if err := l.budget(ctx, tx, in, t, v); err != nil || v.over != "" {
 		return err
 	}
 	if v.why == "" && !t.confirmed && !t.unasked {
-		if v.why, err = l.due(ctx, tx, in, t.limits); err != nil {
+		if v.why, err = l.due(ctx, tx, in, t); err != nil {
 			return err
 		}
 	}
@@ -189,20 +195,36 @@ func day(t time.Time) int64 {
 	return (t.Unix() + int64(offset)) / 86400
 }
 
-// budget holds an intent against the limits.
-func (l *Ledger) budget(ctx context.Context, tx *sql.Tx, in *intent, limits Limits, v *verdict) error {
+// budget holds an intent against the operator's limits, and the caller's own.
+func (l *Ledger) budget(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *verdict) error {
+	names := [2]string{"WESENDALL_MAX_PER_CALL", "WESENDALL_MAX_PER_DAY"}
+	if in.topUp {
+		names = [2]string{"WESENDALL_MAX_TOPUP", "WESENDALL_MAX_TOPUP"}
+	}
+	if err := l.within(ctx, tx, in, in.kind(), t.limits, names, v); err != nil || v.over != "" || t.own == nil {
+		return err
+	}
+	left := v.left
+	err := l.within(ctx, tx, in, kindOf(in.kind(), in.caller), *t.own, [2]string{ofCaller, ofCaller}, v)
+	v.left = min(v.left, left)
+	return err
+}
+
+// within holds an intent against the limits for one call, and for a day's total
+// of a kind.
+func (l *Ledger) within(ctx context.Context, tx *sql.Tx, in *intent, kind string, limits Limits, names [2]string, v *verdict) error {
 	var total int64
-	err := tx.QueryRowContext(ctx, `SELECT total FROM days WHERE account = ? AND kind = ? AND day = ?`, in.account, in.kind(), day(l.now())).Scan(&total)
+	err := tx.QueryRowContext(ctx, `SELECT total FROM days WHERE account = ? AND kind = ? AND day = ?`, in.account, kind, day(l.now())).Scan(&total)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	perCall, perDay, names := limits.PerCall, limits.PerDay, [2]string{"WESENDALL_MAX_PER_CALL", "WESENDALL_MAX_PER_DAY"}
-	if in.topUp {
-		perCall, perDay, names = limits.TopUp, limits.TopUp, [2]string{"WESENDALL_MAX_TOPUP", "WESENDALL_MAX_TOPUP"}
+	perDay := limits.PerDay
+	if v.most = limits.PerCall; in.topUp {
+		v.most, perDay = limits.TopUp, limits.TopUp
 	}
 	v.left = max(perDay-total, 0)
 	switch {
-	case in.total > perCall:
+	case in.total > v.most:
 		v.over = names[0]
 	case in.total > v.left:
 		v.over = names[1]
@@ -211,23 +233,36 @@ func (l *Ledger) budget(ctx context.Context, tx *sql.Tx, in *intent, limits Limi
 }
 
 // due tells why a person must agree first, if so.
-func (l *Ledger) due(ctx context.Context, tx *sql.Tx, in *intent, limits Limits) (string, error) {
+func (l *Ledger) due(ctx context.Context, tx *sql.Tx, in *intent, t terms) (string, error) {
 	if in.topUp {
 		return "it asks somebody for money", nil
 	}
+	const unconfirmed = `SELECT coalesce(sum(total), 0) FROM spends WHERE account = ? AND created > ?
+		AND confirmed = 0 AND tool <> 'topup_wallet' AND state IN ('in_progress', 'sent', 'unknown')`
+	since := l.now().Add(-time.Hour).UnixMilli()
 	var recent int64
-	err := tx.QueryRowContext(ctx, `SELECT coalesce(sum(total), 0) FROM spends WHERE account = ? AND created > ?
-		AND confirmed = 0 AND tool <> 'topup_wallet' AND state IN ('in_progress', 'sent', 'unknown')`,
-		in.account, l.now().Add(-time.Hour).UnixMilli()).Scan(&recent)
-	switch {
-	case err != nil:
+	if err := tx.QueryRowContext(ctx, unconfirmed, in.account, since).Scan(&recent); err != nil {
 		return "", err
-	case in.total > limits.ConfirmAbove:
-		return fmt.Sprintf("it costs more than UGX %d", limits.ConfirmAbove), nil
-	case in.total+recent > limits.ConfirmAbove:
-		return fmt.Sprintf("with UGX %d of the last hour that nobody was asked about it comes to more than UGX %d", recent, limits.ConfirmAbove), nil
 	}
-	return "", nil
+	why := above(in.total, recent, t.limits.ConfirmAbove)
+	if why != "" || t.own == nil {
+		return why, nil
+	}
+	if err := tx.QueryRowContext(ctx, unconfirmed+` AND caller = ?`, in.account, since, in.caller).Scan(&recent); err != nil {
+		return "", err
+	}
+	return above(in.total, recent, t.own.ConfirmAbove), nil
+}
+
+// above tells why a person must agree to a total, if so.
+func above(total, recent, most int64) string {
+	switch {
+	case total > most:
+		return fmt.Sprintf("it costs more than UGX %d", most)
+	case total+recent > most:
+		return fmt.Sprintf("with UGX %d of the last hour that nobody was asked about it comes to more than UGX %d", recent, most)
+	}
+	return ""
 }
 
 // write writes the intent down, and reserves its total.
@@ -253,6 +288,11 @@ func (l *Ledger) write(ctx context.Context, tx *sql.Tx, in *intent, t terms, seq
 		return err
 	}
 	v.left -= in.total
+	if t.own != nil {
+		if err := reserve(ctx, tx, in.account, kindOf(in.kind(), in.caller), day(now), in.total); err != nil {
+			return err
+		}
+	}
 	return reserve(ctx, tx, in.account, in.kind(), day(now), in.total)
 }
 

@@ -232,9 +232,11 @@ func (l *Ledger) tx(ctx context.Context, do func(context.Context, *sql.Tx) error
 	return tx.Commit()
 }
 
+func (l *Ledger) hash(parts ...string) []byte { return hash(l.key, parts...) }
+
 // hash is a keyed hash of parts, which cannot run into one another.
-func (l *Ledger) hash(parts ...string) []byte {
-	mac := hmac.New(sha256.New, l.key)
+func hash(key []byte, parts ...string) []byte {
+	mac := hmac.New(sha256.New, key)
 	for _, part := range parts {
 		_, _ = fmt.Fprintf(mac, "%d:%s", len(part), part)
 	}
@@ -282,16 +284,21 @@ func (l *Ledger) outcome(ctx context.Context, id, state, code string) error {
 
 // settle gives a spend without a known outcome one.
 func settle(ctx context.Context, tx *sql.Tx, id, state, code string) error {
-	var account, tool string
+	var account, caller, tool string
 	var on, total int64
 	err := tx.QueryRowContext(ctx, `UPDATE spends SET state = ?, code = ? WHERE id = ? AND state IN ('in_progress', 'unknown')
-		RETURNING account, tool, day, total`, state, code, id).Scan(&account, &tool, &on, &total)
+		RETURNING account, caller, tool, day, total`, state, code, id).Scan(&account, &caller, &tool, &on, &total)
 	if err != nil || state != failed {
 		return err
 	}
 	kind := "send"
 	if tool == topUpTool {
 		kind = "topup"
+	}
+	if caller != "" { // who is counted apart, if there is a row for that
+		if _, err := tx.ExecContext(ctx, `UPDATE days SET total = total - ? WHERE account = ? AND kind = ? AND day = ?`, total, account, kindOf(kind, caller), on); err != nil {
+			return err
+		}
 	}
 	return reserve(ctx, tx, account, kind, on, -total)
 }

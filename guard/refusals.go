@@ -55,9 +55,15 @@ func duplicate(in *intent, e *earlier) *Error {
 }
 
 // broken is the error of a ledger that does not work.
-func (*Guard) broken(err error) *Error {
+func (g *Guard) broken(err error) *Error {
 	if errors.Is(err, context.Canceled) {
 		return Fail(Unreachable, "The call was cancelled before it began. Nothing was sent.")
+	}
+	if g.caller != "" { // the operator's paths and hosts are not for whoever calls
+		if g.options.Log != nil {
+			g.options.Log.Error("the ledger of spends cannot be used", "error", err)
+		}
+		return Fail(NotConfigured, "Nothing was sent: the ledger of spends cannot be used; the operator's log says why. Reading works.")
 	}
 	return Fail(NotConfigured, "Nothing was sent: the ledger of spends cannot be used ("+err.Error()+"). The operator must mend it: "+Remedy(err)+". Reading works.")
 }

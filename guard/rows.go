@@ -13,6 +13,7 @@ type Spend struct {
 	ID         string    `json:"id"`
 	At         time.Time `json:"at"`
 	Account    string    `json:"account"`
+	Caller     string    `json:"caller,omitempty"` // where one server has many
 	Tool       string    `json:"tool"`
 	Recipients int       `json:"recipients"`
 	Units      int       `json:"units"` // for each recipient
@@ -27,7 +28,7 @@ const StateUnknown = unknown
 
 // Spends are the spends since a time, oldest first, and all that are open.
 func (l *Ledger) Spends(ctx context.Context, since time.Time) ([]Spend, error) {
-	rows, err := l.db.QueryContext(ctx, `SELECT id, created, account, tool, recipients, units, total, state, confirmed, code, deadline
+	rows, err := l.db.QueryContext(ctx, `SELECT id, created, account, caller, tool, recipients, units, total, state, confirmed, code, deadline
 		FROM spends WHERE state IN ('in_progress', 'unknown') OR created >= ? AND state IN ('sent', 'failed') ORDER BY seq`, since.UnixMilli())
 	if err != nil {
 		return nil, err
@@ -37,7 +38,7 @@ func (l *Ledger) Spends(ctx context.Context, since time.Time) ([]Spend, error) {
 	for rows.Next() {
 		var s Spend
 		var created, deadline int64
-		if err := rows.Scan(&s.ID, &created, &s.Account, &s.Tool, &s.Recipients, &s.Units, &s.Total, &s.State, &s.Confirmed, &s.Code, &deadline); err != nil {
+		if err := rows.Scan(&s.ID, &created, &s.Account, &s.Caller, &s.Tool, &s.Recipients, &s.Units, &s.Total, &s.State, &s.Confirmed, &s.Code, &deadline); err != nil {
 			return nil, err
 		}
 		s.At = time.UnixMilli(created).In(kampala)

@@ -22,7 +22,7 @@ func (g *Guard) TopUp(ctx context.Context, r client.TopUpRequest, how How) (*Rec
 	if len(payer.e164)+len(payer.refused) != 1 {
 		return nil, Fail(InvalidArguments, "Nobody was asked. phone_number: must be one phone number")
 	}
-	if err := g.allowed("phone_number", &payer, 1, how.DryRun); err != nil {
+	if err := g.allowed("phone_number", &payer, how.DryRun); err != nil {
 		return nil, err
 	}
 	s := &spending{
@@ -46,8 +46,11 @@ func (g *Guard) Send(ctx context.Context, r client.SendRequest, how How) (*Recei
 	if len(to.e164)+len(to.refused) == 0 {
 		return nil, Fail(InvalidArguments, "Nothing was sent. recipient: must name at least one phone number")
 	}
-	if err := g.allowed("recipient", &to, g.options.Limits.Recipients, how.DryRun); err != nil {
+	if err := g.allowed("recipient", &to, how.DryRun); err != nil {
 		return nil, err
+	}
+	if most, limit := g.recipients(); len(to.e164) > most {
+		return nil, Fail(LimitExceeded, fmt.Sprintf("Nothing was sent: recipient: %d numbers, and one call may reach %d (%s). Only the operator can change it.", len(to.e164), most, limit))
 	}
 	s := g.message(r.WalletID, sendTool, r.Message, to.e164)
 	s.intent.recipients, s.quote.Recipients = len(to.e164), len(to.e164)
@@ -81,12 +84,12 @@ func (g *Guard) size(ctx context.Context, s *spending, id string) error {
 		return &failure
 	}
 	size, title, known := sizeOf(groups.Data, id)
-	most := g.options.Limits.Recipients
+	most, limit := g.recipients()
 	switch {
 	case known && size == 0:
 		return Fail(InvalidArguments, "Nothing was sent. groupId: the group has no contacts; add_contacts adds them")
 	case known && size > most:
-		return Fail(LimitExceeded, fmt.Sprintf("Nothing was sent: the group has %d contacts, and one call may reach %d (WESENDALL_MAX_RECIPIENTS). Only the operator can change it.", size, most))
+		return Fail(LimitExceeded, fmt.Sprintf("Nothing was sent: the group has %d contacts, and one call may reach %d (%s). Only the operator can change it.", size, most, limit))
 	}
 	s.unsized, s.intent.recipients, s.quote.Recipients = !known, size, size
 	s.quote.Notes = []string{"Who is in the group was not checked: its numbers cannot be listed."}
@@ -114,7 +117,7 @@ func (g *Guard) accountOf(wallet string) string { return g.options.Base + " " + 
 
 // allowed holds numbers against the operator's limits on whom to reach. A dry
 // run goes on in spite of numbers that cannot be reached, to show them.
-func (g *Guard) allowed(argument string, n *numbers, most int, dryRun bool) error {
+func (g *Guard) allowed(argument string, n *numbers, dryRun bool) error {
 	if !dryRun && len(n.refused) > 0 {
 		return Fail(InvalidArguments, "Nothing was sent. "+strings.Join(n.faults(argument), "; "))
 	}
@@ -128,9 +131,6 @@ func (g *Guard) allowed(argument string, n *numbers, most int, dryRun bool) erro
 	default:
 		return Fail(DestinationNotAllowed, fmt.Sprintf("Nothing was sent: %s: the operator allows the calling codes %s alone (WESENDALL_ALLOWED_COUNTRIES), and not %s.",
 			argument, strings.Join(g.options.Countries, ", "), strings.Join(outside[:min(len(outside), shown)], ", ")))
-	}
-	if len(n.e164) > most {
-		return Fail(LimitExceeded, fmt.Sprintf("Nothing was sent: %s: %d numbers, and one call may reach %d (WESENDALL_MAX_RECIPIENTS). Only the operator can change it.", argument, len(n.e164), most))
 	}
 	return nil
 }

@@ -84,6 +84,9 @@ func (g *Guard) spend(ctx context.Context, s *spending, how How) (*Receipt, erro
 	if err := g.owns(ctx, s.wallet); err != nil {
 		return nil, err
 	}
+	if err := g.named(ctx); err != nil {
+		return nil, err
+	}
 	if !how.DryRun {
 		ledger, err := g.ledger(ctx)
 		switch {
@@ -160,8 +163,8 @@ func (g *Guard) priced(s *spending, a account) error {
 	s.intent.total = total(s.intent.units, s.intent.recipients, a.cost)
 	if s.unsized {
 		s.intent.total = max(a.balance, 0)
-		if most := int64(g.options.Limits.Recipients); s.intent.total > total(s.intent.units, int(most), a.cost) {
-			return Fail(LimitExceeded, fmt.Sprintf("Nothing was sent: the group's size cannot be read, and the wallet could pay for more than the %d recipients that one call may reach (WESENDALL_MAX_RECIPIENTS). Only the operator can change it.", most))
+		if most, limit := g.recipients(); s.intent.total > total(s.intent.units, most, a.cost) {
+			return Fail(LimitExceeded, fmt.Sprintf("Nothing was sent: the group's size cannot be read, and the wallet could pay for more than the %d recipients that one call may reach (%s). Only the operator can change it.", most, limit))
 		}
 	}
 	s.quote.CostPerSMS, s.quote.Total = a.cost, s.intent.total
@@ -176,7 +179,8 @@ func (g *Guard) permitted(ctx context.Context, s *spending, how How) (*Ledger, v
 		return nil, verdict{}, err
 	}
 	t := terms{
-		quote: how.Quote, presented: how.Presented, answered: how.Answer == Yes, allowDuplicate: how.AllowDuplicate, limits: g.options.Limits,
+		quote: how.Quote, presented: how.Presented, answered: how.Answer == Yes, allowDuplicate: how.AllowDuplicate,
+		limits: g.options.Limits, own: g.own, window: g.duplicateWindow(),
 		confirmed: how.Answer == Yes || how.Quote != "" && g.standsFor(how), unasked: g.options.Confirm == Off,
 	}
 	v, err := g.admit(ctx, l, s, t)
@@ -229,7 +233,6 @@ func (g *Guard) admit(ctx context.Context, l *Ledger, s *spending, t terms) (ver
 		g.unused()
 	}
 	s.quote.Total = s.intent.total
-	limits := g.options.Limits
 	switch {
 	case err != nil:
 		return v, g.broken(err)
@@ -237,14 +240,12 @@ func (g *Guard) admit(ctx context.Context, l *Ledger, s *spending, t terms) (ver
 		return v, Fail(ConfirmationRequired, "Nothing was sent: "+v.burnt+". Make a new quote with dry_run, show it to your user, and use that one.")
 	case v.duplicate != nil:
 		return v, duplicate(&s.intent, v.duplicate)
-	case v.over == "WESENDALL_MAX_PER_DAY", v.over == "WESENDALL_MAX_TOPUP" && s.intent.total <= limits.TopUp:
-		return v, Fail(LimitExceeded, fmt.Sprintf("Nothing was sent: it takes UGX %s, and UGX %s are left of today's limit (%s). Only the operator can change it.", thousands(s.intent.total), thousands(v.left), v.over))
 	case v.over != "":
-		most := limits.PerCall
-		if s.intent.topUp {
-			most = limits.TopUp
+		most := fmt.Sprintf("UGX %s are left of today's limit", thousands(v.left))
+		if s.intent.total > v.most {
+			most = "one call may take UGX " + thousands(v.most)
 		}
-		return v, Fail(LimitExceeded, fmt.Sprintf("Nothing was sent: it takes UGX %s, and one call may take UGX %s (%s). Only the operator can change it.", thousands(s.intent.total), thousands(most), v.over))
+		return v, Fail(LimitExceeded, fmt.Sprintf("Nothing was sent: it takes UGX %s, and %s (%s). Only the operator can change it.", thousands(s.intent.total), most, v.over))
 	}
 	return v, nil
 }
@@ -309,7 +310,7 @@ func (g *Guard) price(ctx context.Context, s *spending) (*Quote, error) {
 	}
 	var found *earlier
 	if slices.Contains(s.intent.rest, allowDuplicate) {
-		if found, err = ledger.repeats(ctx, &s.intent, g.options.Limits.DuplicateWindow); err != nil {
+		if found, err = ledger.repeats(ctx, &s.intent, g.duplicateWindow()); err != nil {
 			return nil, g.broken(err)
 		}
 		if found != nil {

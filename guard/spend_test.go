@@ -169,7 +169,7 @@ func TestAnAnswerCountsForItsOwnQuestion(t *testing.T) {
 				to = c.to
 			}
 			if c.other {
-				r.guard = r.guard.For(r.client(t, r.url), "b")
+				r.guard = r.guard.For(r.client(t, r.url), "b", nil)
 			}
 			again := func() (*Receipt, *Error) { return r.send("Hi", c.how(failure.Quote.ID), to) }
 			if c.code == "" {

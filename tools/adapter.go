@@ -139,7 +139,7 @@ func (s *Set) run(ctx context.Context, c *call, t served, raw json.RawMessage) (
 		if !ok {
 			return nil, guard.Fail(guard.NotConfigured, "Nothing was sent: the call came without credentials.")
 		}
-		c.guard, wallet = s.guard.For(caller.API, caller.ID), caller.Wallet
+		c.guard, wallet = s.guard.For(caller.API, caller.ID, caller.Limits), caller.Wallet
 	}
 	switch {
 	case s.options.ReadOnly && !reads:

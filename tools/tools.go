@@ -107,6 +107,7 @@ type Caller struct {
 	ID     string
 	API    guard.API // with the caller's own credentials
 	Wallet string
+	Limits *guard.Limits // tighter than the server's; nil: its spends are not counted apart
 }
 
 type callerKey struct{}
