@@ -132,65 +132,56 @@ func (s *Set) run(ctx context.Context, c *call, t served, raw json.RawMessage) (
 			}
 		}
 	}()
-	reads := t.Endpoint.Effect == client.Reads
-	wallet := s.options.Wallet
-	if s.options.Callers {
-		caller, ok := ctx.Value(callerKey{}).(Caller)
-		if !ok {
-			return nil, guard.Fail(guard.NotConfigured, "Nothing was sent: the call came without credentials.")
-		}
-		c.guard, wallet = s.guard.For(caller.API, caller.ID, caller.Limits), caller.Wallet
+	caller, err := s.caller(ctx, t)
+	if err != nil {
+		return nil, err
 	}
-	switch {
-	case s.options.ReadOnly && !reads:
-		return nil, guard.Fail(guard.ReadOnly, t.Name+" is not allowed: the operator set WESENDALL_READ_ONLY or --read-only. Nothing was sent.")
-	case c.guard == nil:
-		return nil, guard.Fail(guard.NotConfigured, "Nothing was sent: "+s.options.Missing)
-	case wallet == "" && !reads:
-		return nil, guard.Fail(guard.NotConfigured, "Nothing was sent: the operator must choose the wallet (WESENDALL_WALLET_ID) before anything can be changed.")
+	if s.options.Callers {
+		c.guard = s.guard.For(caller.API, caller.ID, caller.Limits)
 	}
 	args, faults := t.arguments(raw)
 	if len(faults) > 0 {
 		return nil, guard.Fail(guard.InvalidArguments, "Nothing was sent. "+strings.Join(faults, "; "))
 	}
-	if wallet != "" {
-		args[walletID], _ = json.Marshal(wallet) // a string always marshals
+	if caller.Wallet != "" {
+		args[walletID], _ = json.Marshal(caller.Wallet) // a string always marshals
 	}
 	decodable, err := json.Marshal(args)
 	if err != nil {
 		return nil, guard.Fail(guard.InvalidArguments, "arguments: "+err.Error())
 	}
-	leave, err := s.enter(ctx)
+	leave, aside, err := s.enter(ctx, caller.ID)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	c.aside = func() func() {
-		<-s.slots
-		return func() { s.slots <- struct{}{} }
-	}
+	c.aside = aside
 	return t.run(ctx, c, decodable)
 }
 
-// enter waits for a slot.
-func (s *Set) enter(ctx context.Context) (leave func(), err error) {
-	select {
-	case s.queue <- struct{}{}:
-	default:
-		return nil, guard.Fail(guard.RateLimited, "Nothing was sent: this server has too many calls waiting.")
+// caller is whose call it is, if the tool may be called at all.
+func (s *Set) caller(ctx context.Context, t served) (Caller, error) {
+	reads := t.Endpoint.Effect == client.Reads
+	if s.options.ReadOnly && !reads {
+		return Caller{}, guard.Fail(guard.ReadOnly, t.Name+" is not allowed: the operator set WESENDALL_READ_ONLY or --read-only. Nothing was sent.")
 	}
-	// A host gives up after a minute, and a call may take 45 seconds: one that
-	// waits for long would leave when nobody listens any more.
-	timer := time.NewTimer(s.patience)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		<-s.queue
-		return nil, guard.Fail(guard.RateLimited, "Nothing was sent: this server has too many calls running. Try again in a minute.")
-	case s.slots <- struct{}{}:
-		return func() { <-s.slots; <-s.queue }, nil
-	case <-ctx.Done():
-		<-s.queue
-		return nil, guard.Fail(guard.Unreachable, "The call was cancelled while it waited. Nothing was sent.")
+	if !s.options.Callers {
+		switch {
+		case s.guard == nil:
+			return Caller{}, guard.Fail(guard.NotConfigured, "Nothing was sent: "+s.options.Missing)
+		case s.options.Wallet == "" && !reads:
+			return Caller{}, guard.Fail(guard.NotConfigured, "Nothing was sent: the operator must choose the wallet (WESENDALL_WALLET_ID) before anything can be changed.")
+		}
+		return Caller{Wallet: s.options.Wallet}, nil
 	}
+	caller, ok := ctx.Value(callerKey{}).(Caller)
+	switch {
+	case !ok || caller.ID == "" || caller.API == nil:
+		return Caller{}, guard.Fail(guard.NotConfigured, "Nothing was sent: the request came without credentials. The host must be set to send them in the header Authorization, and the wallet in "+WalletHeader+".")
+	case caller.ReadOnly && !reads:
+		return Caller{}, guard.Fail(guard.ReadOnly, t.Name+" is not allowed: the operator lets this token read alone. Nothing was sent.")
+	case caller.Wallet == "":
+		return Caller{}, guard.Fail(guard.NotConfigured, "Nothing was sent: the request names no wallet. The host must be set to send it in the header "+WalletHeader+".")
+	}
+	return caller, nil
 }

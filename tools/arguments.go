@@ -223,6 +223,9 @@ func article(kind string) string {
 
 // unknown says that there is no such argument, and which one may be meant.
 func (t served) unknown(at, name string) string {
+	if at == "" && name == walletID && t.callers {
+		return `unknown argument "walletId": the wallet is the one in the request's header ` + WalletHeader
+	}
 	if at == "" && name == walletID {
 		return walletID + ": must not be given; the operator sets the wallet (WESENDALL_WALLET_ID)"
 	}

@@ -100,14 +100,22 @@ type Options struct {
 	Pace    time.Duration // between two notes on the progress of a call; 0 is 5 s
 }
 
+// WalletHeader is where a request names the wallet, where one server has many
+// callers.
+const WalletHeader = "X-Wesendall-Wallet"
+
 // Caller is whose call it is, where one server has many callers.
 type Caller struct {
 	// ID names the caller in the ledger, and scopes quotes, the rate and prices. It
-	// is no secret, and none can be found out from it.
+	// is no secret, and none can be found out from it: a token's name, or what
+	// Set.CallerID makes of all the credentials.
 	ID     string
-	API    guard.API // with the caller's own credentials
+	API    guard.API // with the credentials that the caller's calls are made with
 	Wallet string
-	Limits *guard.Limits // tighter than the server's; nil: its spends are not counted apart
+	// Limits are of the caller itself, and only tighten the server's; see
+	// guard.NoLimits. With nil its spends are not counted for it besides.
+	Limits   *guard.Limits
+	ReadOnly bool
 }
 
 type callerKey struct{}
@@ -117,6 +125,11 @@ func WithCaller(ctx context.Context, c Caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, c)
 }
 
+// CallerID names a caller by a keyed hash of its credentials, all of them.
+func (s *Set) CallerID(ctx context.Context, parts ...string) (string, error) {
+	return s.guard.CallerID(ctx, parts...)
+}
+
 // Set is the tools as they are served. It is safe for concurrent use.
 type Set struct {
 	options Options
@@ -124,6 +137,7 @@ type Set struct {
 	served  []served
 	slots   chan struct{}
 	queue   chan struct{}
+	shares  shares
 
 	patience time.Duration // for how long a call waits for a slot
 }
@@ -131,20 +145,15 @@ type Set struct {
 // served is a tool with its schemas.
 type served struct {
 	Tool
+	callers       bool // many, each with its own wallet
 	input, output json.RawMessage
 	names         []string                  // of the arguments
 	schema        func() *jsonschema.Schema // made at the first call: it takes longer than the rest of the start
 }
 
-// How many calls run at once, and how many more may wait for one of them.
-const (
-	atOnce  = 64
-	waiting = 1024
-)
-
 // New chooses the tools. It fails on a name that is no tool's.
 func New(o Options) (*Set, error) {
-	s := &Set{options: o, slots: make(chan struct{}, atOnce), queue: make(chan struct{}, atOnce+waiting), patience: 10 * time.Second}
+	s := &Set{options: o, slots: make(chan struct{}, atOnce), queue: make(chan struct{}, atOnce+waiting), shares: shares{of: map[string]*share{}}, patience: 10 * time.Second}
 	if o.API != nil || o.Callers {
 		if o.Guard == nil {
 			defaults := guard.Defaults()
@@ -159,7 +168,7 @@ func New(o Options) (*Set, error) {
 			continue
 		}
 		input, output, arguments := t.schemas(o.Wallet == "" && !o.Callers && t.Endpoint.Effect == client.Reads)
-		s.served = append(s.served, served{t, input, output, arguments, sync.OnceValue(func() *jsonschema.Schema { return compile(t.Name, input) })})
+		s.served = append(s.served, served{t, o.Callers, input, output, arguments, sync.OnceValue(func() *jsonschema.Schema { return compile(t.Name, input) })})
 	}
 	for _, name := range o.Only {
 		if !slices.Contains(names, name) {

@@ -297,20 +297,20 @@ func TestTooManyCallsAtOnceAreRefusedUnsent(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var waitingCalls sync.WaitGroup
 	for range atOnce {
-		if _, err := s.enter(ctx); err != nil {
+		if _, _, err := s.enter(ctx, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for range waiting {
 		waitingCalls.Go(func() {
-			if _, err := s.enter(ctx); err == nil {
+			if _, _, err := s.enter(ctx, ""); err == nil {
 				t.Error("more calls run than may")
 			}
 		})
 	}
 	for len(s.queue) < atOnce+waiting { //nolint:revive // the calls queue up, and nothing tells when
 	}
-	if _, err := s.enter(ctx); err == nil || !strings.Contains(err.Error(), guard.RateLimited) {
+	if _, _, err := s.enter(ctx, ""); err == nil || !strings.Contains(err.Error(), guard.RateLimited) {
 		t.Error(err)
 	}
 	cancel()
@@ -333,7 +333,7 @@ func TestACallDoesNotWaitForLong(t *testing.T) {
 	for range atOnce {
 		s.slots <- struct{}{}
 	}
-	if _, err := s.enter(t.Context()); err == nil || !strings.Contains(err.Error(), "too many calls running") || len(s.queue) != 0 {
+	if _, _, err := s.enter(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "too many calls running") || len(s.queue) != 0 {
 		t.Errorf("%v, %d in the queue", err, len(s.queue))
 	}
 }

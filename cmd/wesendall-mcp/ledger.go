@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -36,13 +37,18 @@ func (c ledgerShow) Run(ctx context.Context, w world, s *settings) error {
 		return json.NewEncoder(w.out).Encode(map[string]any{"spends": spends})
 	}
 	table := tabwriter.NewWriter(w.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "ID\tKAMPALA TIME\tTOOL\tRECIPIENTS\tUNITS\tUGX\tOUTCOME")
+	callers := slices.ContainsFunc(spends, func(s guard.Spend) bool { return s.Caller != "" })
+	whose := func(string) string { return "" }
+	if callers {
+		whose = func(name string) string { return "\t" + name }
+	}
+	_, _ = fmt.Fprintln(table, "ID\tKAMPALA TIME\tTOOL\tRECIPIENTS\tUNITS\tUGX\tOUTCOME"+whose("CALLER"))
 	for _, each := range spends {
 		state := each.State
 		if each.Code != "" {
 			state += " (" + each.Code + ")"
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", each.ID, each.At.Format("2006-01-02 15:04:05"), each.Tool, each.Recipients, each.Units, each.Total, state)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%s%s\n", each.ID, each.At.Format("2006-01-02 15:04:05"), each.Tool, each.Recipients, each.Units, each.Total, state, whose(each.Caller))
 	}
 	return table.Flush()
 }
