@@ -40,7 +40,7 @@ func (v *vendor) faulty(f faultFunc) {
 
 func newVendor(t testing.TB, balance int64) *vendor {
 	t.Helper()
-	s, err := sandbox.Open(context.Background(), sandbox.Options{Balance: balance, Group: true, ApproveAfter: time.Nanosecond})
+	s, err := sandbox.Open(context.Background(), sandbox.Options{Balance: balance, Group: true, ApproveAfter: time.Nanosecond, Accounts: others(balance)})
 	if err != nil {
 		t.Fatal(err)
 	}

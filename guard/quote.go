@@ -3,8 +3,10 @@ package guard
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,6 +43,7 @@ const shown = 50
 type account struct {
 	balance int64
 	cost    float64
+	wallet  string // the vendor's spelling, where the caller's is another
 }
 
 // priceTime is for how long a price is taken to hold. A balance is never kept.
@@ -88,6 +91,9 @@ func (g *Guard) account(ctx context.Context, wallet string) (account, error) {
 		return account{}, &failure
 	}
 	a, ok := g.learn(wallet, response)
+	if a.wallet != "" {
+		return account{}, Fail(InvalidArguments, fmt.Sprintf("Nothing was sent: the wallet is spelled %q, and not %q.", shorten(a.wallet), shorten(wallet)))
+	}
 	if !ok {
 		return account{}, Fail(BadResponse, "Nothing was sent: the balance call does not say what a unit costs, so the price cannot be known.")
 	}
@@ -99,15 +105,21 @@ func (g *Guard) learn(wallet string, response *client.Response) (account, bool) 
 	var data struct {
 		Balance *float64 `json:"balance"`
 		Cost    float64  `json:"cost_per_sms"`
+		Wallet  any      `json:"wallet_id"`
 	}
 	if json.Unmarshal(response.Data, &data) != nil || data.Balance == nil || !(data.Cost > 0 && data.Cost < 1e9) || math.Abs(*data.Balance) > 1<<52 {
 		g.forget(wallet)
 		return account{}, false
 	}
+	// A caller's wallet under another spelling would have a budget of its own.
+	if known, _ := data.Wallet.(string); g.caller != "" && known != wallet && strings.EqualFold(strings.TrimSpace(known), strings.TrimSpace(wallet)) {
+		g.forget(wallet)
+		return account{wallet: known}, false
+	}
 	if s := g.seat(); s != nil {
 		s.prices.keep(wallet, price{data.Cost, g.now()})
 	}
-	return account{int64(math.Floor(*data.Balance)), data.Cost}, true
+	return account{balance: int64(math.Floor(*data.Balance)), cost: data.Cost}, true
 }
 
 // forget has the price be read anew.

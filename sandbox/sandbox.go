@@ -51,8 +51,16 @@ type Options struct {
 	Balance int64
 	// Group has a group of two contacts made, for people to try groups with.
 	Group bool
+	// Accounts are made besides the one that every sandbox has.
+	Accounts []Account
 	// ApproveAfter is how long a payer takes to answer a top-up; 0 is a second.
 	ApproveAfter time.Duration
+}
+
+// Account is a key with its wallet. Several keys may have the same one.
+type Account struct {
+	Key, Secret, Wallet string
+	Balance             int64 // of a wallet that is created now
 }
 
 // Sandbox is the stand-in API as an http.Handler.

@@ -81,31 +81,35 @@ func dataSource(file string) (string, error) {
 	return "file:" + url.PathEscape(path) + options + "&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)", nil
 }
 
-// seed creates the tables, the wallet, the two keys and the group where they
-// are missing.
+// seed creates the tables, the wallets, the keys and the group where they are
+// missing.
 func seed(ctx context.Context, tx *sql.Tx, o Options) error {
-	// The vendor stores bcrypt hashes too. The lowest cost, since every call pays it.
-	hash, err := bcrypt.GenerateFromPassword([]byte(APISecret), bcrypt.MinCost)
-	if err != nil {
-		return err
-	}
 	if _, err := tx.ExecContext(ctx, schema); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO wallets (id, balance) VALUES (?, ?) ON CONFLICT DO NOTHING`,
-		WalletID, o.Balance); err != nil {
-		return err
+	for _, a := range append([]Account{{APIKey, APISecret, WalletID, o.Balance}}, o.Accounts...) {
+		// The vendor stores bcrypt hashes too. The lowest cost, since every call pays it.
+		hash, err := bcrypt.GenerateFromPassword([]byte(a.Secret), bcrypt.MinCost)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO wallets (id, balance) VALUES (?, ?) ON CONFLICT DO NOTHING`, a.Wallet, a.Balance); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO api_keys (id, secret_hash, wallet_id, revoked)
+			VALUES (?, ?, ?, false) ON CONFLICT DO NOTHING`, a.Key, string(hash), a.Wallet); err != nil {
+			return err
+		}
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO api_keys (id, secret_hash, wallet_id, revoked)
-		VALUES (?, ?, ?, false), (?, '', ?, true) ON CONFLICT DO NOTHING`,
-		APIKey, string(hash), WalletID, revokedKey, WalletID); err != nil || !o.Group {
+		VALUES (?, '', ?, true) ON CONFLICT DO NOTHING`, revokedKey, WalletID); err != nil || !o.Group {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO contact_groups (id, wallet_id, title, description)
 		VALUES (?, ?, 'Customers', 'Who buys on market days') ON CONFLICT DO NOTHING`, GroupID, WalletID); err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO contacts (group_id, phone, name)
+	_, err := tx.ExecContext(ctx, `INSERT INTO contacts (group_id, phone, name)
 		VALUES (?, '+256700000012', 'Okello'), (?, '+256700000013', '') ON CONFLICT DO NOTHING`, GroupID, GroupID)
 	return err
 }
