@@ -119,7 +119,12 @@ func (g *Guard) ledger(ctx context.Context) (*Ledger, error) {
 		if err != nil {
 			return nil, g.broken(err)
 		}
-		book.now = g.now
+		if g.options.Now != nil {
+			book.now = g.options.Now
+		}
+		if g.options.Log != nil {
+			book.log = g.options.Log
+		}
 		g.book = book
 		g.key.Store(&book.key)
 	}

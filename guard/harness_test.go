@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -146,12 +145,12 @@ type rig struct {
 	*clock
 	options Options
 	guard   *Guard
-	file    string
+	file    string // or the URL of the ledger's database
 }
 
 func newRig(t testing.TB, balance int64, change func(*Options)) *rig {
 	t.Helper()
-	r := &rig{TB: t, vendor: newVendor(t, balance), clock: newClock(), file: filepath.Join(t.TempDir(), "state", "ledger.db")}
+	r := &rig{TB: t, vendor: newVendor(t, balance), clock: newClock(), file: newLedgerSource(t)}
 	r.options = Defaults()
 	r.options.Base, r.options.Rate, r.options.Now = r.url, 0, r.now
 	r.options.Ledger = func(ctx context.Context) (*Ledger, error) { return OpenLedger(ctx, r.file) }

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	if !asked {
 		_ = flag.Set("rapid.checks", "5")
 	}
-	os.Exit(m.Run())
+	os.Exit(onBoth(m))
 }
 
 // scope ends what one run of many has opened.

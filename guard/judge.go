@@ -82,13 +82,16 @@ const callTime = 60 * time.Second
 // transaction, so that of two callers at the same time one is first.
 func (l *Ledger) admit(ctx context.Context, in *intent, t terms) (verdict, error) {
 	var v verdict
-	err := l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err := l.accountTx(ctx, in.account, func(ctx context.Context, tx *sql.Tx) error {
 		v = verdict{}
-		if err := l.present(); err != nil {
+		if err := l.present(ctx, tx, l.key); err != nil {
 			return err
 		}
 		return l.judge(ctx, tx, in, t, &v)
 	})
+	if _, open := errors.AsType[uncommitted](err); open && v.id != "" {
+		l.neverLeft(in.account, v.id)
+	}
 	if err != nil {
 		v = verdict{} // whatever it was to become
 	}
@@ -151,7 +154,7 @@ func (l *Ledger) used(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *v
 	var asked bool
 	var arguments []byte
 	err := tx.QueryRowContext(ctx, `SELECT seq, state, deadline, arguments, created, total, recipients, asked, repeats FROM spends
-		WHERE id = ? AND account = ? AND caller = ?`, t.quote, in.account, in.caller).
+		WHERE id = $1 AND account = $2 AND caller = $3`+l.locked, t.quote, in.account, in.caller).
 		Scan(&row.seq, &state, &deadline, &arguments, &created, &total, &recipients, &asked, &row.repeats)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -185,7 +188,7 @@ func (l *Ledger) used(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *v
 
 // burn makes a quote of whose spend it is count for nothing.
 func burn(ctx context.Context, tx *sql.Tx, in *intent, id string) error {
-	_, err := tx.ExecContext(ctx, `UPDATE spends SET state = 'burnt' WHERE id = ? AND account = ? AND caller = ? AND state = 'quoted'`, id, in.account, in.caller)
+	_, err := tx.ExecContext(ctx, `UPDATE spends SET state = 'burnt' WHERE id = $1 AND account = $2 AND caller = $3 AND state = 'quoted'`, id, in.account, in.caller)
 	return err
 }
 
@@ -214,7 +217,7 @@ func (l *Ledger) budget(ctx context.Context, tx *sql.Tx, in *intent, t terms, v 
 // of a kind.
 func (l *Ledger) within(ctx context.Context, tx *sql.Tx, in *intent, kind string, limits Limits, names [2]string, v *verdict) error {
 	var total int64
-	err := tx.QueryRowContext(ctx, `SELECT total FROM days WHERE account = ? AND kind = ? AND day = ?`, in.account, kind, day(l.now())).Scan(&total)
+	err := tx.QueryRowContext(ctx, `SELECT total FROM days WHERE account = $1 AND kind = $2 AND day = $3`, in.account, kind, day(l.now())).Scan(&total)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
@@ -237,7 +240,7 @@ func (l *Ledger) due(ctx context.Context, tx *sql.Tx, in *intent, t terms) (stri
 	if in.topUp {
 		return "it asks somebody for money", nil
 	}
-	const unconfirmed = `SELECT coalesce(sum(total), 0) FROM spends WHERE account = ? AND created > ?
+	const unconfirmed = `SELECT coalesce(sum(total), 0) FROM spends WHERE account = $1 AND created > $2
 		AND confirmed = 0 AND tool <> 'topup_wallet' AND state IN ('in_progress', 'sent', 'unknown')`
 	since := l.now().Add(-time.Hour).UnixMilli()
 	var recent int64
@@ -248,7 +251,7 @@ func (l *Ledger) due(ctx context.Context, tx *sql.Tx, in *intent, t terms) (stri
 	if why != "" || t.own == nil {
 		return why, nil
 	}
-	if err := tx.QueryRowContext(ctx, unconfirmed+` AND caller = ?`, in.account, since, in.caller).Scan(&recent); err != nil {
+	if err := tx.QueryRowContext(ctx, unconfirmed+` AND caller = $3`, in.account, since, in.caller).Scan(&recent); err != nil {
 		return "", err
 	}
 	return above(in.total, recent, t.own.ConfirmAbove), nil
@@ -277,14 +280,14 @@ func (l *Ledger) write(ctx context.Context, tx *sql.Tx, in *intent, t terms, seq
 		v.id = t.quote
 	}
 	// What is released one day is what is reserved now, and not what was quoted.
-	if _, err := tx.ExecContext(ctx, `UPDATE spends SET state = 'in_progress', confirmed = ?, created = ?, deadline = ?, day = ?,
-		recipients = ?, units = ?, total = ? WHERE seq = ?`,
-		t.confirmed, now.UnixMilli(), now.Add(callTime).UnixMilli(), day(now), in.recipients, in.units, in.total, seq); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE spends SET state = 'in_progress', confirmed = $1, created = $2, deadline = $3, day = $4,
+		recipients = $5, units = $6, total = $7 WHERE seq = $8`,
+		bit(t.confirmed), now.UnixMilli(), now.Add(callTime).UnixMilli(), day(now), in.recipients, in.units, in.total, seq); err != nil {
 		return err
 	}
 	list, _ := l.targetsOf(in)
-	if _, err := tx.ExecContext(ctx, `INSERT INTO covered (content, target, spend) SELECT ?, unhex(value), ? FROM json_each(?)`,
-		l.contentOf(in), seq, list); err != nil {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO covered (content, target, spend) SELECT $2, `+l.bytes+`, $3 FROM `+l.list,
+		list, l.contentOf(in), seq); err != nil {
 		return err
 	}
 	v.left -= in.total
@@ -296,22 +299,26 @@ func (l *Ledger) write(ctx context.Context, tx *sql.Tx, in *intent, t terms, seq
 	return reserve(ctx, tx, in.account, in.kind(), day(now), in.total)
 }
 
+// bit is how both databases keep a bool.
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 func reserve(ctx context.Context, tx *sql.Tx, account, kind string, day, total int64) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO days (account, kind, day, total) VALUES (?, ?, ?, ?)
-		ON CONFLICT (account, kind, day) DO UPDATE SET total = total + excluded.total`, account, kind, day, total)
+	_, err := tx.ExecContext(ctx, `INSERT INTO days (account, kind, day, total) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (account, kind, day) DO UPDATE SET total = days.total + excluded.total`, account, kind, day, total)
 	return err
 }
 
 func (l *Ledger) insert(ctx context.Context, tx *sql.Tx, in *intent, state string, deadline time.Time, repeats string) (id string, seq int64, err error) {
 	id = strings.ToLower(rand.Text()) // at least 128 bits
 	now := l.now()
-	result, err := tx.ExecContext(ctx, `INSERT INTO spends (id, account, caller, tool, content, arguments, recipients, units, total, state, confirmed, created, deadline, day, repeats)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)`,
+	err = tx.QueryRowContext(ctx, `INSERT INTO spends (id, account, caller, tool, content, arguments, recipients, units, total, state, confirmed, created, deadline, day, repeats)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12, $13, $14) RETURNING seq`,
 		id, in.account, in.caller, in.tool, l.contentOf(in), l.argumentsOf(in), in.recipients, in.units, in.total, state,
-		now.UnixMilli(), deadline.UnixMilli(), day(now), repeats)
-	if err != nil {
-		return "", 0, err
-	}
-	seq, err = result.LastInsertId()
+		now.UnixMilli(), deadline.UnixMilli(), day(now), repeats).Scan(&seq)
 	return id, seq, err
 }

@@ -6,22 +6,13 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net/url"
-	"os"
-	"path/filepath"
+	"log/slog"
+	"sync"
 	"time"
-
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 )
-
-//go:embed schema.sql
-var schema string
 
 // lockWait is how long a call waits for another process's transaction, which
 // takes milliseconds.
@@ -47,101 +38,63 @@ const (
 // Ledger is where every spend is written down before it is made, and its
 // outcome after. It is safe for concurrent use, and shared by processes.
 type Ledger struct {
-	db   *sql.DB
+	db *sql.DB
+	store
+	dialect
 	key  []byte
 	now  func() time.Time
-	path string                 // "" in memory
-	open map[string]os.FileInfo // the files that it is in
+	log  *slog.Logger
+	kept bool // it outlives this process
+
+	life context.Context // ends when the ledger is closed
+	end  context.CancelFunc
+	mu   sync.Mutex // of late.Go, which must not come after late.Wait
+	late sync.WaitGroup
 }
 
-// OpenLedger opens the ledger in a file, which it creates for its owner alone,
-// or one in memory where path is "".
-func OpenLedger(ctx context.Context, path string) (*Ledger, error) {
-	name, err := ledgerSource(path)
-	if err != nil {
-		return nil, err
-	}
-	db, err := sql.Open("sqlite", name)
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(1) // in memory it is the database; on a file callers wait in order
-	l := &Ledger{db: db, now: time.Now, path: path}
-	ctx, cancel := context.WithTimeout(ctx, lockWait)
-	defer cancel()
-	for {
-		err = l.tx(ctx, l.prepare)
-		// Everything waits for another process's lock but the first change of a
-		// file to WAL, which fails at once.
-		if busy, ok := errors.AsType[*sqlite.Error](err); !ok || busy.Code()&0xff != sqlite3.SQLITE_BUSY || ctx.Err() != nil {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
-	if err == nil && path != "" {
-		err = l.remember()
-	}
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return l, nil
+// store is the database that a ledger is in.
+type store interface {
+	// begin begins a transaction, when its turn has come. Of two for the same
+	// account the second waits until the first is over; "" is for no account. It
+	// also returns the context of its statements, and what must be called after it.
+	begin(ctx context.Context, account string) (context.Context, *sql.Tx, func(), error)
+	// present tells whether it is still what was opened, with this key.
+	present(ctx context.Context, tx *sql.Tx, key []byte) error
+	// tidy is called now and then, and prunes.
+	tidy(*Ledger)
+	// explain makes an error fit to be shown.
+	explain(error) error
+	close() error
 }
 
-// remember notes which files the ledger is in.
-func (l *Ledger) remember() error {
-	l.open = map[string]os.FileInfo{}
-	for _, name := range []string{l.path, l.path + "-wal"} {
-		info, err := os.Stat(name) //nolint:gosec // the operator's own path
-		if err != nil {
-			return err
-		}
-		l.open[name] = info
-	}
-	return nil
+// dialect is the SQL that is not the same in all of them.
+type dialect struct {
+	list       string // a table j whose column value has the elements of the JSON list $1
+	bytes      string // the bytes of such an element in hex
+	locked     string // ends a query whose rows nobody else may change then
+	lockedFree string // the same, without those that somebody else is changing
 }
 
-// present tells whether the files are still those that were opened. One that was
-// removed goes on existing for who has it open, and for nobody else.
-func (l *Ledger) present() error {
-	for name, opened := range l.open {
-		if now, err := os.Stat(name); err != nil || !os.SameFile(now, opened) {
-			return fmt.Errorf("%s was removed or replaced while it was in use: put it back, for without it today's budget and what was sent are forgotten; then start this server again", name)
-		}
+// OpenLedger opens the ledger in a file, or in the PostgreSQL database of a URL,
+// or one in memory where the source is "".
+func OpenLedger(ctx context.Context, source string) (*Ledger, error) {
+	if isPostgres(source) {
+		return openPostgres(ctx, source)
 	}
-	return nil
+	return openSQLite(ctx, source)
 }
 
-// ledgerSource is the driver's name for the database in a file.
-func ledgerSource(path string) (string, error) {
-	// Transactions take the write lock when they begin, since one that has read
-	// cannot wait for it. What was committed survives a loss of power.
-	options := fmt.Sprintf("?_txlock=immediate&_pragma=busy_timeout(%d)&_pragma=synchronous(FULL)", lockWait.Milliseconds())
-	if path == "" {
-		return "file::memory:" + options, nil
-	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil { //nolint:gosec // the operator's own path
-		return "", err
-	}
-	// Not opened if it is there: closing it would drop SQLite's locks.
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator's own path
-	if err == nil {
-		err = file.Close()
-	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", err
-	}
-	return "file:" + url.PathEscape(path) + options + "&_pragma=journal_mode(WAL)", nil
+func newLedger(db *sql.DB, s store, d dialect) *Ledger {
+	l := &Ledger{db: db, store: s, dialect: d, now: time.Now, log: slog.New(slog.DiscardHandler)}
+	l.life, l.end = context.WithCancel(context.Background())
+	return l
 }
 
 // TryWrite writes as a spend would, and takes it back.
 func (l *Ledger) TryWrite(ctx context.Context) error {
 	tried := errors.New("only tried")
 	err := l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES ('tried', zeroblob(4096))`); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES ('tried', $1)`, make([]byte, 4096)); err != nil {
 			return err
 		}
 		return tried
@@ -152,84 +105,84 @@ func (l *Ledger) TryWrite(ctx context.Context) error {
 	return err
 }
 
-// Close closes the ledger.
-func (l *Ledger) Close() error { return l.db.Close() }
-
-// prepare makes what is missing, reads the key and prunes old rows.
-func (l *Ledger) prepare(ctx context.Context, tx *sql.Tx) error {
-	if _, err := tx.ExecContext(ctx, schema); err != nil {
-		return err
-	}
+// readKey reads the key, and makes one where there is none.
+func (l *Ledger) readKey(ctx context.Context, tx *sql.Tx) error {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // which never fails
-	if _, err := tx.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES ('key', ?) ON CONFLICT DO NOTHING`, key); err != nil {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES ('key', $1) ON CONFLICT DO NOTHING`, key); err != nil {
 		return err
 	}
-	if err := tx.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'key'`).Scan(&l.key); err != nil {
-		return err
-	}
-	return l.prune(ctx, tx)
+	return tx.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'key'`).Scan(&l.key)
 }
 
-// prune takes out a portion of what is old, so that opening stays quick.
-func (l *Ledger) prune(ctx context.Context, tx *sql.Tx) error {
-	const portion = 1000
-	rows, err := tx.QueryContext(ctx, `SELECT seq FROM spends WHERE created < ?
-		AND (state IN ('burnt', 'sent', 'failed') OR state = 'quoted' AND deadline < ?) LIMIT ?`,
+// portion is how many old rows are taken out at once, so that nobody waits.
+const portion = 1000
+
+// prune takes out a portion of what is old, and tells how many rows that were.
+func (l *Ledger) prune(ctx context.Context, tx *sql.Tx) (int, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT seq FROM spends WHERE created < $1
+		AND (state IN ('burnt', 'sent', 'failed') OR state = 'quoted' AND deadline < $2) LIMIT $3`+l.lockedFree,
 		l.now().Add(-keep).UnixMilli(), l.now().UnixMilli(), portion)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var old []int64
 	for rows.Next() {
 		var seq int64
 		if err := rows.Scan(&seq); err != nil {
-			return errors.Join(err, rows.Close())
+			return 0, errors.Join(err, rows.Close())
 		}
 		old = append(old, seq)
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
+		return 0, err
 	}
 	list, err := json.Marshal(old)
 	if err != nil || old == nil {
-		return err
+		return 0, err
 	}
 	for _, statement := range []string{
-		`DELETE FROM covered WHERE spend IN (SELECT value FROM json_each(?))`,
-		`DELETE FROM spends WHERE seq IN (SELECT value FROM json_each(?))`,
+		`DELETE FROM covered WHERE spend IN (SELECT CAST(value AS BIGINT) FROM ` + l.list + `)`,
+		`DELETE FROM spends WHERE seq IN (SELECT CAST(value AS BIGINT) FROM ` + l.list + `)`,
 	} {
 		if _, err := tx.ExecContext(ctx, statement, string(list)); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return nil
+	return len(old), nil
 }
 
+// uncommitted is the error of a transaction whose commit failed: what it wrote may
+// be there all the same.
+type uncommitted struct{ error }
+
+func (u uncommitted) Unwrap() error { return u.error }
+
 // tx runs do in one transaction, which is rolled back if do fails. It waits for
-// its turn, but no longer than for another process. One that has begun is not
-// cancelled: it takes milliseconds, and cancelling would cost the connection,
-// which in memory is the ledger.
+// its turn, but no longer than for another process.
 func (l *Ledger) tx(ctx context.Context, do func(context.Context, *sql.Tx) error) error {
+	return l.accountTx(ctx, "", do)
+}
+
+// accountTx is tx, alone among those for the same account.
+func (l *Ledger) accountTx(ctx context.Context, account string, do func(context.Context, *sql.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	turn, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
-	conn, err := l.db.Conn(turn)
+	ctx, tx, end, err := l.begin(turn, account)
 	if err != nil {
-		return err
+		return l.explain(err)
 	}
-	defer func() { _ = conn.Close() }()
-	ctx = context.WithoutCancel(ctx)
-	tx, err := conn.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
+	defer end()
 	if err := do(ctx, tx); err != nil {
-		return errors.Join(err, tx.Rollback())
+		return l.explain(errors.Join(err, tx.Rollback()))
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return l.explain(uncommitted{err})
+	}
+	return nil
 }
 
 func (l *Ledger) hash(parts ...string) []byte { return hash(l.key, parts...) }
@@ -260,33 +213,46 @@ func (l *Ledger) quote(ctx context.Context, in *intent, repeats string) (id stri
 // asked notes that a person is asked about a quote.
 func (l *Ledger) asked(ctx context.Context, id string) error {
 	return l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE spends SET asked = 1 WHERE id = ? AND state = 'quoted'`, id)
+		_, err := tx.ExecContext(ctx, `UPDATE spends SET asked = 1 WHERE id = $1 AND state = 'quoted'`, id)
 		return err
 	})
 }
 
 // burn makes a quote of whose spend it is count for nothing.
 func (l *Ledger) burn(ctx context.Context, in *intent, id string) error {
-	return l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error { return burn(ctx, tx, in, id) })
+	return l.insist(ctx, "", func(ctx context.Context, tx *sql.Tx) error { return burn(ctx, tx, in, id) })
 }
 
-// outcome writes down what came of a spend, and releases what was not spent.
-// It tries for longer than others do: what is known should not become unknown.
+// outcome writes down what came of a spend, and releases what was not spent. Where
+// that was settled already there is nothing to write: it was written before, or a
+// person was faster.
 func (l *Ledger) outcome(ctx context.Context, id, state, code string) error {
-	var err error
-	for range 3 {
-		if err = l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error { return settle(ctx, tx, id, state, code) }); err == nil {
+	l.tidy(l)
+	return l.insist(ctx, "", settling(id, state, code))
+}
+
+// neverLeft settles a spend whose intent could not be written down, as far as
+// anybody knows: nothing was sent, but the intent may be there. The account's
+// turn comes when that is decided.
+func (l *Ledger) neverLeft(account, id string) {
+	l.later(account, settling(id, failed, "never_left"))
+}
+
+func settling(id, state, code string) func(context.Context, *sql.Tx) error {
+	return func(ctx context.Context, tx *sql.Tx) error {
+		err := settle(ctx, tx, id, state, code)
+		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
+		return err
 	}
-	return err
 }
 
 // settle gives a spend without a known outcome one.
 func settle(ctx context.Context, tx *sql.Tx, id, state, code string) error {
 	var account, caller, tool string
 	var on, total int64
-	err := tx.QueryRowContext(ctx, `UPDATE spends SET state = ?, code = ? WHERE id = ? AND state IN ('in_progress', 'unknown')
+	err := tx.QueryRowContext(ctx, `UPDATE spends SET state = $1, code = $2 WHERE id = $3 AND state IN ('in_progress', 'unknown')
 		RETURNING account, caller, tool, day, total`, state, code, id).Scan(&account, &caller, &tool, &on, &total)
 	if err != nil || state != failed {
 		return err
@@ -296,7 +262,7 @@ func settle(ctx context.Context, tx *sql.Tx, id, state, code string) error {
 		kind = "topup"
 	}
 	if caller != "" { // who is counted apart, if there is a row for that
-		if _, err := tx.ExecContext(ctx, `UPDATE days SET total = total - ? WHERE account = ? AND kind = ? AND day = ?`, total, account, kindOf(kind, caller), on); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE days SET total = total - $1 WHERE account = $2 AND kind = $3 AND day = $4`, total, account, kindOf(kind, caller), on); err != nil {
 			return err
 		}
 	}

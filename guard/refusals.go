@@ -23,7 +23,7 @@ func (s *spending) explained(err error, id string, l *Ledger) error {
 	}
 	failure.Spend = id
 	failure.Message += fmt.Sprintf(" It was %s; in the ledger it is %s.", what, id)
-	if l.path != "" {
+	if l.kept {
 		failure.Message += " A person settles it with: wesendall-mcp ledger resolve " + id + " sent|failed."
 	}
 	return &failure
@@ -54,16 +54,17 @@ func duplicate(in *intent, e *earlier) *Error {
 	return failure
 }
 
-// broken is the error of a ledger that does not work.
+// broken is the error of a ledger that does not work. What a database says may
+// tell of the network that it is in: that is for the log.
 func (g *Guard) broken(err error) *Error {
 	if errors.Is(err, context.Canceled) {
 		return Fail(Unreachable, "The call was cancelled before it began. Nothing was sent.")
 	}
-	if g.caller != "" { // the operator's paths and hosts are not for whoever calls
+	if _, ok := errors.AsType[*databaseError](err); ok || g.caller != "" { // nor are the operator's paths for whoever calls
 		if g.options.Log != nil {
-			g.options.Log.Error("the ledger of spends cannot be used", "error", err)
+			g.options.Log.Error("the ledger cannot be used", "error", err)
 		}
-		return Fail(NotConfigured, "Nothing was sent: the ledger of spends cannot be used; the operator's log says why. Reading works.")
+		return Fail(NotConfigured, "Nothing was sent: the ledger of spends cannot be used or reached. Spending goes on by itself when it is back; the operator must see to it (the log and wesendall-mcp doctor say more). Reading works.")
 	}
 	return Fail(NotConfigured, "Nothing was sent: the ledger of spends cannot be used ("+err.Error()+"). The operator must mend it: "+Remedy(err)+". Reading works.")
 }

@@ -88,8 +88,8 @@ func (l *Ledger) targetsOf(in *intent) (list string, by map[string]string) {
 func (l *Ledger) overlap(ctx context.Context, tx *sql.Tx, in *intent, window time.Duration) (*earlier, error) {
 	list, by := l.targetsOf(in)
 	rows, err := tx.QueryContext(ctx, `SELECT j.value, s.id, s.state, s.created, s.total
-		FROM json_each(?) j JOIN covered c ON c.content = ? AND c.target = unhex(j.value) JOIN spends s ON s.seq = c.spend
-		WHERE s.state IN ('in_progress', 'unknown') OR s.state = 'sent' AND s.created > ?
+		FROM `+l.list+` JOIN covered c ON c.content = $2 AND c.target = `+l.bytes+` JOIN spends s ON s.seq = c.spend
+		WHERE s.state IN ('in_progress', 'unknown') OR s.state = 'sent' AND s.created > $3
 		ORDER BY s.state = 'sent', s.seq DESC`, list, l.contentOf(in), l.now().Add(-window).UnixMilli())
 	if err != nil {
 		return nil, err

@@ -126,6 +126,7 @@ func TestWhatNobodyWasAskedAboutIsNotConfirmed(t *testing.T) {
 // A ledger that was removed goes on existing for this process alone.
 func TestARemovedLedgerStopsSpending(t *testing.T) {
 	t.Parallel()
+	filesAlone(t)
 	r := newRig(t, 5000, nil)
 	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
 	if err := os.Rename(r.file, r.file+".old"); err != nil {
@@ -164,6 +165,7 @@ func TestAQuestionKnowsOfWhatWasJustSent(t *testing.T) {
 
 func TestALedgerThatIsRemovedWhileAPersonThinks(t *testing.T) {
 	t.Parallel()
+	filesAlone(t)
 	for _, name := range []string{"", "-wal"} {
 		r := newRig(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
 		ask := func(context.Context, string) (Answer, error) { return Yes, os.Remove(r.file + name) }

@@ -29,7 +29,7 @@ const StateUnknown = unknown
 // Spends are the spends since a time, oldest first, and all that are open.
 func (l *Ledger) Spends(ctx context.Context, since time.Time) ([]Spend, error) {
 	rows, err := l.db.QueryContext(ctx, `SELECT id, created, account, caller, tool, recipients, units, total, state, confirmed, code, deadline
-		FROM spends WHERE state IN ('in_progress', 'unknown') OR created >= ? AND state IN ('sent', 'failed') ORDER BY seq`, since.UnixMilli())
+		FROM spends WHERE state IN ('in_progress', 'unknown') OR created >= $1 AND state IN ('sent', 'failed') ORDER BY seq`, since.UnixMilli())
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (l *Ledger) Resolve(ctx context.Context, id, state string) error {
 	return l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		var now string
 		var deadline int64
-		err := tx.QueryRowContext(ctx, `SELECT state, deadline FROM spends WHERE id = ?`, id).Scan(&now, &deadline)
+		err := tx.QueryRowContext(ctx, `SELECT state, deadline FROM spends WHERE id = $1`+l.locked, id).Scan(&now, &deadline)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			return fmt.Errorf("there is no spend %q", id)

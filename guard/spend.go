@@ -337,6 +337,6 @@ func (g *Guard) settle(ctx context.Context, l *Ledger, id string, err error) {
 		}
 	}
 	if err := l.outcome(context.WithoutCancel(ctx), id, state, code); err != nil && g.options.Log != nil {
-		g.options.Log.Error("the outcome of a spend could not be written down; it will count as unknown", "id", id, "state", state, "error", err)
+		g.options.Log.Error("the outcome of a spend could not be written down at once; it is tried again", "id", id, "state", state, "error", err)
 	}
 }

@@ -1,0 +1,120 @@
+package guard
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver pgx
+)
+
+// databaseEnv has the URL of a PostgreSQL to test with, which testdata/postgres
+// starts; ledgerEnv says in the second run that its ledgers are there.
+const (
+	databaseEnv = "WESENDALL_TEST_POSTGRES"
+	ledgerEnv   = "GUARD_TEST_LEDGER"
+)
+
+// onBoth runs the tests with ledgers in files, and once more with ledgers in
+// PostgreSQL, in a process of their own.
+func onBoth(m *testing.M) int {
+	database := os.Getenv(databaseEnv) // before the tests, so that their result is kept for this one alone
+	code := m.Run()
+	switch {
+	case os.Getenv(ledgerEnv) != "" || os.Getenv(childEnv) != "" || fuzzing():
+		return code
+	case database == "":
+		if os.Getenv("CI") != "" {
+			fmt.Fprintln(os.Stderr, databaseEnv+" must be set where CI is: guard/testdata/postgres sets it")
+			return 1
+		}
+		return code
+	}
+	fmt.Fprintln(os.Stderr, "and with PostgreSQL:")
+	again := exec.Command(os.Args[0], os.Args[1:]...)
+	again.Env = append(os.Environ(), ledgerEnv+"=postgres")
+	again.Stdout, again.Stderr = os.Stdout, os.Stderr //nolint:forbidigo // as a test's own
+	if err := again.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "with PostgreSQL:", err)
+		return 1
+	}
+	return code
+}
+
+// fuzzing tells whether this is the fuzzer, whose targets know of no ledger.
+func fuzzing() bool {
+	for _, arg := range os.Args {
+		if strings.HasPrefix(arg, "-test.fuzz=") || arg == "-test.fuzzworker" {
+			return true
+		}
+	}
+	return false
+}
+
+// onPostgres tells whether the ledgers of this run are in PostgreSQL.
+func onPostgres() bool { return os.Getenv(ledgerEnv) == "postgres" }
+
+// filesAlone skips a test that is about files.
+func filesAlone(t *testing.T) {
+	t.Helper()
+	if onPostgres() {
+		t.Skip("is about files")
+	}
+}
+
+// postgresAlone skips a test that is about PostgreSQL.
+func postgresAlone(t *testing.T) {
+	t.Helper()
+	if !onPostgres() {
+		t.Skip("is about PostgreSQL")
+	}
+}
+
+// newLedgerSource is where a new ledger can be: a file that is not there, or a
+// schema that is empty and goes with the test.
+func newLedgerSource(t testing.TB) string {
+	t.Helper()
+	if !onPostgres() {
+		return filepath.Join(t.TempDir(), "state", "ledger.db")
+	}
+	name := "ledger_" + strings.ToLower(rand.Text())
+	do(t, "CREATE SCHEMA "+name)
+	t.Cleanup(func() { do(t, "DROP SCHEMA "+name+" CASCADE") })
+	return inSchema(t, os.Getenv(databaseEnv), name)
+}
+
+// inSchema is the URL of a schema of a database.
+func inSchema(t testing.TB, database, name string) string {
+	t.Helper()
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("search_path", name)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// database is the database that tests look into by another way than the ledger's.
+var database = sync.OnceValues(func() (*sql.DB, error) { return sql.Open("pgx", os.Getenv(databaseEnv)) })
+
+// do runs a statement in the database.
+func do(t testing.TB, statement string, args ...any) {
+	t.Helper()
+	db, err := database()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(context.Background(), statement, args...); err != nil {
+		t.Error(err)
+	}
+}
