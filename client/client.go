@@ -33,6 +33,8 @@ type Options struct {
 	Key       string // the API key, which is no secret
 	Secret    Secret
 	UserAgent string // "" is sent as the package's own name
+	// Connections are shared with other clients; nil are the client's own.
+	Connections *Connections
 
 	// Sleep waits between two attempts, until the context ends at the latest.
 	// It is there for tests; nil waits by the clock.
@@ -62,12 +64,14 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, errors.New(scrub.text(err.Error()))
 	}
+	if o.Connections == nil {
+		o.Connections = NewConnections()
+	}
 	c := &Client{
 		base: base, key: o.Key, secret: o.Secret, scrub: scrub, userAgent: o.UserAgent,
-		reads: &http.Client{Transport: readTransport(), CheckRedirect: noRedirect},
+		reads: o.Connections.reads, writes: o.Connections.writes,
 		// Hosts give up on a tool call after 60 s: by then a spend must have an
 		// outcome that can be told.
-		writes:    &http.Client{Transport: writeTransport(), CheckRedirect: noRedirect},
 		readLimit: 30 * time.Second, writeLimit: 45 * time.Second,
 		sleep: o.Sleep, random: rand.Float64,
 	}

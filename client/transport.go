@@ -9,6 +9,18 @@ import (
 	"time"
 )
 
+// Connections are the ways to the API. Clients with different credentials may
+// share them, so that a new client costs no new connection.
+type Connections struct{ reads, writes *http.Client }
+
+// NewConnections connects to nobody yet.
+func NewConnections() *Connections {
+	return &Connections{
+		reads:  &http.Client{Transport: readTransport(), CheckRedirect: noRedirect},
+		writes: &http.Client{Transport: writeTransport(), CheckRedirect: noRedirect},
+	}
+}
+
 // readTransport reuses connections and speaks HTTP/2 where it can. Its idle
 // connections are as many as a host's calls at once.
 func readTransport() http.RoundTripper {
