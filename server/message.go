@@ -2,8 +2,10 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -190,4 +192,15 @@ func withID(answer mcp.JSONRPCMessage, id json.RawMessage) mcp.JSONRPCMessage {
 		a.ID = identity(id)
 	}
 	return answer
+}
+
+// handle gives a message to the library. A panic in it costs one answer.
+func (s *Server) handle(ctx context.Context, m *message) (answer mcp.JSONRPCMessage) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			s.log.Error("a request failed", "method", m.method, "fault", fault, "stack", string(debug.Stack()))
+			answer = (&refusal{m.id, mcp.INTERNAL_ERROR, "a fault of this server"}).message()
+		}
+	}()
+	return withID(plainly(s.mcp.HandleMessage(ctx, m.raw), m), m.id)
 }

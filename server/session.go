@@ -16,23 +16,62 @@ import (
 // session is what the library knows of the client at the other end. Its
 // capabilities are declared once in the handshake, or anew with each request.
 type session struct {
+	id            string
 	notifications chan mcp.JSONRPCNotification
 	initialized   atomic.Bool
 	requests      chan mcp.JSONRPCMessage // from this side, to be written
 	ended         chan struct{}           // closed when no answer can come any more
+	questions     *questions
 
 	mu           sync.Mutex
 	client       mcp.Implementation
 	capabilities mcp.ClientCapabilities
 	version      string
-	asked        int
-	waiting      map[string]chan json.RawMessage // for the answers to requests, by id
 }
 
 func newSession() *session {
 	return &session{
-		notifications: make(chan mcp.JSONRPCNotification, 64), requests: make(chan mcp.JSONRPCMessage),
-		ended: make(chan struct{}), waiting: map[string]chan json.RawMessage{},
+		id: "stdio", notifications: make(chan mcp.JSONRPCNotification, 64), requests: make(chan mcp.JSONRPCMessage),
+		ended: make(chan struct{}), questions: newQuestions(),
+	}
+}
+
+// questions are the requests to a client that wait for its answers.
+type questions struct {
+	mu      sync.Mutex
+	asked   int
+	waiting map[string]chan json.RawMessage // by id
+}
+
+func newQuestions() *questions { return &questions{waiting: map[string]chan json.RawMessage{}} }
+
+// add makes an id for a request, and the place where its answer will be.
+func (q *questions) add() (id string, answer chan json.RawMessage) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.asked++
+	id, answer = fmt.Sprintf("ask-%d", q.asked), make(chan json.RawMessage, 1)
+	q.waiting[id] = answer
+	return id, answer
+}
+
+func (q *questions) drop(id string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.waiting, id)
+}
+
+// deliver gives an answer to whoever waits for it.
+func (q *questions) deliver(id, raw json.RawMessage) {
+	var name string
+	if json.Unmarshal(id, &name) != nil {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if answer, ok := q.waiting[name]; ok {
+		delete(q.waiting, name)
+		answer <- raw
 	}
 }
 
@@ -41,17 +80,8 @@ var errNoAnswer = errors.New("the client did not answer")
 // RequestElicitation puts a question to the client's person, and waits for what
 // they say.
 func (s *session) RequestElicitation(ctx context.Context, q mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
-	answer := make(chan json.RawMessage, 1)
-	s.mu.Lock()
-	s.asked++
-	id := fmt.Sprintf("ask-%d", s.asked)
-	s.waiting[id] = answer
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		delete(s.waiting, id)
-		s.mu.Unlock()
-	}()
+	id, answer := s.questions.add()
+	defer s.questions.drop(id)
 	select {
 	case s.requests <- mcp.JSONRPCRequest{JSONRPC: mcp.JSONRPC_VERSION, ID: mcp.NewRequestId(id), Request: mcp.Request{Method: string(mcp.MethodElicitationCreate)}, Params: q.Params}:
 	case <-s.ended:
@@ -86,21 +116,7 @@ func (s *session) RequestElicitation(ctx context.Context, q mcp.ElicitationReque
 	}
 }
 
-// deliver gives an answer to whoever waits for it.
-func (s *session) deliver(id, raw json.RawMessage) {
-	var name string
-	if json.Unmarshal(id, &name) != nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if answer, ok := s.waiting[name]; ok {
-		delete(s.waiting, name)
-		answer <- raw
-	}
-}
-
-func (s *session) SessionID() string { return "stdio" }
+func (s *session) SessionID() string { return s.id }
 func (s *session) Initialize()       { s.initialized.Store(true) }
 func (s *session) Initialized() bool { return s.initialized.Load() }
 

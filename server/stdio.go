@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -200,7 +199,7 @@ func (c *connection) take(ctx context.Context, ending <-chan struct{}, l line) {
 	case refused != nil:
 		c.answer(refused.message(), ending)
 	case m.method == "":
-		c.session.deliver(m.id, m.raw)
+		c.session.questions.deliver(m.id, m.raw)
 	case m.id == nil:
 		c.notice(ctx, m)
 	default:
@@ -211,7 +210,7 @@ func (c *connection) take(ctx context.Context, ending <-chan struct{}, l line) {
 // notice handles a notification, which is never answered.
 func (c *connection) notice(ctx context.Context, m *message) {
 	if m.method != string(mcp.MethodNotificationCancelled) {
-		c.handle(c.server.mcp.WithContext(ctx, c.session), m)
+		c.server.handle(c.server.mcp.WithContext(ctx, c.session), m)
 		return
 	}
 	var params struct {
@@ -256,7 +255,7 @@ func (c *connection) request(ctx context.Context, ending <-chan struct{}, m *mes
 	run := func() {
 		defer c.calls.Done()
 		defer cancel()
-		answer := c.handle(ctx, m)
+		answer := c.server.handle(ctx, m)
 		c.mu.Lock()
 		delete(c.open, string(m.id))
 		cancelled := r.cancelled
@@ -286,15 +285,4 @@ func unversioned(m *message) *refusal {
 		return &refusal{m.id, mcp.INVALID_PARAMS, m.method + " needs " + name}
 	}
 	return nil
-}
-
-// handle gives a message to the library. A panic in it costs one answer.
-func (c *connection) handle(ctx context.Context, m *message) (answer mcp.JSONRPCMessage) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			c.server.log.Error("a request failed", "method", m.method, "fault", fault, "stack", string(debug.Stack()))
-			answer = (&refusal{m.id, mcp.INTERNAL_ERROR, "a fault of this server"}).message()
-		}
-	}()
-	return withID(plainly(c.server.mcp.HandleMessage(ctx, m.raw), m), m.id)
 }

@@ -1,0 +1,272 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/wesendall/wesendall-mcp/tools"
+)
+
+// The library's own HTTP server reads bodies of any length, looks at no Origin,
+// knows one caller's sessions and cancels from another's only by names that the
+// callers choose, and keeps every session for ever. So HTTP is spoken here, and
+// only whole messages are given to it.
+
+// What one client may take of the server.
+const (
+	maxBody    = 1 << 20
+	maxHeader  = 64 << 10
+	headerTime = 10 * time.Second
+	bodyTime   = 30 * time.Second
+	writeTime  = 30 * time.Second // for one write, to one who may read slowly
+	idleTime   = 2 * time.Minute
+	beatTime   = 15 * time.Second // between two signs of life on a stream
+	// httpDrainTime is the time that a supervisor leaves: a spend that is on the
+	// wire for longer is in the ledger as one whose outcome is not known.
+	httpDrainTime = 30 * time.Second
+)
+
+// DefaultMaxRequests is how many requests run at once.
+const DefaultMaxRequests = 512
+
+// Who makes the caller of one tool call, or says why it cannot. It is asked only
+// where there is one.
+type Who = func(context.Context) (tools.Caller, error)
+
+// Callers tell whose a request is.
+type Callers interface {
+	// Identify reads a request's headers. It is nil where they bring no
+	// credentials, and an error where they bring unusable ones, for which nobody
+	// can be charged. The error is shown.
+	Identify(http.Header) (Who, error)
+	// Challenge is how to ask for credentials (WWW-Authenticate).
+	Challenge() string
+}
+
+// HTTPOptions say who may come, and how many.
+type HTTPOptions struct {
+	Callers Callers
+	Origins []string // web pages that may call, as scheme://host[:port]
+	Hosts   []string // names that the server goes by, with a port if it is not the usual one
+	// Proxied says that a proxy stands before it and speaks TLS, and that requests
+	// are for names of its own.
+	Proxied     bool
+	TLS         *tls.Config // nil is plain HTTP
+	MaxRequests int         // at once; 0 is DefaultMaxRequests
+	// SessionKey signs the names of sessions, so that every replica that has it
+	// takes them. Nil is one of this process's own.
+	SessionKey []byte
+	Log        *slog.Logger
+
+	drainTime time.Duration // for tests; 0 is httpDrainTime
+	beat      time.Duration // for tests; 0 is beatTime
+	now       func() time.Time
+}
+
+// HTTP serves the protocol over Streamable HTTP, in both of its eras.
+type HTTP struct {
+	server   *Server
+	options  HTTPOptions
+	door     door
+	visits   *visits
+	requests slots
+	streams  slots         // those that may last
+	draining chan struct{} // closed when nothing new is taken
+}
+
+// HTTP is the server behind an address that it is to be reached at.
+func (s *Server) HTTP(address net.Addr, o HTTPOptions) *HTTP {
+	if o.MaxRequests == 0 {
+		o.MaxRequests = DefaultMaxRequests
+	}
+	if o.drainTime == 0 {
+		o.drainTime = httpDrainTime
+	}
+	if o.beat == 0 {
+		o.beat = beatTime
+	}
+	if o.now == nil {
+		o.now = time.Now
+	}
+	key := o.SessionKey
+	if key == nil {
+		key = make([]byte, 32)
+		_, _ = rand.Read(key) // it never fails
+	}
+	return &HTTP{
+		server: s, options: o, door: newDoor(address, o),
+		visits:   newVisits(key, o.SessionKey != nil, o.now),
+		requests: make(slots, o.MaxRequests), streams: make(slots, 4*o.MaxRequests),
+		draining: make(chan struct{}),
+	}
+}
+
+// Serve serves until the context ends. Then nothing new is taken, what runs is
+// answered, streams are ended in order, and what is left after 30 s is cut.
+func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{
+		Handler: h, TLSConfig: h.options.TLS, MaxHeaderBytes: maxHeader,
+		ReadHeaderTimeout: headerTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
+		ErrorLog: slog.NewLogLogger(h.options.Log.Handler(), slog.LevelWarn), Protocols: new(http.Protocols),
+	}
+	srv.Protocols.SetHTTP1(true)
+	srv.Protocols.SetHTTP2(true)
+	srv.Protocols.SetUnencryptedHTTP2(h.options.Proxied)
+	ended := make(chan error, 1)
+	go func() {
+		if h.options.TLS != nil {
+			ended <- srv.ServeTLS(l, "", "")
+			return
+		}
+		ended <- srv.Serve(l)
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	close(h.draining)
+	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.options.drainTime)
+	defer cancel()
+	err := srv.Shutdown(lasting)
+	if errors.Is(err, context.DeadlineExceeded) {
+		h.options.Log.Warn("requests were cut at the end; see the ledger for what they did")
+		err = srv.Close()
+	}
+	return err
+}
+
+// ServeHTTP answers one request.
+func (h *HTTP) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	r := &reply{w: w, rc: http.NewResponseController(w)}
+	defer func() {
+		if fault := recover(); fault != nil {
+			h.options.Log.Error("a request failed", "path", q.URL.Path, "fault", fault, "stack", string(debug.Stack()))
+			r.refuse(http.StatusInternalServerError, &refusal{nil, mcp.INTERNAL_ERROR, "a fault of this server"})
+		}
+	}()
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	switch q.URL.Path {
+	// The next two say nothing of anybody, and whoever watches may come under any
+	// name.
+	case "/healthz": // the process lives, also while it ends
+		r.say(http.StatusOK, "ok")
+	case "/readyz":
+		// The ledger is not looked at: without it reads and documents still work,
+		// and every replica would go at once where they share one.
+		if h.ends() {
+			r.say(http.StatusServiceUnavailable, "ending")
+			return
+		}
+		r.say(http.StatusOK, "ok")
+	case "/mcp":
+		h.endpoint(r, q)
+	default:
+		r.refuse(http.StatusNotFound, &refusal{nil, mcp.INVALID_REQUEST, "there is nothing here; the protocol is spoken at /mcp"})
+	}
+}
+
+// ends tells whether the server takes nothing new.
+func (h *HTTP) ends() bool {
+	select {
+	case <-h.draining:
+		return true
+	default:
+		return false
+	}
+}
+
+// endpoint answers a request for the protocol.
+func (h *HTTP) endpoint(r *reply, q *http.Request) {
+	if reason := h.door.refuses(q); reason != "" {
+		r.refuse(http.StatusForbidden, &refusal{nil, mcp.INVALID_REQUEST, reason})
+		return
+	}
+	h.door.welcome(r.w.Header(), q)
+	if q.Method == http.MethodOptions {
+		r.w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	place := h.requests.take()
+	if place == nil {
+		r.w.Header().Set("Retry-After", "1")
+		r.refuse(http.StatusServiceUnavailable, &refusal{nil, mcp.INTERNAL_ERROR, "too many requests are running: try again in a second; nothing was done"})
+		return
+	}
+	defer place.leave()
+	switch q.Method {
+	case http.MethodPost:
+		h.post(r, q, place)
+	case http.MethodDelete:
+		h.delete(r, q)
+	default:
+		// There is nothing that the server would say on its own, so there is no
+		// stream to GET.
+		r.w.Header().Set("Allow", "POST, DELETE, OPTIONS")
+		r.refuse(http.StatusMethodNotAllowed, &refusal{nil, mcp.INVALID_REQUEST, q.Method + " is not served here: messages come by POST"})
+	}
+}
+
+// delete ends a session.
+func (h *HTTP) delete(r *reply, q *http.Request) {
+	if mcp.IsModernProtocol(q.Header.Get(mcp.HeaderProtocolVersion)) {
+		r.w.Header().Set("Allow", "POST, OPTIONS")
+		r.refuse(http.StatusMethodNotAllowed, &refusal{nil, mcp.INVALID_REQUEST, "this version of the protocol has no sessions"})
+		return
+	}
+	id := q.Header.Get(mcp.HeaderSessionID)
+	switch {
+	case id == "":
+		r.refuse(http.StatusBadRequest, noSession)
+	case h.visits.find(id, q.Header) == nil:
+		r.refuse(http.StatusNotFound, unknownSession)
+	default:
+		h.visits.end(id)
+		r.w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+var (
+	noSession      = &refusal{nil, mcp.INVALID_REQUEST, mcp.HeaderSessionID + " is missing: begin with initialize, or name a protocol version that has no sessions with every request"}
+	unknownSession = &refusal{nil, mcp.INVALID_REQUEST, "there is no such session: begin anew with initialize"}
+)
+
+// slots bound how many of a kind run at once.
+type slots chan struct{}
+
+// take takes a place, or is nil.
+func (s slots) take() *place {
+	select {
+	case s <- struct{}{}:
+		return &place{s}
+	default:
+		return nil
+	}
+}
+
+// place is one of the slots that is taken.
+type place struct{ of slots }
+
+func (p *place) leave() { <-p.of }
+
+// move changes a place for one of another kind, if there is one.
+func (p *place) move(to slots) bool {
+	select {
+	case to <- struct{}{}:
+	default:
+		return false
+	}
+	p.leave()
+	p.of = to
+	return true
+}

@@ -1,0 +1,200 @@
+package server
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+)
+
+// Sessions of the clients that make a handshake. They carry no right to
+// anything: every request brings its own credentials. A name is signed, so that
+// any replica takes it, and for one caller alone. What else is known of one is
+// known to the replica that it began at: what the client can do, and that it
+// ended.
+const (
+	visitTime = 24 * time.Hour
+	maxVisits = 10_000 // of each kind that is remembered
+)
+
+type visits struct {
+	key []byte
+	// shared says that an answer to a question may arrive at another replica.
+	shared bool
+	now    func() time.Time
+
+	mu    sync.Mutex
+	here  map[string]*visit
+	ended map[string]struct{}
+}
+
+// visit is what this replica knows of a session.
+type visit struct {
+	questions *questions
+
+	mu           sync.Mutex
+	client       mcp.Implementation
+	capabilities mcp.ClientCapabilities
+	version      string
+	open         map[string]context.CancelFunc // by the id as it was written
+}
+
+func newVisits(key []byte, shared bool, now func() time.Time) *visits {
+	return &visits{key: key, shared: shared, now: now, here: map[string]*visit{}, ended: map[string]struct{}{}}
+}
+
+func newVisit() *visit {
+	return &visit{questions: newQuestions(), open: map[string]context.CancelFunc{}}
+}
+
+// begin names a session.
+func (v *visits) begin(of *visit, h http.Header) (id string) {
+	ticket := make([]byte, 24)
+	_, _ = rand.Read(ticket[:16])                                   // it never fails
+	binary.BigEndian.PutUint64(ticket[16:], uint64(v.now().Unix())) //nolint:gosec // after 1970
+	id = base64.RawURLEncoding.EncodeToString(ticket) + "." + base64.RawURLEncoding.EncodeToString(v.sign(ticket, h))
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.keep(id, of)
+	return id
+}
+
+// sign binds a name to who brought it, by whatever those are called by.
+func (v *visits) sign(ticket []byte, h http.Header) []byte {
+	mac := hmac.New(sha256.New, v.key)
+	mac.Write([]byte("session"))
+	mac.Write(ticket)
+	for _, name := range []string{"Authorization", WalletHeader} {
+		value := sha256.Sum256([]byte(h.Get(name)))
+		mac.Write(value[:])
+	}
+	return mac.Sum(nil)
+}
+
+// find is a session of whoever sent these headers, or nil.
+func (v *visits) find(id string, h http.Header) *visit {
+	text, signature, _ := strings.Cut(id, ".")
+	ticket, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(ticket) != 24 {
+		return nil
+	}
+	signed, err := base64.RawURLEncoding.DecodeString(signature)
+	if err != nil || !hmac.Equal(signed, v.sign(ticket, h)) || v.over(ticket) {
+		return nil
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if _, ended := v.ended[id]; ended {
+		return nil
+	}
+	found := v.here[id]
+	if found == nil { // it began elsewhere
+		found = newVisit()
+		v.keep(id, found)
+	}
+	return found
+}
+
+func (v *visits) over(ticket []byte) bool {
+	began := time.Unix(int64(binary.BigEndian.Uint64(ticket[16:])), 0) //nolint:gosec // it is signed
+	return v.now().Sub(began) > visitTime
+}
+
+// keep remembers a session. Where there are too many another is forgotten, which
+// then is as one that began elsewhere.
+func (v *visits) keep(id string, of *visit) {
+	makeRoom(v.here, v.overByID)
+	v.here[id] = of
+}
+
+// end forgets a session, and what it was called.
+func (v *visits) end(id string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.here, id)
+	makeRoom(v.ended, v.overByID)
+	v.ended[id] = struct{}{}
+}
+
+func (v *visits) overByID(id string) bool {
+	text, _, _ := strings.Cut(id, ".")
+	ticket, _ := base64.RawURLEncoding.DecodeString(text)
+	return v.over(ticket)
+}
+
+// makeRoom drops what is over from a full table, or one that is not.
+func makeRoom[V any](table map[string]V, over func(id string) bool) {
+	if len(table) < maxVisits {
+		return
+	}
+	for id := range table {
+		if over(id) {
+			delete(table, id)
+		}
+	}
+	for id := range table {
+		if len(table) < maxVisits {
+			return
+		}
+		delete(table, id)
+	}
+}
+
+// start registers a request, so that it can be cancelled by another. It fails
+// where one with the same id still runs.
+func (v *visit) start(id json.RawMessage, cancel context.CancelFunc) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if _, taken := v.open[string(id)]; taken {
+		return false
+	}
+	v.open[string(id)] = cancel
+	return true
+}
+
+func (v *visit) finish(id json.RawMessage) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.open, string(id))
+}
+
+// cancel ends the request that a notification names.
+func (v *visit) cancel(m *message) {
+	var params struct {
+		RequestID json.RawMessage `json:"requestId"`
+	}
+	if json.Unmarshal(m.params, &params) != nil {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if cancel, ok := v.open[string(params.RequestID)]; ok {
+		cancel()
+	}
+}
+
+// learn keeps what a client said of itself in its handshake.
+func (v *visit) learn(s *session) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.client, v.capabilities, v.version = s.GetClientInfo(), s.GetClientCapabilities(), s.ProtocolVersion()
+}
+
+// tell gives a request what is known of its client.
+func (v *visit) tell(s *session) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	s.questions = v.questions
+	s.SetClientInfo(v.client)
+	s.SetClientCapabilities(v.capabilities)
+	s.SetProtocolVersion(v.version)
+}
