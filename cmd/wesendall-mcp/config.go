@@ -35,6 +35,7 @@ type settings struct {
 	Tools    []string `help:"Serve only these tools." env:"WESENDALL_TOOLS" placeholder:"NAME"`
 	Log      string   `name:"log-format" help:"How to log on stderr: text or json (${default})." enum:"text,json" env:"WESENDALL_LOG_FORMAT" default:"text" placeholder:"FORMAT"`
 	safety
+	web
 
 	// problems are what is wrong with the settings, where doctor goes on in spite
 	// of it.

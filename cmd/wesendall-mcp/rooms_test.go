@@ -24,10 +24,11 @@ func TestTheRoomsImportWhatTheyMay(t *testing.T) {
 		"llm-reference":     {"client"},
 		"prompts":           {"llm-reference", "client"},
 		"server":            {"tools", "prompts", "llm-reference", protocol},
+		"callers":           {"tools", "guard", "client"},
 		"hosts":             {},
 		"doctor":            {"guard", "client", "hosts"},
 		"internal/programs": {"client", "sandbox"}, // for tests alone
-		"cmd/wesendall-mcp": {"server", "tools", "prompts", "llm-reference", "guard", "client", "sandbox", "hosts", "doctor", protocol},
+		"cmd/wesendall-mcp": {"server", "callers", "tools", "prompts", "llm-reference", "guard", "client", "sandbox", "hosts", "doctor", protocol},
 	}
 	found := map[string]bool{}
 	root := filepath.Join("..", "..")

@@ -66,7 +66,7 @@ func (s *settings) backend(ctx context.Context, w world) (*backend, error) {
 }
 
 func (*settings) client(base, key string, secret client.Secret) (*client.Client, error) {
-	return client.New(client.Options{BaseURL: base, Key: key, Secret: secret, UserAgent: "wesendall-mcp/" + version()})
+	return client.New(client.Options{BaseURL: base, Key: key, Secret: secret, UserAgent: userAgent()})
 }
 
 // named tells whether the tools that are asked for are there.
@@ -84,6 +84,8 @@ func (s *settings) only() (names []string) {
 	}
 	return names
 }
+
+func userAgent() string { return "wesendall-mcp/" + version() }
 
 // build makes the server of the settings.
 func (s *settings) build(b *backend, log *slog.Logger) (*server.Server, error) {
@@ -111,8 +113,11 @@ func (s *settings) log(w world) *slog.Logger {
 
 type serveCmd struct{}
 
-// Run serves MCP on stdin and stdout until either ends.
+// Run serves MCP over HTTP, or on stdin and stdout until either ends.
 func (serveCmd) Run(ctx context.Context, w world, s *settings) error {
+	if s.Address != "" {
+		return s.serveHTTP(ctx, w, s.log(w))
+	}
 	b, err := s.backend(ctx, w)
 	if err != nil {
 		return err
