@@ -38,10 +38,10 @@ func newDoor(address net.Addr, o HTTPOptions) door {
 	}
 	for _, name := range own {
 		if o.TLS != nil || o.Proxied {
-			d.origins = append(d.origins, "https://"+usual(name, "443"))
+			d.origins = append(d.origins, "https://"+portless(name, "443"))
 		}
 		if o.TLS == nil {
-			d.origins = append(d.origins, "http://"+usual(name, "80"))
+			d.origins = append(d.origins, "http://"+portless(name, "80"))
 		}
 	}
 	if len(o.Hosts) > 0 || own != nil && !o.Proxied {
@@ -50,14 +50,14 @@ func newDoor(address net.Addr, o HTTPOptions) door {
 	return d
 }
 
-// usual is a host without the port that needs no saying.
-func usual(host, port string) string { return strings.TrimSuffix(host, ":"+port) }
+// portless is a host without the port that needs no saying.
+func portless(host, port string) string { return strings.TrimSuffix(host, ":"+port) }
 
 // refuses says why a request may not come in, or "".
 func (d door) refuses(q *http.Request) string {
 	host := strings.ToLower(q.Host)
 	same := func(name string) bool {
-		return name == host || usual(name, "443") == usual(host, "443") || usual(name, "80") == usual(host, "80")
+		return name == host || portless(name, "443") == portless(host, "443") || portless(name, "80") == portless(host, "80")
 	}
 	if d.hosts != nil && !slices.ContainsFunc(d.hosts, same) {
 		return "this server does not go by the name in the Host header (--allowed-host adds one)"

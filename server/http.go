@@ -21,19 +21,27 @@ import (
 // callers choose, and keeps every session for ever. So HTTP is spoken here, and
 // only whole messages are given to it.
 
-// What one client may take of the server.
+// What one client may send, in bytes.
 const (
-	maxBody    = 1 << 20
-	maxHeader  = 64 << 10
-	headerTime = 10 * time.Second
-	bodyTime   = 30 * time.Second
-	writeTime  = 30 * time.Second // for one write, to one who may read slowly
-	idleTime   = 2 * time.Minute
-	beatTime   = 15 * time.Second // between two signs of life on a stream
-	// httpDrainTime is the time that a supervisor leaves: a spend that is on the
-	// wire for longer is in the ledger as one whose outcome is not known.
-	httpDrainTime = 30 * time.Second
+	maxBody   = 1 << 20
+	maxHeader = 64 << 10
 )
+
+// times are how long things may take.
+type times struct {
+	header, body time.Duration // to arrive
+	write        time.Duration // for one write, to somebody who may read slowly
+	idle         time.Duration // between two requests
+	beat         time.Duration // between two signs of life on a stream
+	// drain is what a supervisor leaves at the end. A spend that is on the wire for
+	// longer is in the ledger, as one whose outcome is not known.
+	drain time.Duration
+}
+
+var usual = times{
+	header: 10 * time.Second, body: 15 * time.Second, write: 30 * time.Second,
+	idle: 2 * time.Minute, beat: 15 * time.Second, drain: 30 * time.Second,
+}
 
 // DefaultMaxRequests is how many requests run at once.
 const DefaultMaxRequests = 512
@@ -67,9 +75,7 @@ type HTTPOptions struct {
 	SessionKey []byte
 	Log        *slog.Logger
 
-	drainTime time.Duration // for tests; 0 is httpDrainTime
-	beat      time.Duration // for tests; 0 is beatTime
-	now       func() time.Time
+	times *times // for tests; nil is usual
 }
 
 // HTTP serves the protocol over Streamable HTTP, in both of its eras.
@@ -88,14 +94,8 @@ func (s *Server) HTTP(address net.Addr, o HTTPOptions) *HTTP {
 	if o.MaxRequests == 0 {
 		o.MaxRequests = DefaultMaxRequests
 	}
-	if o.drainTime == 0 {
-		o.drainTime = httpDrainTime
-	}
-	if o.beat == 0 {
-		o.beat = beatTime
-	}
-	if o.now == nil {
-		o.now = time.Now
+	if o.times == nil {
+		o.times = &usual
 	}
 	key := o.SessionKey
 	if key == nil {
@@ -104,18 +104,19 @@ func (s *Server) HTTP(address net.Addr, o HTTPOptions) *HTTP {
 	}
 	return &HTTP{
 		server: s, options: o, door: newDoor(address, o),
-		visits:   newVisits(key, o.SessionKey != nil, o.now),
+		visits:   newVisits(key, o.SessionKey != nil, time.Now),
 		requests: make(slots, o.MaxRequests), streams: make(slots, 4*o.MaxRequests),
 		draining: make(chan struct{}),
 	}
 }
 
 // Serve serves until the context ends. Then nothing new is taken, what runs is
-// answered, streams are ended in order, and what is left after 30 s is cut.
+// answered, streams are ended in order, and what is left after a while is cut.
 func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
+	t := h.options.times
 	srv := &http.Server{
-		Handler: h, TLSConfig: h.options.TLS, MaxHeaderBytes: maxHeader,
-		ReadHeaderTimeout: headerTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
+		Handler: h, TLSConfig: h.options.TLS.Clone(), MaxHeaderBytes: maxHeader,
+		ReadHeaderTimeout: t.header, WriteTimeout: t.write, IdleTimeout: t.idle,
 		ErrorLog: slog.NewLogLogger(h.options.Log.Handler(), slog.LevelWarn), Protocols: new(http.Protocols),
 	}
 	srv.Protocols.SetHTTP1(true)
@@ -135,7 +136,7 @@ func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
 	case <-ctx.Done():
 	}
 	close(h.draining)
-	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.options.drainTime)
+	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.drain)
 	defer cancel()
 	err := srv.Shutdown(lasting)
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -147,7 +148,7 @@ func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
 
 // ServeHTTP answers one request.
 func (h *HTTP) ServeHTTP(w http.ResponseWriter, q *http.Request) {
-	r := &reply{w: w, rc: http.NewResponseController(w)}
+	r := &reply{w: w, rc: http.NewResponseController(w), times: h.options.times}
 	defer func() {
 		if fault := recover(); fault != nil {
 			h.options.Log.Error("a request failed", "path", q.URL.Path, "fault", fault, "stack", string(debug.Stack()))

@@ -67,17 +67,18 @@ func read(r *reply, q *http.Request) (text []byte, status int, refused *refusal)
 		return refuse(http.StatusNotAcceptable, "the answer is application/json or text/event-stream: accept both")
 	}
 	const tooLong = "the body must not be longer than %d MiB"
+	_ = r.rc.SetReadDeadline(time.Now().Add(r.times.body))
 	if q.ContentLength > maxBody {
 		r.w.Header().Set("Connection", "close")
 		return refuse(http.StatusRequestEntityTooLarge, tooLong, maxBody>>20)
 	}
-	_ = r.rc.SetReadDeadline(time.Now().Add(bodyTime))
 	text, err := io.ReadAll(http.MaxBytesReader(r.w, q.Body, maxBody))
-	_ = r.rc.SetReadDeadline(time.Time{})
-	_ = r.rc.SetWriteDeadline(time.Time{}) // a call may take longer
 	if err == nil {
+		// A call may take longer than its message.
+		_, _ = r.rc.SetReadDeadline(time.Time{}), r.rc.SetWriteDeadline(time.Time{})
 		return bytes.TrimSpace(text), 0, nil
 	}
+	r.w.Header().Set("Connection", "close") // nobody waits for the rest
 	if _, long := errors.AsType[*http.MaxBytesError](err); long {
 		return refuse(http.StatusRequestEntityTooLarge, tooLong, maxBody>>20)
 	}
@@ -208,7 +209,7 @@ func (e *exchange) run(ctx context.Context, cancel context.CancelFunc) {
 // follow passes on what is said while a request runs, until it is answered.
 func (e *exchange) follow(answer <-chan mcp.JSONRPCMessage, draining <-chan struct{}, cancel context.CancelFunc) {
 	_, streams := accepted(e.request.Header)
-	beat := time.NewTicker(e.http.options.beat)
+	beat := time.NewTicker(e.http.options.times.beat)
 	defer beat.Stop()
 	send := func(m any) {
 		if streams {

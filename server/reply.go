@@ -17,6 +17,7 @@ import (
 type reply struct {
 	w         http.ResponseWriter
 	rc        *http.ResponseController
+	times     *times
 	begun     bool
 	streaming bool
 	broken    bool // nobody reads it any more
@@ -81,7 +82,7 @@ func (r *reply) write(text []byte) {
 	if r.broken {
 		return
 	}
-	_ = r.rc.SetWriteDeadline(time.Now().Add(writeTime))
+	_ = r.rc.SetWriteDeadline(time.Now().Add(r.times.write))
 	_, err := r.w.Write(text)
 	if err == nil {
 		err = r.rc.Flush()
