@@ -149,7 +149,7 @@ func (t *Tokens) current() []token {
 	t.log.Error("the file of tokens is broken: those that it had before are taken as far as they still stand in it", "file", t.path, "error", err)
 	if text != "" {
 		standing := map[[sha256.Size]byte]bool{}
-		for _, line := range strings.Split(text, "\n") {
+		for line := range strings.SplitSeq(text, "\n") {
 			for _, field := range fields(line) {
 				standing[sha256.Sum256([]byte(field))] = true
 			}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -77,7 +78,9 @@ func serve(t *testing.T, api guard.API, change ...func(*HTTPOptions)) *site {
 	}
 	t.Cleanup(func() {
 		stop()
-		<-ended
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 		s.client.CloseIdleConnections()
 		_ = set.Close()
 	})
@@ -93,11 +96,8 @@ func as(name string) with { return with{"Authorization": name, WalletHeader: "wa
 // and adds headers to others.
 func (w with) and(more with) with {
 	all := with{}
-	for _, each := range []with{w, more} {
-		for name, value := range each {
-			all[name] = value
-		}
-	}
+	maps.Copy(all, w)
+	maps.Copy(all, more)
 	return all
 }
 
@@ -363,7 +363,7 @@ func TestASessionIsOneCallersUntilItIsEnded(t *testing.T) {
 	forged[3] ^= 1
 	for name, c := range map[string]struct {
 		got
-		status int
+		want int
 	}{
 		"none":                         {s.post(ping, as("alice")), 400},
 		"an invented one":              {s.post(ping, as("alice").and(with{"Mcp-Session-Id": "x"})), 404},
@@ -377,7 +377,7 @@ func TestASessionIsOneCallersUntilItIsEnded(t *testing.T) {
 		"none, to end it":              {s.do(http.MethodDelete, "/mcp", "", as("alice")), 400},
 		"an invented one, to end it":   {s.do(http.MethodDelete, "/mcp", "", as("alice").and(with{"Mcp-Session-Id": "x"})), 404},
 	} {
-		if c.got.status != c.status {
+		if c.status != c.want {
 			t.Errorf("with %s: %+v", name, c.got)
 		}
 	}
@@ -508,7 +508,7 @@ func TestWhatIsNotAMessageIsRefusedInOneSentence(t *testing.T) {
 	long := `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"` + strings.Repeat("x", maxBody) + `"}}`
 	for name, c := range map[string]struct {
 		got
-		status int
+		want int
 	}{
 		"another path":          {s.do(http.MethodPost, "/", list, nil), 404},
 		"a path below":          {s.do(http.MethodPost, "/mcp/x", list, nil), 404},
@@ -519,7 +519,7 @@ func TestWhatIsNotAMessageIsRefusedInOneSentence(t *testing.T) {
 		"nothing":               {s.post("", nil), 400},
 		"too much":              {s.post(long, nil), 413},
 	} {
-		if c.got.status != c.status || c.got.header.Get("Content-Type") != "application/json" || c.got.answer(t).Error == nil {
+		if c.status != c.want || c.header.Get("Content-Type") != "application/json" || c.answer(t).Error == nil {
 			t.Errorf("%s: %+v", name, c.got)
 		}
 	}

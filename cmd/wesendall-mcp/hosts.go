@@ -167,12 +167,12 @@ func (s *settings) fit(secrets bool) error {
 
 // chosen are the settings of the command line and the environment, which the host
 // must not lose: the operator's limits are among them. Those of the file of
-// variables stay there.
+// variables stay there. A server over HTTP is no host's to start.
 func chosen(w world, parsed *kong.Context, ledger string) []string {
 	var args []string
 	hands := typed(parsed)
 	for _, flag := range parsed.Model.Flags {
-		if len(flag.Envs) == 0 {
+		if len(flag.Envs) == 0 || flag.Group != nil && flag.Group.Key == webGroup {
 			continue
 		}
 		value, ok := w.lookup(flag.Envs[0])

@@ -173,12 +173,15 @@ func TestConfigKeepsTheOperatorsLimits(t *testing.T) {
 	t.Parallel()
 	env, url := upstream(t)
 	for _, way := range []string{"--sandbox", "--with-secrets", "--env-file=" + filepath.Join(t.TempDir(), "made.env")} {
-		got := atHome(t, t.TempDir(), append(env, "WESENDALL_MAX_PER_DAY=500", "WESENDALL_TOOLS=get_balance,send_sms"),
+		got := atHome(t, t.TempDir(), append(env, "WESENDALL_MAX_PER_DAY=500", "WESENDALL_TOOLS=get_balance,send_sms", "WESENDALL_HTTP=127.0.0.1:8080"),
 			"config", "cursor", way, "--max-per-call", "100", "--confirm", "quote", "--read-only")
 		for _, want := range []string{`"--max-per-day=500"`, `"--max-per-call=100"`, `"--confirm=quote"`, `"--read-only=true"`, `"--tools=get_balance,send_sms"`, `"--base-url=` + url + `"`} {
 			if !strings.Contains(got.out, want) {
 				t.Errorf("%s: no %s in %+v", way, want, got)
 			}
+		}
+		if strings.Contains(got.out, "--http") {
+			t.Errorf("%s: a host would start a server over HTTP: %+v", way, got)
 		}
 		// And the program takes them.
 		var file struct {

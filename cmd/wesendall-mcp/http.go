@@ -19,6 +19,9 @@ import (
 	"github.com/wesendall/wesendall-mcp/server"
 )
 
+// webGroup is the group of the flags of web.
+const webGroup = "HTTP"
+
 // web are the flags of a server over HTTP.
 type web struct {
 	Address     string   `name:"http" group:"HTTP" help:"Serve Streamable HTTP at /mcp of this address, to callers with credentials of their own." env:"WESENDALL_HTTP" placeholder:"HOST:PORT"`
@@ -34,7 +37,7 @@ type web struct {
 // serveHTTP serves MCP over HTTP until the context ends.
 func (s *settings) serveHTTP(ctx context.Context, w world, log *slog.Logger) error {
 	o := server.HTTPOptions{Proxied: s.BehindProxy, MaxRequests: s.MaxRequests, Log: log}
-	if err := s.web.check(&o); err != nil {
+	if err := s.admit(&o); err != nil {
 		return err
 	}
 	var err error
@@ -65,9 +68,9 @@ func (s *settings) serveHTTP(ctx context.Context, w world, log *slog.Logger) err
 	return srv.HTTP(listener.Addr(), o).Serve(ctx, listener)
 }
 
-// check reads the flags that say who may come. Off loopback nothing secret may
+// admit reads the flags that say who may come. Off loopback nothing secret may
 // travel in the clear.
-func (c *web) check(o *server.HTTPOptions) error {
+func (c *web) admit(o *server.HTTPOptions) error {
 	host, _, err := net.SplitHostPort(c.Address)
 	if err != nil {
 		return usage("--http: %q must be HOST:PORT, such as 127.0.0.1:8080", c.Address)
