@@ -660,3 +660,23 @@ func TestAProxyMaySpeakHTTP2(t *testing.T) {
 		t.Error(res.Proto, res.Status)
 	}
 }
+
+// Who asks and does not read is cut off, whatever waits to be read.
+func TestWhoDoesNotReadIsCutOff(t *testing.T) {
+	t.Parallel()
+	s := serve(t, newFake(), quickly(func(t *times) { t.write = 50 * time.Millisecond }))
+	conn := s.dialTCP()
+	message := modern("1", "resources/read", `"uri":"wesendall://reference"`)
+	var text strings.Builder
+	if err := s.request(t.Context(), http.MethodPost, "/mcp", message, now(message)).Write(&text); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := io.WriteString(conn, text.String()); err != nil {
+			if slow, ok := errors.AsType[net.Error](err); ok && slow.Timeout() {
+				t.Error("it was not cut off")
+			}
+			return
+		}
+	}
+}
