@@ -7,22 +7,20 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { bridge } from './bridge.mjs';
-import { command } from './server.mjs';
+import { gate } from './gate.mjs';
 
 const suite = createRequire(import.meta.url).resolve('@modelcontextprotocol/conformance/dist/index.js');
 
 const always = ['tools-list', 'resources-list', 'prompts-list'];
-const handshake = ['server-initialize', 'ping', ...always];
+const transport = ['dns-rebinding-protection', 'server-sse-multiple-streams'];
 const scenarios = {
-  '2025-11-25': handshake,
-  '2026-07-28': ['server-stateless', 'sep-2164-resource-not-found', 'caching', ...always],
+  '2025-11-25': ['server-initialize', 'ping', 'server-session-lifecycle', ...transport, ...always],
+  '2026-07-28': ['server-stateless', 'http-header-validation', 'sep-2164-resource-not-found', 'caching', ...transport, ...always],
 };
 
 // Checks of these scenarios that the server cannot meet, and why. One that
 // passes all the same fails the test, so that the list stays true.
 const out = {
-  'sep-2575-http-server-header-mismatch-400': 'is about HTTP, which the bridge speaks',
   'sep-2575-server-rejects-undeclared-capability': 'needs the fixture tool test_missing_capability',
   'sep-2575-missing-capability-http-400': 'needs the fixture tool test_missing_capability',
   'sep-2575-http-server-no-independent-requests-on-stream': 'needs the fixture tool test_streaming_elicitation',
@@ -30,8 +28,8 @@ const out = {
 };
 
 let server;
-before(async () => { server = await bridge(() => command('conformance')); });
-after(() => server.close());
+before(async () => { server = await gate('conformance'); });
+after(async () => assert.equal(await server.close(), 0));
 
 // run runs a scenario, and returns its checks.
 function run(scenario, revision) {

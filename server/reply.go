@@ -28,8 +28,18 @@ func (r *reply) say(status int, word string) {
 	r.message(status, map[string]string{"status": word})
 }
 
-// refuse answers with an error, unless something was answered before.
-func (r *reply) refuse(status int, why *refusal) { r.message(status, why.message()) }
+// refuse answers with an error, unless something was answered before. Over HTTP
+// an error that is about no request has no id at all.
+func (r *reply) refuse(status int, why *refusal) {
+	if why.id != nil {
+		r.message(status, why.message())
+		return
+	}
+	r.message(status, struct {
+		JSONRPC string                  `json:"jsonrpc"`
+		Error   mcp.JSONRPCErrorDetails `json:"error"`
+	}{mcp.JSONRPC_VERSION, mcp.NewJSONRPCErrorDetails(why.code, why.text, nil)})
+}
 
 // message answers with one message and nothing else.
 func (r *reply) message(status int, m any) {
@@ -38,7 +48,7 @@ func (r *reply) message(status int, m any) {
 	}
 	text, err := json.Marshal(m)
 	if err != nil { // the tools made sure that it cannot be
-		status, text = http.StatusInternalServerError, []byte(`{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"the answer cannot be written"}}`)
+		status, text = http.StatusInternalServerError, []byte(`{"jsonrpc":"2.0","error":{"code":-32603,"message":"the answer cannot be written"}}`)
 	}
 	text = append(text, '\n')
 	r.w.Header().Set("Content-Length", strconv.Itoa(len(text)))
