@@ -282,16 +282,12 @@ func (h *house) tries(c Caller, l life, group string) map[string][]reply {
 	}
 	for tool, arguments := range l.arguments {
 		for _, more := range []string{``, `,"dry_run":true`, `,"allow_duplicate":true`, `,"dry_run":true,"allow_duplicate":true`} {
-			for _, id := range append(l.quotes[tool], "") {
-				with := arguments + more
-				if id != "" {
-					with += `,"quote":"` + id + `"`
-				}
-				said[tool] = append(said[tool], h.as(c, tool, with+"}"), h.modern(c, false, tool, with+"}", "", ""), h.modern(c, true, tool, with+"}", "", ""))
-				for _, action := range []string{"accept", "decline"} {
-					said[tool] = append(said[tool], h.modern(c, true, tool, arguments+more+"}", id, action), h.modern(c, true, tool, with+"}", l.asked[tool], action))
-				}
-			}
+			said[tool] = append(said[tool], h.as(c, tool, arguments+more+"}"), h.modern(c, false, tool, arguments+more+"}", "", ""), h.modern(c, true, tool, arguments+more+"}", "", ""))
+		}
+		for _, id := range l.quotes[tool] {
+			with := arguments + `,"quote":"` + id + `"}`
+			said[tool] = append(said[tool], h.as(c, tool, with), h.modern(c, false, tool, with, "", ""), h.modern(c, true, tool, with, "none", "decline"),
+				h.modern(c, true, tool, arguments+"}", id, "accept"), h.modern(c, true, tool, arguments+"}", id, "decline"))
 		}
 		h.answer.Store(mcp.ElicitationResponseActionAccept)
 		said[tool] = append(said[tool], h.as(c, tool, arguments+"}"))
