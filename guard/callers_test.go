@@ -286,6 +286,26 @@ func TestTheLedgerIsClosedToWhoTheVendorRefuses(t *testing.T) {
 	}
 }
 
+// Credentials may be withdrawn while a person thinks.
+func TestACallerIsRefusedWhoseKeyWasRevokedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for kind := range (somebody{}).spending() {
+		r := newRig(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
+		a, _, _ := r.callers()
+		ask := func(context.Context, string) (Answer, error) {
+			r.faulty(func(w http.ResponseWriter, _ *http.Request, _ func(http.ResponseWriter)) {
+				w.WriteHeader(http.StatusUnauthorized)
+				_, _ = w.Write([]byte(`{"success":false,"error":{"code":"key_revoked","message":"Revoked."}}`))
+			})
+			return Yes, nil
+		}
+		r.fails("key_revoked", func() (*Receipt, *Error) { return a.spending()[kind](How{Ask: ask}) })
+		if n := len(r.spends()); n != 0 {
+			t.Errorf("%s: %d spends are written down", kind, n)
+		}
+	}
+}
+
 // The one caller of a server is who the operator chose: nothing is asked twice.
 func TestTheOnlyCallerIsNotProved(t *testing.T) {
 	t.Parallel()
@@ -337,7 +357,10 @@ func TestAQuoteOfAnotherIsNone(t *testing.T) {
 			// Its own caller can use it on another wallet as little.
 			a.wallet = walletB
 			a.api = b.api
-			r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return a.spending()[kind](How{Quote: fresh}) })
+			if got := r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return a.spending()[kind](How{Quote: fresh}) }); !strings.Contains(got.Message, "there is no such quote") {
+				t.Error(got.Message)
+			}
+			r.fails(Declined, func() (*Receipt, *Error) { return a.spending()[kind](How{Quote: fresh, Answer: No, Ask: later}) })
 			r.works(func() (*Receipt, *Error) { return spend(How{Quote: fresh}) })
 			r.pass(time.Second)
 			r.works(func() (*Receipt, *Error) { return spend(How{Quote: asked, Answer: Yes, Ask: later}) })

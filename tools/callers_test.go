@@ -419,7 +419,7 @@ func TestAnotherKeyToTheWalletHasQuotesOfItsOwn(t *testing.T) {
 
 func TestTheWalletIsTheHeaders(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, nil)
+	h := newHouse(t, func(o *Options) { o.Wallet = "" })
 	a, _, _ := h.callers()
 	none := a
 	none.Wallet = ""
@@ -529,7 +529,7 @@ func TestOneCallerDoesNotStarveTheOthers(t *testing.T) {
 	}
 	for calls() < ofOneInAll { //nolint:revive // the calls queue up, and nothing tells when
 	}
-	if _, _, err := s.enter(ctx, "a"); err == nil || !strings.Contains(err.Error(), guard.RateLimited) || !strings.Contains(err.Error(), "this caller") {
+	if _, _, err := s.enter(ctx, "a"); err == nil || !strings.Contains(err.Error(), guard.RateLimited) || !strings.Contains(err.Error(), "this caller has too many calls waiting") {
 		t.Error(err)
 	}
 	if len(s.queue) != ofOne {
@@ -568,6 +568,14 @@ func TestWaitingForATurnOfOnesOwnEnds(t *testing.T) {
 		}
 	}
 	s.patience = 0
+	a, b, _ := h.callers()
+	a.ID = "a"
+	if r := h.as(a, "get_balance", `{}`); r.get("code") != guard.RateLimited {
+		t.Error(r.text)
+	}
+	if r := h.as(b, "get_balance", `{}`); r.isError {
+		t.Error(r.text)
+	}
 	if _, _, err := s.enter(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "this caller has too many calls running") {
 		t.Error(err)
 	}
