@@ -300,6 +300,9 @@ func (p *postgres) tidy(l *Ledger) {
 // that is, but never its password.
 type databaseError struct{ error }
 
+// Error is in one line, of which the driver makes several.
+func (e *databaseError) Error() string { return strings.Join(strings.Fields(e.error.Error()), " ") }
+
 func (e *databaseError) Unwrap() error { return e.error }
 
 func (*postgres) explain(err error) error { return &databaseError{err} }
