@@ -53,7 +53,7 @@ type Options struct {
 	Wallet   string
 	API      guard.API
 	ReadOnly bool
-	Ledger   string // its file; "" is in memory
+	Ledger   string // its file or its database's URL; "" is in memory
 	Program  Program
 	Hosts    []hosts.Sighting
 	// Unusable says what is wrong with what a host passes.
@@ -175,8 +175,9 @@ func ledger(ctx context.Context, o Options) []Finding {
 	if o.Ledger == "" {
 		return []Finding{{"ledger", OK, "in memory: it is forgotten when the server ends", ""}}
 	}
+	place := guard.Redact(o.Ledger)
 	broken := func(err error) Finding {
-		f := Finding{"ledger", Failure, o.Ledger + ": " + err.Error(), guard.Remedy(err) + "; until then nothing is sent"}
+		f := Finding{"ledger", Failure, place + ": " + err.Error(), guard.Remedy(err) + "; until then nothing is sent"}
 		if o.ReadOnly {
 			f.Status = Warning
 		}
@@ -190,7 +191,7 @@ func ledger(ctx context.Context, o Options) []Finding {
 	if err := l.TryWrite(ctx); err != nil {
 		return []Finding{broken(err)}
 	}
-	findings := []Finding{{"ledger", OK, o.Ledger + " can be written", ""}}
+	findings := []Finding{{"ledger", OK, place + " can be written", ""}}
 	open, err := l.Spends(ctx, o.Now())
 	if err != nil {
 		return append(findings, broken(err))

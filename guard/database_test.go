@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"flag"
 	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -39,7 +41,11 @@ func onBoth(m *testing.M) int {
 		return code
 	}
 	fmt.Fprintln(os.Stderr, "and with PostgreSQL:")
-	again := exec.Command(os.Args[0], os.Args[1:]...)
+	args := os.Args[1:]
+	if flag.Lookup("rapid.checks").Value.String() == manyChecks { // which take twice as long there
+		args = append(slices.Clone(args), "-rapid.checks=100")
+	}
+	again := exec.Command(os.Args[0], args...)
 	again.Env = append(os.Environ(), ledgerEnv+"=postgres")
 	again.Stdout, again.Stderr = os.Stdout, os.Stderr //nolint:forbidigo // as a test's own
 	if err := again.Run(); err != nil {

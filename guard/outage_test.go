@@ -181,6 +181,8 @@ func TestTheDatabaseGoesAwayAtEachPoint(t *testing.T) {
 			c.mend()
 			r.works(func() (*Receipt, *Error) { return r.sendGroup("Hi", How{DryRun: true}) })
 		}
+		c.cut() // and it is back before anybody sees that
+		c.mend()
 		r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
 		r.holds(map[string]bool{"Hi " + one: true})
 	})

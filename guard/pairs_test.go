@@ -26,7 +26,7 @@ func TestTheSecondSeesWhatTheFirstWrote(t *testing.T) {
 			return failure.Error()
 		}, "the quote counts no more", 0},
 		"a quote is used while it is burnt": {`UPDATE spends SET state = 'in_progress' WHERE id = $1`, func(r *rig, id string) string {
-			if err := r.guard.book.burn(context.Background(), id); err != nil {
+			if err := r.guard.book.burn(context.Background(), &intent{account: r.guard.accountOf(sandbox.WalletID)}, id); err != nil {
 				return err.Error()
 			}
 			return r.states()[0]

@@ -79,7 +79,8 @@ func openPostgres(ctx context.Context, source string) (*Ledger, error) {
 	return l, nil
 }
 
-func isPostgres(source string) bool {
+// isDatabase tells whether a ledger's source is the URL of a database.
+func isDatabase(source string) bool {
 	return strings.HasPrefix(source, "postgres://") || strings.HasPrefix(source, "postgresql://")
 }
 
@@ -131,7 +132,7 @@ func saysNoTLS(source string) bool {
 
 // Redact is a ledger's source without the passwords that a URL may have.
 func Redact(source string) string {
-	if !isPostgres(source) {
+	if !isDatabase(source) {
 		return source
 	}
 	u, err := url.Parse(source)

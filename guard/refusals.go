@@ -71,6 +71,9 @@ func (g *Guard) broken(err error) *Error {
 
 // Remedy says what an operator can do about a ledger that does not work.
 func Remedy(err error) string {
+	if _, ok := errors.AsType[*databaseError](err); ok {
+		return "see that the database runs, that this machine may connect to it, and that its user may make and change tables there (WESENDALL_LEDGER=postgres://USER@HOST/DATABASE?sslmode=verify-full, the password in PGPASSWORD or PGPASSFILE)"
+	}
 	code := 0
 	if failure, ok := errors.AsType[*sqlite.Error](err); ok {
 		code = failure.Code() & 0xff

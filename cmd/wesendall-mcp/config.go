@@ -53,7 +53,7 @@ type safety struct {
 	AllowedCountries []string      `group:"Safety" help:"Calling codes that may be reached (${default})." env:"WESENDALL_ALLOWED_COUNTRIES" default:"256" placeholder:"CODE"`
 	DuplicateWindow  time.Duration `group:"Safety" help:"For how long the same is not sent to the same again (${default})." env:"WESENDALL_DUPLICATE_WINDOW" default:"10m" placeholder:"TIME"`
 	Rate             float64       `group:"Safety" help:"Calls of the API a second; 0 is no limit (${default})." env:"WESENDALL_RATE" default:"10" placeholder:"N"`
-	Ledger           string        `group:"Safety" help:"The file that spends are written down in, or memory." env:"WESENDALL_LEDGER" placeholder:"PATH"`
+	Ledger           string        `group:"Safety" help:"The file that spends are written down in, the URL of a PostgreSQL database, or memory." env:"WESENDALL_LEDGER" placeholder:"PATH"`
 }
 
 // options are the guard's for an API.
@@ -87,7 +87,7 @@ func (s *settings) options(base string, log *slog.Logger) (*guard.Options, error
 	}, nil
 }
 
-// ledger is the ledger's file; "" is one in memory. The embedded sandbox's
+// ledger is the ledger's file or its database's URL; "" is one in memory. The embedded sandbox's
 // always is: its money never shares a ledger with the real, and dies with it.
 func (s *settings) ledger(base string) (string, error) {
 	switch {

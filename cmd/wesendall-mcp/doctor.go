@@ -177,7 +177,7 @@ func (s *settings) inForce(w world, parsed *kong.Context) (all []doctor.Setting,
 		} else if set := source(flag.Envs[0]); set != "" {
 			from = set
 		}
-		value := strings.Trim(fmt.Sprint(parsed.FlagValue(flag)), "[]")
+		value := guard.Redact(strings.Trim(fmt.Sprint(parsed.FlagValue(flag)), "[]"))
 		if value == "" {
 			value = "not set"
 		}
