@@ -44,13 +44,14 @@ func (c *certificate) config() *tls.Config {
 // load reads the pair.
 func (c *certificate) load() error {
 	c.looked = c.now()
+	var now [2]os.FileInfo
 	for i, name := range c.files {
-		info, err := os.Stat(name)
-		if err != nil {
+		var err error
+		if now[i], err = os.Stat(name); err != nil {
 			return err
 		}
-		c.seen[i] = info
 	}
+	c.seen = now
 	pair, err := tls.LoadX509KeyPair(c.files[0], c.files[1])
 	if err != nil {
 		return fmt.Errorf("%s and %s: %w", c.files[0], c.files[1], err)

@@ -47,9 +47,9 @@ func (h *HTTP) post(r *reply, q *http.Request, p *place) {
 	if calls {
 		e.who = who
 	}
-	version := q.Header.Get(mcp.HeaderProtocolVersion)
-	if e.modern = m.modern() || mcp.IsModernProtocol(version); e.modern {
-		h.stateless(e, version)
+	version, own := q.Header.Get(mcp.HeaderProtocolVersion), m.version()
+	if e.modern = mcp.IsModernProtocol(own) || mcp.IsModernProtocol(version); e.modern {
+		h.stateless(e, version, own)
 		return
 	}
 	h.stateful(e, version)
@@ -89,8 +89,8 @@ func read(r *reply, q *http.Request) (text []byte, status int, refused *refusal)
 }
 
 // stateless answers a message of 2026-07-28 or later, which says everything by
-// itself.
-func (h *HTTP) stateless(e *exchange, version string) {
+// itself: its own version must be the header's.
+func (h *HTTP) stateless(e *exchange, version, own string) {
 	m := e.message
 	switch {
 	case m.method == "":
@@ -99,9 +99,9 @@ func (h *HTTP) stateless(e *exchange, version string) {
 		e.reply.w.WriteHeader(http.StatusAccepted)
 	case version == "" || e.request.Header.Get(mcp.HeaderLastEventID) != "":
 		e.refuse(http.StatusBadRequest, mcp.HEADER_MISMATCH, mcp.HeaderProtocolVersion+" must name the protocol version, and there is no stream that could be resumed")
-	case m.version() == "":
+	case own == "":
 		e.refuse(http.StatusBadRequest, mcp.INVALID_PARAMS, m.method+" needs "+mcp.MetaKeyProtocolVersion+" in params._meta")
-	case m.version() != version:
+	case own != version:
 		e.refuse(http.StatusBadRequest, mcp.HEADER_MISMATCH, mcp.HeaderProtocolVersion+" and "+mcp.MetaKeyProtocolVersion+" in params._meta name different versions")
 	default:
 		if err := mcp.ValidateStandardHeaders(e.request.Header.Get, version, mcp.MCPMethod(m.method), m.params); err != nil {
