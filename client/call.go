@@ -77,7 +77,9 @@ func (e *Error) repeatable(r request) bool {
 }
 
 // attempt sends the request once.
-func (c *Client) attempt(caller context.Context, r request, until time.Time) (*Response, *Error) {
+func (c *Client) attempt(caller context.Context, r request, until time.Time) (answer *Response, failure *Error) {
+	done := observe(caller, r.endpoint)
+	defer func() { done(answer, failure) }()
 	ctx, cancel := context.WithDeadline(caller, until)
 	defer cancel()
 	httpClient, sent := c.reads, func() bool { return true }
