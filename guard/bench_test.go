@@ -77,6 +77,11 @@ func BenchmarkMillionRows(b *testing.B) {
 	if _, err = l.db.ExecContext(b.Context(), `INSERT INTO covered (content, target, spend) SELECT content, `+random+`, seq FROM spends`); err != nil {
 		b.Fatal(err)
 	}
+	// A year of a thousand accounts.
+	if _, err = l.db.ExecContext(b.Context(), `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 364999)
+		INSERT INTO days (account, kind, day, total) SELECT 'account' || (i % 1000), 'send', CAST($1 AS BIGINT) - i / 1000, 35 FROM n`, day(now)); err != nil {
+		b.Fatal(err)
+	}
 	if _, err = l.db.ExecContext(b.Context(), `ANALYZE`); err != nil { // which a database does by itself, in time
 		b.Fatal(err)
 	}
@@ -103,6 +108,13 @@ func BenchmarkMillionRows(b *testing.B) {
 			})
 			if !errors.Is(err, back) {
 				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("totals", func(b *testing.B) {
+		for b.Loop() {
+			if got, err := l.Totals(b.Context()); err != nil || got.Sends.Spent != 35_000 {
+				b.Fatalf("%+v, %v", got, err)
 			}
 		}
 	})

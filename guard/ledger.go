@@ -52,6 +52,11 @@ type Ledger struct {
 	late sync.WaitGroup
 }
 
+// reader is a transaction, or a connection without one.
+type reader interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
 // store is the database that a ledger is in.
 type store interface {
 	// begin begins a transaction, when its turn has come. Of two for the same
@@ -59,7 +64,7 @@ type store interface {
 	// also returns the context of its statements, and what must be called after it.
 	begin(ctx context.Context, account string) (context.Context, *sql.Tx, func(), error)
 	// present tells whether it is still what was opened, with this key.
-	present(ctx context.Context, tx *sql.Tx, key []byte) error
+	present(ctx context.Context, in reader, key []byte) error
 	// tidy is called now and then, and prunes.
 	tidy(*Ledger)
 	// explain makes an error fit to be shown.

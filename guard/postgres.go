@@ -264,9 +264,9 @@ func dead(err error) bool {
 
 // present tells whether the database has the same key. With another one nothing of
 // what this process knows would be found in it again.
-func (*postgres) present(ctx context.Context, tx *sql.Tx, key []byte) error {
+func (*postgres) present(ctx context.Context, in reader, key []byte) error {
 	var now []byte
-	err := tx.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'key'`).Scan(&now)
+	err := in.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'key'`).Scan(&now)
 	failure, ok := errors.AsType[*pgconn.PgError](err)
 	switch gone := errors.Is(err, sql.ErrNoRows) || ok && failure.Code == "42P01"; { // undefined table
 	case err == nil && bytes.Equal(now, key):

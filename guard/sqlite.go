@@ -111,7 +111,7 @@ func (f *sqliteFile) remember() error {
 
 // present tells whether the files are still those that were opened. One that was
 // removed goes on existing for who has it open, and for nobody else.
-func (f *sqliteFile) present(context.Context, *sql.Tx, []byte) error {
+func (f *sqliteFile) present(context.Context, reader, []byte) error {
 	for name, opened := range f.files {
 		if now, err := os.Stat(name); err != nil || !os.SameFile(now, opened) {
 			return fmt.Errorf("%s was removed or replaced while it was in use: put it back, for without it today's budget and what was sent are forgotten; then start this server again", name)

@@ -36,6 +36,9 @@ CREATE INDEX IF NOT EXISTS spends_unconfirmed ON spends (account, created, total
 -- For people who look at what is open.
 CREATE INDEX IF NOT EXISTS spends_created ON spends (created);
 
+-- For the sums of what is open.
+CREATE INDEX IF NOT EXISTS spends_open ON spends (created) WHERE state IN ('in_progress', 'unknown');
+
 -- Whom a spend covered: a number, a group or a payer.
 CREATE TABLE IF NOT EXISTS covered (
   content BLOB NOT NULL,
@@ -54,3 +57,6 @@ CREATE TABLE IF NOT EXISTS days (
   total   INTEGER NOT NULL,
   PRIMARY KEY (account, kind, day)
 ) STRICT, WITHOUT ROWID;
+
+-- For the sums of one day.
+CREATE INDEX IF NOT EXISTS days_day ON days (day, kind, total);

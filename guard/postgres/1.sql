@@ -33,7 +33,7 @@ CREATE INDEX spends_unconfirmed ON spends (account, created, total)
 
 CREATE INDEX spends_created ON spends (created);
 
-CREATE INDEX spends_open ON spends (seq) WHERE state IN ('in_progress', 'unknown');
+CREATE INDEX spends_open ON spends (created) WHERE state IN ('in_progress', 'unknown');
 
 CREATE TABLE covered (
   content BYTEA NOT NULL,
@@ -51,3 +51,5 @@ CREATE TABLE days (
   total   BIGINT NOT NULL,
   PRIMARY KEY (account, kind, day)
 );
+
+CREATE INDEX days_day ON days (day, kind, total);
