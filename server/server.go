@@ -13,6 +13,7 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
+	"github.com/mark3labs/mcp-go/tracing"
 
 	reference "github.com/wesendall/wesendall-mcp/llm-reference"
 	"github.com/wesendall/wesendall-mcp/prompts"
@@ -40,6 +41,15 @@ type Options struct {
 	Version string
 	Tools   *tools.Set
 	Log     *slog.Logger
+	Tracing Tracing // nil is none
+}
+
+// Tracing are the library's hooks. What it hands them may hold a person's data:
+// names that a client made up, texts of errors, ids of sessions.
+type Tracing interface {
+	tracing.Tracer
+	tracing.Propagator
+	tracing.MetaPropagator
 }
 
 // Server is the MCP server, for any transport.
@@ -67,7 +77,7 @@ func New(o Options) *Server {
 	hooks.AddAfterListPrompts(func(_ context.Context, _ any, _ *mcp.ListPromptsRequest, result *mcp.ListPromptsResult) {
 		result.Prompts = shown(s.prompts)
 	})
-	s.mcp = server.NewMCPServer("wesendall-mcp", o.Version,
+	options := []server.ServerOption{
 		server.WithTitle("Wesendall SMS and Mobile Money"),
 		server.WithInstructions(instructions),
 		// Nothing ever changes, but without the capability the library
@@ -80,7 +90,11 @@ func New(o Options) *Server {
 		server.WithResourceCompletionProvider(s),
 		server.WithCacheHints(listsTTL, mcp.CacheScopePrivate),
 		server.WithHooks(hooks),
-	)
+	}
+	if o.Tracing != nil {
+		options = append(options, server.WithTracer(o.Tracing), server.WithPropagator(o.Tracing), server.WithMetaPropagator(o.Tracing))
+	}
+	s.mcp = server.NewMCPServer("wesendall-mcp", o.Version, options...)
 	o.Tools.Register(s.mcp)
 	s.addDocuments()
 	s.addPrompts()

@@ -70,6 +70,10 @@ func (s *Set) Order(list []mcp.Tool) []mcp.Tool {
 // result too, so that the model sees it.
 func (s *Set) answer(ctx context.Context, t served, r mcp.CallToolRequest) *mcp.CallToolResult {
 	start := time.Now()
+	observed := func(string) {}
+	if s.options.Observe != nil {
+		ctx, observed = s.options.Observe(ctx, t.Name)
+	}
 	c := &call{guard: s.guard, sandbox: s.options.Sandbox}
 	c.listen(ctx, r)
 	watched, stop := s.progress(ctx, r)
@@ -81,6 +85,7 @@ func (s *Set) answer(ctx context.Context, t served, r mcp.CallToolRequest) *mcp.
 		value, outcome = withSandbox{failure, c.sandbox}, failure.Code
 		c.attempts, c.requestID = failure.Attempts, failure.RequestID
 	}
+	observed(outcome)
 	text, err := encode(value)
 	if err != nil {
 		// The data was valid JSON when it came, so this cannot be; and what

@@ -97,6 +97,9 @@ type Options struct {
 	// and Wallet: one server for many.
 	Callers bool
 	Log     *slog.Logger
+	// Observe is told of each call, and gives it a context; what it returns is told
+	// the code that the call ended in, or ok. nil is nobody.
+	Observe func(ctx context.Context, tool string) (context.Context, func(outcome string))
 	Pace    time.Duration // between two notes on the progress of a call; 0 is 5 s
 }
 
@@ -190,6 +193,24 @@ func (s *Set) Names() []string {
 // Listed tells whether a tool is shown: read-only hides what changes anything,
 // and still answers it, for a model may remember it from another server.
 func (s *Set) Listed(t Tool) bool { return !s.options.ReadOnly || t.Endpoint.Effect == client.Reads }
+
+// Load is how many calls there are, and may be.
+type Load struct{ Running, MostRunning, Waiting, MostWaiting int }
+
+// Load counts the calls. One that waits for a person's answer is among those that
+// wait.
+func (s *Set) Load() Load {
+	running := len(s.slots)
+	return Load{running, cap(s.slots), max(0, len(s.queue)-running), cap(s.queue) - cap(s.slots)}
+}
+
+// Watch reads the ledger for who watches; there is none without an API.
+func (s *Set) Watch(ctx context.Context) (guard.Watched, error) {
+	if s.guard == nil {
+		return guard.Watched{}, errors.New("there is no ledger, since " + s.options.Missing)
+	}
+	return s.guard.Watch(ctx)
+}
 
 // Close closes what the guard opened.
 func (s *Set) Close() error {
