@@ -34,6 +34,7 @@ type settings struct {
 	ReadOnly bool     `help:"Serve only the tools that change nothing." env:"WESENDALL_READ_ONLY"`
 	Tools    []string `help:"Serve only these tools." env:"WESENDALL_TOOLS" placeholder:"NAME"`
 	Log      string   `name:"log-format" help:"How to log on stderr: text or json (${default})." enum:"text,json" env:"WESENDALL_LOG_FORMAT" default:"text" placeholder:"FORMAT"`
+	Metrics  string   `help:"Serve metrics for Prometheus at this address, or off." env:"WESENDALL_METRICS" placeholder:"ADDR"`
 	safety
 	web
 

@@ -25,10 +25,11 @@ func TestTheRoomsImportWhatTheyMay(t *testing.T) {
 		"prompts":           {"llm-reference", "client"},
 		"server":            {"tools", "prompts", "llm-reference", protocol},
 		"callers":           {"tools", "guard", "client"},
+		"observe":           {"tools", "guard", "client", protocol},
 		"hosts":             {},
 		"doctor":            {"guard", "client", "hosts"},
 		"internal/programs": {"client", "sandbox"}, // for tests alone
-		"cmd/wesendall-mcp": {"server", "callers", "tools", "prompts", "llm-reference", "guard", "client", "sandbox", "hosts", "doctor", protocol},
+		"cmd/wesendall-mcp": {"server", "callers", "tools", "prompts", "llm-reference", "guard", "client", "sandbox", "hosts", "doctor", "observe", protocol},
 	}
 	found := map[string]bool{}
 	root := filepath.Join("..", "..")

@@ -10,6 +10,7 @@ import (
 	"github.com/mattn/go-isatty"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/observe"
 	"github.com/wesendall/wesendall-mcp/sandbox"
 	"github.com/wesendall/wesendall-mcp/server"
 	"github.com/wesendall/wesendall-mcp/tools"
@@ -21,6 +22,9 @@ type backend struct {
 	base  string // URL
 	about string // for people
 	close func() error
+
+	metrics *observe.Metrics // nil is none
+	traces  *observe.Traces  // nil is none
 }
 
 // backend chooses between Wesendall and the sandbox, and connects to nobody.
@@ -32,8 +36,8 @@ func (s *settings) backend(ctx context.Context, w world) (*backend, error) {
 		}
 		api, err := s.client(stand.URL(), sandbox.APIKey, client.NewSecret(sandbox.APISecret))
 		return &backend{
-			tools.Options{API: api, Wallet: sandbox.WalletID, Sandbox: true}, stand.URL(),
-			"the embedded sandbox, wallet " + sandbox.WalletID + "; nothing real is sent or charged", stand.Close,
+			Options: tools.Options{API: api, Wallet: sandbox.WalletID, Sandbox: true}, base: stand.URL(),
+			about: "the embedded sandbox, wallet " + sandbox.WalletID + "; nothing real is sent or charged", close: stand.Close,
 		}, err
 	}
 	found, err := s.load(w)
@@ -94,13 +98,21 @@ func (s *settings) build(b *backend, log *slog.Logger) (*server.Server, error) {
 	if b.Guard, err = s.options(b.base, log); err != nil {
 		return nil, err
 	}
+	b.Observe = observe.Hook(b.metrics, b.traces)
 	set, err := tools.New(b.Options)
 	if err != nil {
 		return nil, usage("--tools: %w", err)
 	}
 	end := b.close
 	b.close = func() error { return errors.Join(set.Close(), end()) }
-	return server.New(server.Options{Version: version(), Tools: set, Log: log}), nil
+	o := server.Options{Version: version(), Tools: set, Log: log}
+	if b.metrics != nil {
+		b.metrics.Watch(set)
+	}
+	if b.traces != nil {
+		o.Tracing = b.traces
+	}
+	return server.New(o), nil
 }
 
 // log is for people and their machines: one line a call, and never an argument.
@@ -124,10 +136,15 @@ func (serveCmd) Run(ctx context.Context, w world, s *settings) error {
 	}
 	defer func() { _ = b.close() }()
 	log := s.log(w)
-	srv, err := s.build(b, log)
+	srv, end, err := s.watched(ctx, w, b, log, noMetrics)
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if err := end(); err != nil {
+			log.Warn("the last spans were not exported", "error", err)
+		}
+	}()
 	if isatty.IsTerminal(w.in.Fd()) {
 		_, _ = fmt.Fprintf(w.err, `wesendall-mcp %s: an MCP server on stdin and stdout, for an AI host to start.
 It uses %s.
