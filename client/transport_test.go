@@ -191,6 +191,30 @@ func TestReadsShareAConnectionAndSpendsHaveEachTheirOwn(t *testing.T) {
 	}
 }
 
+// Clients that share their connections keep their credentials apart.
+func TestClientsWithOtherCredentialsMayShareConnections(t *testing.T) {
+	t.Parallel()
+	r, opened := tlsRig(t)
+	shared := &Connections{r.reads, r.writes}
+	for _, key := range []string{"one", "two", "one"} {
+		c, err := New(Options{BaseURL: r.server.URL, Key: key, Secret: NewSecret("of " + key), Connections: shared})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := calls["get_balance"](t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		all := r.requests()
+		q := http.Request{Header: all[len(all)-1].Header}
+		if name, secret, _ := q.BasicAuth(); name != key || secret != "of "+key {
+			t.Errorf("%s calls as %s", key, name)
+		}
+	}
+	if got := opened(); got != 1 {
+		t.Errorf("%d connections for 3 clients", got)
+	}
+}
+
 func TestTheCertificateIsChecked(t *testing.T) {
 	t.Parallel()
 	r, _ := tlsRig(t)
