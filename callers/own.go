@@ -19,9 +19,6 @@ import (
 	"github.com/wesendall/wesendall-mcp/tools"
 )
 
-// walletHeader names the wallet of a request.
-const walletHeader = "X-Wesendall-Wallet"
-
 // longest is how long a key, a secret, a token or a wallet's name may be.
 const longest = 512
 
@@ -67,13 +64,13 @@ func (o Own) Identify(h http.Header) (func(context.Context) (tools.Caller, error
 			return tools.Caller{}, err
 		}
 		if wallet == "" {
-			return tools.Caller{}, errors.New("the " + walletHeader + " header must name the wallet that the call is about")
+			return tools.Caller{}, errors.New("the " + tools.WalletHeader + " header must name the wallet that the call is about")
 		}
 		api, err := o.API(key, sealed)
 		if err != nil {
 			return tools.Caller{}, err
 		}
-		id, err := o.ID(ctx, key, sealed.Reveal(), wallet)
+		id, err := o.ID(ctx, key, sealed.Reveal())
 		if err != nil {
 			return tools.Caller{}, unavailable{err}
 		}
@@ -110,18 +107,18 @@ func authorization(h http.Header, scheme string) (text string, given bool, err e
 
 // walletOf is the wallet that a request names, or "".
 func walletOf(h http.Header) (string, error) {
-	values := h.Values(walletHeader)
+	values := h.Values(tools.WalletHeader)
 	if len(values) == 0 {
 		return "", nil
 	}
 	wallet := strings.TrimSpace(values[0])
 	switch {
 	case len(values) > 1:
-		return "", errors.New("there is more than one " + walletHeader + " header")
+		return "", errors.New("there is more than one " + tools.WalletHeader + " header")
 	case placeholder.MatchString(wallet):
-		return "", errors.New("the " + walletHeader + " header is still a placeholder")
+		return "", errors.New("the " + tools.WalletHeader + " header is still a placeholder")
 	case !clean(wallet):
-		return "", errors.New("the " + walletHeader + " header is too long, or has characters that no wallet's name has")
+		return "", errors.New("the " + tools.WalletHeader + " header is too long, or has characters that no wallet's name has")
 	}
 	return wallet, nil
 }

@@ -93,7 +93,7 @@ func (t *Tokens) Identify(h http.Header) (func(context.Context) (tools.Caller, e
 	return func(context.Context) (tools.Caller, error) {
 		wallet, err := walletOf(h)
 		if err == nil && wallet != "" && wallet != t.wallet {
-			err = errors.New("the " + walletHeader + " header names another wallet than this server's")
+			err = errors.New("the " + tools.WalletHeader + " header names another wallet than this server's")
 		}
 		if err != nil {
 			return tools.Caller{}, err
@@ -217,7 +217,7 @@ func parseTokens(text string, server guard.Limits) ([]token, error) {
 // parseToken reads one line. Its errors quote nothing: what stands in the wrong
 // place may be a token.
 func parseToken(all []string, server guard.Limits) (token, error) {
-	t := token{name: all[0], limits: server}
+	t := token{name: all[0], limits: guard.NoLimits()}
 	switch {
 	case !tokenName.MatchString(t.name):
 		return t, errors.New("the name must be of letters, digits, dots, dashes and underscores, 64 at most")
@@ -229,23 +229,27 @@ func parseToken(all []string, server guard.Limits) (token, error) {
 		return t, errors.New("the token has characters that no bearer token may have")
 	}
 	t.hash = sha256.Sum256([]byte(all[1]))
-	recipients := int64(server.Recipients)
-	limits := map[string]*int64{
-		"max-per-call": &t.limits.PerCall, "max-per-day": &t.limits.PerDay, "max-topup": &t.limits.TopUp,
-		"max-recipients": &recipients, "confirm-above": &t.limits.ConfirmAbove,
+	recipients := int64(t.limits.Recipients)
+	type limit struct {
+		own    *int64
+		server int64
+	}
+	limits := map[string]limit{
+		"max-per-call": {&t.limits.PerCall, server.PerCall}, "max-per-day": {&t.limits.PerDay, server.PerDay}, "max-topup": {&t.limits.TopUp, server.TopUp},
+		"max-recipients": {&recipients, int64(server.Recipients)}, "confirm-above": {&t.limits.ConfirmAbove, server.ConfirmAbove},
 	}
 	given := map[string]bool{}
 	for i, option := range all[2:] {
 		name, value, valued := strings.Cut(option, "=")
 		limit := limits[name]
 		switch {
-		case limit == nil && option != "read-only":
+		case limit.own == nil && option != "read-only":
 			return t, fmt.Errorf("field %d is no limit; there are max-per-call=, max-per-day=, max-topup=, max-recipients=, confirm-above= and read-only", i+3)
 		case given[name]:
 			return t, errors.New(name + " is given twice")
 		}
 		given[name] = true
-		if limit == nil {
+		if limit.own == nil {
 			t.readOnly = true
 			continue
 		}
@@ -253,10 +257,10 @@ func parseToken(all []string, server guard.Limits) (token, error) {
 		if !valued || err != nil {
 			return t, errors.New(name + "= must be followed by a whole number")
 		}
-		if int64(number) > *limit { //nolint:gosec // of 31 bits
-			return t, fmt.Errorf("%s is above the server's own limit of %d", name, *limit)
+		if int64(number) > limit.server { //nolint:gosec // of 31 bits
+			return t, fmt.Errorf("%s is above the server's own limit of %d", name, limit.server)
 		}
-		*limit = int64(number) //nolint:gosec // of 31 bits
+		*limit.own = int64(number) //nolint:gosec // of 31 bits
 	}
 	t.limits.Recipients = int(recipients)
 	return t, nil

@@ -83,6 +83,15 @@ func (g *Guard) CallerID(ctx context.Context, parts ...string) (string, error) {
 	return prefix + hex.EncodeToString(hash(*key, append([]string{"caller"}, parts...)...)[:16]), nil
 }
 
+// Key is one that every process on the same ledger has, for one purpose.
+func (g *Guard) Key(ctx context.Context, purpose string) ([]byte, error) {
+	l, err := g.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return l.hash("key", purpose), nil
+}
+
 // named makes sure that what is written down now is found again under the
 // caller's id.
 func (g *Guard) named(ctx context.Context) error {

@@ -83,7 +83,7 @@ type dialect struct {
 // OpenLedger opens the ledger in a file, or in the PostgreSQL database of a URL,
 // or one in memory where the source is "".
 func OpenLedger(ctx context.Context, source string) (*Ledger, error) {
-	if isDatabase(source) {
+	if Shared(source) {
 		return openPostgres(ctx, source)
 	}
 	return openSQLite(ctx, source)

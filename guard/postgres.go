@@ -79,8 +79,9 @@ func openPostgres(ctx context.Context, source string) (*Ledger, error) {
 	return l, nil
 }
 
-// isDatabase tells whether a ledger's source is the URL of a database.
-func isDatabase(source string) bool {
+// Shared tells whether a ledger's source is a database, which several machines may
+// have.
+func Shared(source string) bool {
 	return strings.HasPrefix(source, "postgres://") || strings.HasPrefix(source, "postgresql://")
 }
 
@@ -132,7 +133,7 @@ func saysNoTLS(source string) bool {
 
 // Redact is a ledger's source without the passwords that a URL may have.
 func Redact(source string) string {
-	if !isDatabase(source) {
+	if !Shared(source) {
 		return source
 	}
 	u, err := url.Parse(source)

@@ -33,10 +33,10 @@ func (n names) Identify(h http.Header) (Who, error) {
 		return nil, errors.New("that is no name")
 	}
 	return func(context.Context) (tools.Caller, error) {
-		if h.Get(WalletHeader) == "" {
+		if h.Get(tools.WalletHeader) == "" {
 			return tools.Caller{}, errors.New("no wallet")
 		}
-		return tools.Caller{ID: name, API: n.api, Wallet: h.Get(WalletHeader)}, nil
+		return tools.Caller{ID: name, API: n.api, Wallet: h.Get(tools.WalletHeader)}, nil
 	}, nil
 }
 
@@ -91,7 +91,7 @@ func serve(t *testing.T, api guard.API, change ...func(*HTTPOptions)) *site {
 type with map[string]string
 
 // as are the headers of a caller.
-func as(name string) with { return with{"Authorization": name, WalletHeader: "wal_1"} }
+func as(name string) with { return with{"Authorization": name, tools.WalletHeader: "wal_1"} }
 
 // and adds headers to others.
 func (w with) and(more with) with {
@@ -370,7 +370,7 @@ func TestASessionIsOneCallersUntilItIsEnded(t *testing.T) {
 		"a forged one":                 {s.post(ping, as("alice").and(with{"Mcp-Session-Id": string(forged)})), 404},
 		"another's":                    {s.post(ping, as("bob").and(id)), 404},
 		"another's, to end it":         {s.do(http.MethodDelete, "/mcp", "", as("bob").and(id)), 404},
-		"one's own for another wallet": {s.post(ping, session.and(with{WalletHeader: "wal_2"})), 404},
+		"one's own for another wallet": {s.post(ping, session.and(with{tools.WalletHeader: "wal_2"})), 404},
 		"one's own, as nobody":         {s.post(ping, id), 404},
 		"one's own elsewhere":          {other.post(ping, session), 404},
 		"one's own":                    {s.post(ping, session), 200},

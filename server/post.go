@@ -17,9 +17,6 @@ import (
 	"github.com/wesendall/wesendall-mcp/tools"
 )
 
-// WalletHeader names the wallet of a request.
-const WalletHeader = "X-Wesendall-Wallet"
-
 // post answers a request that brings a message.
 func (h *HTTP) post(r *reply, q *http.Request, p *place) {
 	text, status, refused := read(r, q)

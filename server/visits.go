@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/wesendall/wesendall-mcp/tools"
 )
 
 // Sessions of the clients that make a handshake. They carry no right to
@@ -73,7 +75,7 @@ func (v *visits) sign(ticket []byte, h http.Header) []byte {
 	mac := hmac.New(sha256.New, v.key)
 	mac.Write([]byte("session"))
 	mac.Write(ticket)
-	for _, name := range []string{"Authorization", WalletHeader} {
+	for _, name := range []string{"Authorization", tools.WalletHeader} {
 		value := sha256.Sum256([]byte(h.Get(name)))
 		mac.Write(value[:])
 	}

@@ -133,6 +133,11 @@ func (s *Set) CallerID(ctx context.Context, parts ...string) (string, error) {
 	return s.guard.CallerID(ctx, parts...)
 }
 
+// Key is one that every process on the same ledger has, for one purpose.
+func (s *Set) Key(ctx context.Context, purpose string) ([]byte, error) {
+	return s.guard.Key(ctx, purpose)
+}
+
 // Set is the tools as they are served. It is safe for concurrent use.
 type Set struct {
 	options Options

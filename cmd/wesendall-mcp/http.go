@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -34,6 +31,10 @@ type web struct {
 	MaxRequests int      `name:"http-max-requests" group:"HTTP" help:"Requests that run at once (${default})." env:"WESENDALL_HTTP_MAX_REQUESTS" default:"512" placeholder:"N"`
 }
 
+// usualMetrics is where the metrics of a server over HTTP are, if nothing else is
+// said.
+const usualMetrics = "127.0.0.1:9464"
+
 // serveHTTP serves MCP over HTTP until the context ends.
 func (s *settings) serveHTTP(ctx context.Context, w world, log *slog.Logger) error {
 	o := server.HTTPOptions{Proxied: s.BehindProxy, MaxRequests: s.MaxRequests, Log: log}
@@ -51,14 +52,23 @@ func (s *settings) serveHTTP(ctx context.Context, w world, log *slog.Logger) err
 		return err
 	}
 	defer func() { _ = b.close() }()
-	srv, err := s.build(b, log)
+	srv, end, err := s.watched(ctx, w, b, log, usualMetrics)
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if err := end(); err != nil {
+			log.Warn("the last spans were not exported", "error", err)
+		}
+	}()
 	if o.Callers, err = s.callers(b, log); err != nil {
 		return err
 	}
-	b.API = nil // each call brings its own
+	if guard.Shared(s.Ledger) {
+		if o.SessionKey, err = b.set.Key(ctx, "sessions"); err != nil {
+			return fmt.Errorf("the ledger, whose key names the sessions of all replicas: %w", err)
+		}
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Address)
 	if err != nil {
 		return usage("--http: %w", err)
@@ -145,19 +155,6 @@ func (s *settings) callers(b *backend, log *slog.Logger) (server.Callers, error)
 			o.Key, o.Secret = key, secret
 			return client.New(o)
 		},
-		ID: callerID(),
+		ID: b.set.CallerID,
 	}, nil
-}
-
-// callerID names callers by a key of this process.
-func callerID() func(context.Context, ...string) (string, error) {
-	key := make([]byte, sha256.Size)
-	_, _ = rand.Read(key) // it never fails
-	return func(_ context.Context, parts ...string) (string, error) {
-		mac := hmac.New(sha256.New, key)
-		for _, part := range parts {
-			_, _ = fmt.Fprintf(mac, "%d:%s", len(part), part)
-		}
-		return fmt.Sprintf("%x", mac.Sum(nil)[:16]), nil
-	}
 }

@@ -29,7 +29,7 @@ var address = regexp.MustCompile(`at=(https?://[^ ]+/mcp)`)
 // it listens.
 func overHTTP(t *testing.T, env []string, args ...string) (url string, c *exec.Cmd) {
 	t.Helper()
-	c = program(t, env, append([]string{"--http", "127.0.0.1:0"}, args...)...)
+	c = program(t, env, append([]string{"--http", "127.0.0.1:0", "--metrics", "off"}, args...)...)
 	stderr, err := c.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -244,7 +244,7 @@ func TestAServerThatWouldNotBeSafeDoesNotStart(t *testing.T) {
 		"tokens and no credentials":       {[]string{"--http", "127.0.0.1:0", "--http-token-file", broken}, "needs credentials"},
 		"an address that cannot be taken": {[]string{"--http", "127.0.0.1:99999"}, "--http"},
 	} {
-		o := runIn(t, dir, nil, "", c.args...)
+		o := runIn(t, dir, nil, "", append(c.args, "--metrics", "off")...)
 		if o.code != exitUsage || !strings.Contains(o.stderr, c.says) || strings.Count(o.stderr, "\n") != 1 || strings.Contains(o.stderr, "short") {
 			t.Errorf("%s: %d %s", name, o.code, o.stderr)
 		}

@@ -22,6 +22,7 @@ type backend struct {
 	base  string // URL
 	about string // for people
 	close func() error
+	set   *tools.Set // once it is built
 
 	metrics *observe.Metrics // nil is none
 	traces  *observe.Traces  // nil is none
@@ -105,6 +106,7 @@ func (s *settings) build(b *backend, log *slog.Logger) (*server.Server, error) {
 	}
 	end := b.close
 	b.close = func() error { return errors.Join(set.Close(), end()) }
+	b.set = set
 	o := server.Options{Version: version(), Tools: set, Log: log}
 	if b.metrics != nil {
 		b.metrics.Watch(set)
