@@ -3,7 +3,6 @@ package guard
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"time"
 )
 
@@ -61,5 +60,5 @@ func (l *Ledger) Close() error {
 	l.end()
 	l.mu.Unlock()
 	l.late.Wait() // for what came in between, and ends now
-	return errors.Join(l.close())
+	return l.close()
 }

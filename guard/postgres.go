@@ -253,7 +253,7 @@ func (p *postgres) start(ctx context.Context, conn *sql.Conn, account string) (*
 		_ = tx.Rollback()
 		return nil, err
 	}
-	p.ahead.Store(int64(time.UnixMicro(micros).Sub(time.Now())))
+	p.ahead.Store(int64(time.Until(time.UnixMicro(micros))))
 	return tx, nil
 }
 

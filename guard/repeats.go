@@ -87,6 +87,7 @@ func (l *Ledger) targetsOf(in *intent) (list string, by map[string]string) {
 // at any time while their outcome is not known.
 func (l *Ledger) overlap(ctx context.Context, tx *sql.Tx, in *intent, window time.Duration) (*earlier, error) {
 	list, by := l.targetsOf(in)
+	//nolint:gosec // the dialect's own
 	rows, err := tx.QueryContext(ctx, `SELECT j.value, s.id, s.state, s.created, s.total
 		FROM `+l.list+` JOIN covered c ON c.content = $2 AND c.target = `+l.bytes+` JOIN spends s ON s.seq = c.spend
 		WHERE s.state IN ('in_progress', 'unknown') OR s.state = 'sent' AND s.created > $3
