@@ -31,7 +31,7 @@ func (l *Ledger) Spends(ctx context.Context, since time.Time) ([]Spend, error) {
 	rows, err := l.db.QueryContext(ctx, `SELECT id, created, account, caller, tool, recipients, units, total, state, confirmed, code, deadline
 		FROM spends WHERE state IN ('in_progress', 'unknown') OR created >= $1 AND state IN ('sent', 'failed') ORDER BY seq`, since.UnixMilli())
 	if err != nil {
-		return nil, err
+		return nil, l.explain(err)
 	}
 	defer func() { _ = rows.Close() }()
 	all := []Spend{}
