@@ -29,6 +29,7 @@ func TestTheRoomsImportWhatTheyMay(t *testing.T) {
 		"hosts":             {},
 		"doctor":            {"guard", "client", "hosts"},
 		"internal/programs": {"client", "sandbox"}, // for tests alone
+		"load":              {},
 		"cmd/wesendall-mcp": {"server", "callers", "tools", "prompts", "llm-reference", "guard", "client", "sandbox", "hosts", "doctor", "observe", protocol},
 	}
 	found := map[string]bool{}
