@@ -60,11 +60,15 @@ func (g *Guard) broken(err error) *Error {
 	if errors.Is(err, context.Canceled) {
 		return Fail(Unreachable, "The call was cancelled before it began. Nothing was sent.")
 	}
-	if _, ok := errors.AsType[*databaseError](err); ok || g.caller != "" { // nor are the operator's paths for whoever calls
+	if _, database := errors.AsType[*databaseError](err); database || g.caller != "" { // nor are the operator's paths for whoever calls
 		if g.options.Log != nil {
 			g.options.Log.Error("the ledger cannot be used", "error", err)
 		}
-		return Fail(NotConfigured, "Nothing was sent: the ledger of spends cannot be used or reached. Spending goes on by itself when it is back; the operator must see to it (the log and wesendall-mcp doctor say more). Reading works.")
+		what := "the ledger of spends cannot be used"
+		if database {
+			what = "the database with the ledger of spends cannot be used or reached"
+		}
+		return Fail(NotConfigured, "Nothing was sent: "+what+". Spending goes on by itself when it works again; the operator must see to it (the log and wesendall-mcp doctor say more). Reading works.")
 	}
 	return Fail(NotConfigured, "Nothing was sent: the ledger of spends cannot be used ("+err.Error()+"). The operator must mend it: "+Remedy(err)+". Reading works.")
 }
