@@ -13,10 +13,9 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver pgx
 )
 
-// A ledger in PostgreSQL is looked at, settled and examined like one in a file, and
-// the password of its URL is never shown.
-func TestALedgerInADatabase(t *testing.T) {
-	t.Parallel()
+// database is the URL of an empty schema in a PostgreSQL.
+func database(t *testing.T) string {
+	t.Helper()
 	at := os.Getenv("WESENDALL_TEST_POSTGRES")
 	if at == "" {
 		if os.Getenv("CI") != "" {
@@ -45,7 +44,19 @@ func TestALedgerInADatabase(t *testing.T) {
 	})
 	q := u.Query()
 	q.Set("search_path", schema)
-	u.RawQuery, u.User = q.Encode(), url.UserPassword(u.User.Username(), "s3cret")
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// A ledger in PostgreSQL is looked at, settled and examined like one in a file, and
+// the password of its URL is never shown.
+func TestALedgerInADatabase(t *testing.T) {
+	t.Parallel()
+	u, err := url.Parse(database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(u.User.Username(), "s3cret")
 	base, _ := upstream(t)
 	env := append(slices.Clone(base), "WESENDALL_LEDGER="+u.String())
 	run := func(env []string, args ...string) outcome {

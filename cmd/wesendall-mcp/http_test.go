@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -247,6 +249,87 @@ func TestAServerThatWouldNotBeSafeDoesNotStart(t *testing.T) {
 		o := runIn(t, dir, nil, "", append(c.args, "--metrics", "off")...)
 		if o.code != exitUsage || !strings.Contains(o.stderr, c.says) || strings.Count(o.stderr, "\n") != 1 || strings.Contains(o.stderr, "short") {
 			t.Errorf("%s: %d %s", name, o.code, o.stderr)
+		}
+	}
+}
+
+// inTurn sends each request to the next of several servers.
+type inTurn struct {
+	headers
+	hosts []string
+	count atomic.Int64
+}
+
+func (i *inTurn) RoundTrip(q *http.Request) (*http.Response, error) {
+	q = q.Clone(q.Context())
+	q.URL.Host = i.hosts[int(i.count.Add(1))%len(i.hosts)]
+	q.Host = q.URL.Host
+	return i.headers.RoundTrip(q)
+}
+
+// Replicas with one ledger are one server to a client, whichever of them a request
+// reaches: a question of the one is answered at the other, and so is a quote of the
+// one used there.
+func TestReplicasAreOneServer(t *testing.T) {
+	t.Parallel()
+	env, _ := upstream(t)
+	env = append(env, "WESENDALL_LEDGER="+database(t))
+	hosts := &inTurn{headers: sandboxCaller()}
+	var first string
+	for range 2 {
+		at, _ := overHTTP(t, env)
+		u, err := url.Parse(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hosts.hosts, first = append(hosts.hosts, u.Host), at
+	}
+	for i, era := range eras {
+		connect := func(answer string) *mcp.ClientSession {
+			options := &mcp.ClientOptions{}
+			if answer != "" {
+				options.ElicitationHandler = func(context.Context, *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
+					return &mcp.ElicitResult{Action: answer}, nil
+				}
+			}
+			s, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, options).
+				Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: first, HTTPClient: &http.Client{Transport: hosts}, DisableStandaloneSSE: true}, &mcp.ClientSessionOptions{ProtocolVersion: era})
+			if err != nil {
+				t.Fatalf("%s: %v", era, err)
+			}
+			t.Cleanup(func() { _ = s.Close() })
+			return s
+		}
+		topUp := func(s *mcp.ClientSession, arguments map[string]any) (*mcp.CallToolResult, map[string]any) {
+			t.Helper()
+			arguments["amount"], arguments["phone_number"] = 500+i, "+256700000010"
+			r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "topup_wallet", Arguments: arguments})
+			if err != nil {
+				t.Fatalf("%s: %v", era, err)
+			}
+			return r, structured(t, r)
+		}
+		// Nobody can be asked: it goes by quote.
+		s := connect("")
+		r, said := topUp(s, map[string]any{})
+		quote, _ := said["quote"].(map[string]any)
+		if !r.IsError || said["code"] != "confirmation_required" || quote == nil {
+			t.Fatalf("%s: %v", era, said)
+		}
+		if r, said = topUp(s, map[string]any{"quote": quote["id"]}); r.IsError {
+			t.Errorf("%s: %v", era, said)
+		}
+		for range 2 { // at either
+			if r, said = topUp(s, map[string]any{"quote": quote["id"]}); !r.IsError || said["code"] != "duplicate_send" {
+				t.Errorf("%s: %v", era, said)
+			}
+		}
+		if era != "2026-07-28" {
+			continue
+		}
+		// Somebody can: the question is of the one, the answer comes to the other.
+		if r, said = topUp(connect("accept"), map[string]any{"allow_duplicate": true}); r.IsError {
+			t.Errorf("%s: %v", era, said)
 		}
 	}
 }
