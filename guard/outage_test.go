@@ -65,10 +65,13 @@ func (c *cable) connect(client net.Conn) {
 	}
 	c.mu.Lock()
 	whole := c.whole
-	c.ends[client], c.ends[server] = true, true
+	if whole {
+		c.ends[client], c.ends[server] = true, true
+	}
 	c.mu.Unlock()
 	if !whole {
-		c.cut()
+		reset(client)
+		reset(server)
 		return
 	}
 	go func() {
