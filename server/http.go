@@ -33,14 +33,15 @@ type times struct {
 	write        time.Duration // for one write, to somebody who may read slowly
 	idle         time.Duration // between two requests
 	beat         time.Duration // between two signs of life on a stream
-	// drain is what a supervisor leaves at the end. A spend that is on the wire for
-	// longer is in the ledger, as one whose outcome is not known.
+	// drain is for what runs at the end. A supervisor leaves 30 s, and the ledger and
+	// the traces may take five each to close. A spend that is on the wire for longer
+	// is in the ledger, as one whose outcome is not known.
 	drain time.Duration
 }
 
 var usual = times{
 	header: 10 * time.Second, body: 15 * time.Second, write: 30 * time.Second,
-	idle: 2 * time.Minute, beat: 15 * time.Second, drain: 30 * time.Second,
+	idle: 2 * time.Minute, beat: 15 * time.Second, drain: 20 * time.Second,
 }
 
 // DefaultMaxRequests is how many requests run at once.
