@@ -212,6 +212,7 @@ func free(n int) ([]string, error) {
 
 // footprint is what a replica holds.
 type footprint struct {
+	cpu        time.Duration
 	memory     int // KiB that are resident
 	files      int // that are open
 	goroutines int
@@ -228,6 +229,18 @@ func (r *replica) footprint(ctx context.Context) (footprint, error) {
 	if p.memory, err = number(string(status), "VmRSS:"); err != nil {
 		return p, err
 	}
+	text, err := os.ReadFile(filepath.Join(proc, "stat")) //nolint:gosec // as above
+	if err != nil {
+		return p, err
+	}
+	_, rest, _ := strings.Cut(string(text), ") ") // a name may have spaces
+	for _, field := range strings.Fields(rest)[11:13] {
+		ticks, err := strconv.Atoi(field)
+		if err != nil {
+			return p, err
+		}
+		p.cpu += time.Duration(ticks) * 10 * time.Millisecond // as Linux counts for programs
+	}
 	open, err := os.ReadDir(filepath.Join(proc, "fd"))
 	if err != nil {
 		return p, err
@@ -242,7 +255,7 @@ func (r *replica) footprint(ctx context.Context) (footprint, error) {
 		return p, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body)
+	text, err = io.ReadAll(response.Body)
 	if err != nil {
 		return p, err
 	}

@@ -129,8 +129,8 @@ func measure(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintln(out, "| what | replicas | callers | calls | calls/s | p50 ms | p99 ms | errors | memory MiB | files | goroutines |")
-	_, _ = fmt.Fprintln(out, "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+	_, _ = fmt.Fprintln(out, "| what | replicas | callers | calls | calls/s | p50 ms | p99 ms | errors | CPU ms a call | memory MiB | files | goroutines |")
+	_, _ = fmt.Fprintln(out, "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
 	for _, n := range counts {
 		r := round{callers: n, time: *each, most: *most}
 		if err := f.measure(ctx, r, out); err != nil {
@@ -181,7 +181,7 @@ func (f *fleet) measure(ctx context.Context, r round, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		_, _ = fmt.Fprintf(out, "| %s | %d | %d | %s | %s |\n", kind.name, len(f.replicas), r.callers, got, change(before, after))
+		_, _ = fmt.Fprintf(out, "| %s | %d | %d | %s | %.2f | %s |\n", kind.name, len(f.replicas), r.callers, got, ms(after.cpu-before.cpu)/float64(max(got.calls, 1)), change(before, after))
 		if got.first != nil {
 			fmt.Fprintln(os.Stderr, "load: the first error:", got.first)
 		}
@@ -230,7 +230,7 @@ func (f *fleet) footprints(ctx context.Context) (footprint, error) {
 		if err != nil {
 			return sum, err
 		}
-		sum = footprint{sum.memory + p.memory, sum.files + p.files, sum.goroutines + p.goroutines}
+		sum = footprint{sum.cpu + p.cpu, sum.memory + p.memory, sum.files + p.files, sum.goroutines + p.goroutines}
 	}
 	return sum, nil
 }
