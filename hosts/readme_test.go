@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -39,11 +40,6 @@ func TestALinkDecodes(t *testing.T) {
 // The README has each host's way, as config prints it.
 func TestTheREADMEKnowsTheHosts(t *testing.T) {
 	t.Parallel()
-	const path = "../README.md"
-	readme, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	e := Entry{Command: "/path/to/wesendall-mcp", Args: []string{"--env-file", "/path/to/wesendall.env"}}
 	places := Places{Home: "~", Config: "~/.config", System: "linux"}
 	var out, links strings.Builder
@@ -67,12 +63,44 @@ func TestTheREADMEKnowsTheHosts(t *testing.T) {
 	for _, text := range snippets {
 		fmt.Fprintf(&out, "\n%s\n\n```json\n%s```\n", strings.Join(where[text], ", "), text)
 	}
-	pattern := regexp.MustCompile(`(?s)(<!-- hosts:[^>]*-->\n).*?(<!-- /hosts -->)`)
-	parts := pattern.FindSubmatch(readme)
-	if parts == nil {
-		t.Fatal("the README has no part for the hosts")
+	part(t, "hosts", out.String())
+}
+
+// It has each host's way to a server over HTTP, too.
+func TestTheREADMEKnowsTheHostsOverHTTP(t *testing.T) {
+	t.Parallel()
+	places := Places{Home: "~", Config: "~/.config", System: "linux"}
+	var out strings.Builder
+	for _, h := range All() {
+		text, note := h.Remote(overHTTP)
+		where := ""
+		if remotes[h.Name].own == nil {
+			where = " (`" + h.File(places) + "`)"
+		}
+		if note != "" {
+			note = " " + note
+		}
+		fmt.Fprintf(&out, "\n**%s**%s%s\n\n    %s\n", h.Title, where, note, strings.ReplaceAll(text, "\n", "\n    "))
 	}
-	want := bytes.Replace(readme, parts[0], []byte(string(parts[1])+out.String()+string(parts[2])), 1)
+	part(t, "remote", out.String())
+}
+
+// part compares a part of the README with what it should be, or writes it. Tests
+// run beside each other, and a file is written whole.
+func part(t *testing.T, name, text string) {
+	t.Helper()
+	const path = "../README.md"
+	readmeLock.Lock()
+	defer readmeLock.Unlock()
+	readme, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := regexp.MustCompile(`(?s)(<!-- ` + name + `:[^>]*-->\n).*?(<!-- /` + name + ` -->)`).FindSubmatch(readme)
+	if parts == nil {
+		t.Fatalf("the README has no part for %s", name)
+	}
+	want := bytes.Replace(readme, parts[0], []byte(string(parts[1])+text+string(parts[2])), 1)
 	if *update {
 		if err := os.WriteFile(path, want, 0o644); err != nil { //nolint:gosec // it is public
 			t.Fatal(err)
@@ -80,6 +108,8 @@ func TestTheREADMEKnowsTheHosts(t *testing.T) {
 		return
 	}
 	if !bytes.Equal(want, readme) {
-		t.Error("the README's part about hosts is not what config prints: go test ./hosts -update")
+		t.Errorf("the README's part about %s is not what this package says: go test ./hosts -update", name)
 	}
 }
+
+var readmeLock sync.Mutex
