@@ -3,10 +3,13 @@
 //
 //   package, program   the npm package and the program in it; Node runs a .js
 //   env                its environment, given the model's address
-//   files              its configuration, by path in its home
+//   files              its configuration, by path in its home; without the server
+//                      if none is given
 //   add                the arguments that add the server, instead of files
+//   unattended         what the README's command lacks where nobody attends
 //   list, listed       the arguments that list servers, and what is said of ours;
 //                      Codex and Copilot list without starting the server
+//   listedOverHTTP     what is said of ours over HTTP, where that differs
 //   ask                the arguments of one question that no person attends
 
 const question = 'What is the balance of the wallet?';
@@ -47,10 +50,10 @@ name = "stand-in"
 base_url = "${url}/v1"
 wire_api = "responses"
 env_key = "TEST_KEY"
-[mcp_servers.wesendall]
+${server ? `[mcp_servers.wesendall]
 command = ${JSON.stringify(server[0])}
 args = ${JSON.stringify(server.slice(1))}
-`,
+` : ''}`,
     }),
     list: ['mcp', 'list'],
     listed: /wesendall .*enabled/,
@@ -72,9 +75,10 @@ args = ${JSON.stringify(server.slice(1))}
         privacy: { usageStatisticsEnabled: false },
         security: { auth: { selectedType: 'gemini-api-key' } },
         // Unless it is trusted, a model that nobody attends is not offered its tools.
-        mcpServers: { wesendall: { command: server[0], args: server.slice(1), trust: true } },
+        mcpServers: server && { wesendall: { command: server[0], args: server.slice(1), trust: true } },
       }),
     }),
+    unattended: ['--trust'],
     list: ['mcp', 'list'],
     listed: /wesendall: .*Connected/,
     // Without a model it would first ask another one which to take.
@@ -102,7 +106,7 @@ args = ${JSON.stringify(server.slice(1))}
             models: { 'stand-in': {} },
           },
         },
-        mcp: { wesendall: { type: 'local', command: server } },
+        mcp: server && { wesendall: { type: 'local', command: server } },
       }),
     }),
     list: ['mcp', 'list'],
@@ -123,11 +127,12 @@ args = ${JSON.stringify(server.slice(1))}
     }),
     files: server => ({
       '.copilot/mcp-config.json': JSON.stringify({
-        mcpServers: { wesendall: { type: 'local', command: server[0], args: server.slice(1), tools: ['*'] } },
+        mcpServers: server ? { wesendall: { type: 'local', command: server[0], args: server.slice(1), tools: ['*'] } } : {},
       }),
     }),
     list: ['mcp', 'list'],
     listed: /wesendall \(local\)/,
+    listedOverHTTP: /wesendall \(http\)/,
     ask: ['-p', question, '--disable-builtin-mcps'],
   },
 };
