@@ -230,6 +230,8 @@ func (o Options) hosts() []Finding {
 			switch {
 			case s.Off:
 				say(Warning, "is told not to start "+s.Name+where, "switch it on in the host")
+			case s.URL != "":
+				say(OK, "uses the server at "+s.URL+where, "")
 			case s.Err != nil:
 				say(Failure, "cannot start "+s.Name+where+": "+s.Err.Error(), again)
 			case !s.Same:

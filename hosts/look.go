@@ -31,9 +31,10 @@ type Server struct {
 	Name    string
 	Project string // the directory that it is for; "" is all of them
 	Entry
-	Off  bool  // the host is told not to start it
-	Same bool  // what it starts is this very program
-	Err  error // what it should start cannot be found
+	URL  string // of a server over HTTP, in place of a program
+	Off  bool   // the host is told not to start it
+	Same bool   // what it starts is this very program
+	Err  error  // what it should start cannot be found
 }
 
 // Look finds the hosts on this machine: those whose file is there, or the
@@ -121,7 +122,9 @@ func ours(root map[string]any, path []string, project, program string) []Server 
 	for _, name := range slices.Sorted(maps.Keys(root)) {
 		s := Server{Name: name, Project: project}
 		s.read(root[name])
-		s.Same, s.Err = same(s.Command, program)
+		if s.URL == "" {
+			s.Same, s.Err = same(s.Command, program)
+		}
 		if name == server || s.Same || s.named() {
 			found = append(found, s)
 		}
@@ -148,6 +151,11 @@ func (s *Server) read(value any) {
 	case map[string]any:
 		s.Command, _ = command["path"].(string)
 		members = command
+	}
+	for _, name := range []string{"url", "serverUrl", "httpUrl"} {
+		if at, ok := members[name].(string); ok && s.Command == "" {
+			s.URL = at
+		}
 	}
 	if list, ok := members["args"].([]any); ok {
 		s.Args = texts(list)

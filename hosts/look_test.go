@@ -41,7 +41,8 @@ func TestLookTellsProgramsApart(t *testing.T) {
 		"another build":          {"cursor", `{"mcpServers":{"wesendall":{"command":"%[2]s"}}}`, "other"},
 		"another, own name":      {"cursor", `{"mcpServers":{"sms":{"command":"%[3]s"}}}`, "other"},
 		"gone":                   {"cursor", `{"mcpServers":{"wesendall":{"command":"/nowhere/wesendall-mcp"}}}`, "missing"},
-		"no command":             {"cursor", `{"mcpServers":{"wesendall":{"url":"https://example.com"}}}`, "missing"},
+		"no command":             {"cursor", `{"mcpServers":{"wesendall":{}}}`, "missing"},
+		"over HTTP":              {"cursor", `{"mcpServers":{"wesendall":{"url":"https://example.com"}}}`, "https://example.com"},
 		"as an argument":         {"cursor", `{"mcpServers":{"b":{"command":"sh","args":["%[1]s"]}}}`, ""},
 		"elsewhere in the file":  {"cursor", `{"a":{"wesendall":{"command":"%[1]s"}}}`, ""},
 		"in a list":              {"opencode", `{"mcp":{"wesendall":{"type":"local","command":["%[1]s","--sandbox"],"enabled":true}}}`, "same"},
@@ -81,6 +82,10 @@ func TestLookTellsProgramsApart(t *testing.T) {
 					said = append(said, "error")
 				}
 				for _, each := range s.Servers {
+					if each.URL != "" {
+						said = append(said, each.URL)
+						continue
+					}
 					word := map[bool]string{true: "same", false: "other"}[each.Same]
 					if each.Err != nil {
 						word = "missing"

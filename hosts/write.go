@@ -47,12 +47,16 @@ func (h Host) Write(e Entry, p Places, now time.Time) (Written, error) {
 		}
 		mode = info.Mode().Perm()
 	}
-	e, w.Kept = h.carry(old, e)
+	servers, _ := h.servers(old, e.Command) // a file that cannot be read is not merged into
+	if slices.ContainsFunc(servers, func(s Server) bool { return s.Name == server && s.Project == "" && s.URL != "" }) {
+		return w, fmt.Errorf("%s was left as it is: its entry %q is for a server over HTTP; take that out first", file, server)
+	}
+	e, w.Kept = carry(servers, e)
 	text, err := merge(old, h.path, h.entry(e))
 	if err != nil {
 		return w, fmt.Errorf("%s was left as it is: %w", file, err)
 	}
-	if servers, err := h.servers(text, e.Command); err == nil {
+	if servers, err = h.servers(text, e.Command); err == nil {
 		w.Off = slices.ContainsFunc(servers, func(s Server) bool { return s.Name == server && s.Project == "" && s.Off })
 	}
 	if bytes.Equal(text, old) {
@@ -76,8 +80,7 @@ func (h Host) Write(e Entry, p Places, now time.Time) (Written, error) {
 
 // carry adds to an entry what somebody gave to the one that is there, and says
 // what that is.
-func (h Host) carry(old []byte, e Entry) (Entry, []string) {
-	servers, _ := h.servers(old, e.Command) // a file that cannot be read is not merged into
+func carry(servers []Server, e Entry) (Entry, []string) {
 	at := slices.IndexFunc(servers, func(s Server) bool { return s.Name == server && s.Project == "" })
 	if at < 0 {
 		return e, nil

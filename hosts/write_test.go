@@ -205,6 +205,14 @@ func TestWrite(t *testing.T) {
 		}
 	}
 
+	remote := `{"mcpServers":{"wesendall":{"url":"https://example.com"}}}`
+	if err := os.WriteFile(target, []byte(remote), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if w, err := cursor.Write(sample, p, now); err == nil || w.Changed || !strings.Contains(err.Error(), "over HTTP") {
+		t.Errorf("%+v, %v", w, err)
+	}
+
 	broken := "{ not JSON"
 	if err := os.WriteFile(target, []byte(broken), 0o600); err != nil {
 		t.Fatal(err)
