@@ -78,8 +78,10 @@ type Guard struct {
 
 // shelf keeps the ledger, once it is open.
 type shelf struct {
-	mu   sync.Mutex
-	book *Ledger
+	mu      sync.Mutex
+	book    *Ledger
+	opening *flight // while that lasts
+	closed  bool
 
 	// What callers are named with.
 	first     sync.Once
@@ -109,36 +111,80 @@ func New(api API, o Options) *Guard {
 	return g
 }
 
-// ledger opens the ledger, if it is not open. A failure is not kept: the
-// operator may mend it.
+// ledger is the ledger, which is opened if it is not open. Calls that come
+// meanwhile wait for that together. A failure is not kept: the operator may mend
+// it.
 func (g *Guard) ledger(ctx context.Context) (*Ledger, error) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.book == nil {
-		book, err := g.options.Ledger(ctx)
-		if err != nil {
-			return nil, g.broken(err)
-		}
-		if g.options.Now != nil {
-			book.now = g.options.Now
-		}
-		if g.options.Log != nil {
-			book.log = g.options.Log
-		}
-		g.book = book
-		g.key.Store(&book.key)
+	if g.book != nil {
+		defer g.mu.Unlock()
+		return g.book, nil
 	}
-	return g.book, nil
+	o := g.opening
+	if o == nil {
+		o = &flight{done: make(chan struct{})}
+		g.opening = o
+		life, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		o.stop = cancel
+		go g.open(life, o)
+	}
+	g.mu.Unlock()
+	select {
+	case <-o.done:
+	case <-ctx.Done():
+		return nil, g.broken(ctx.Err())
+	}
+	if o.err != nil {
+		return nil, g.broken(o.err)
+	}
+	return o.book, nil
+}
+
+// flight is an attempt to open the ledger.
+type flight struct {
+	stop context.CancelFunc
+	done chan struct{} // closed when it is over
+	book *Ledger
+	err  error
+}
+
+func (g *Guard) open(ctx context.Context, o *flight) {
+	defer close(o.done)
+	defer o.stop()
+	book, err := g.options.Ledger(ctx)
+	if err == nil && g.options.Now != nil {
+		book.now = g.options.Now
+	}
+	if err == nil && g.options.Log != nil {
+		book.log = g.options.Log
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if o.err, g.opening = err, nil; err != nil {
+		return
+	}
+	if g.closed {
+		o.err = errors.Join(context.Canceled, book.Close())
+		return
+	}
+	o.book, g.book = book, book
+	g.key.Store(&book.key)
 }
 
 // Close closes the ledger.
 func (g *Guard) Close() error {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.book == nil {
-		return nil
+	o, book := g.opening, g.book
+	g.closed = true
+	g.mu.Unlock()
+	switch {
+	case o != nil:
+		o.stop()
+		<-o.done
+	case book != nil:
+		return book.Close()
 	}
-	return g.book.Close()
+	return nil
 }
 
 // Balance reads the wallet's balance and price.

@@ -20,6 +20,7 @@ type intent struct {
 	recipients, units     int
 	total                 int64
 	topUp                 bool
+	at                    time.Time // of the transaction that looks at it
 }
 
 func (in *intent) kind() string {
@@ -67,6 +68,7 @@ type Limits struct {
 // verdict is what the ledger says of an intent.
 type verdict struct {
 	id        string   // of the row, where the spend may go on
+	attempt   string   // what tells it from other uses of the same quote
 	duplicate *earlier // it was done, or may have been
 	over      string   // the name of the limit that forbids it
 	most      int64    // of the same limits, for a call
@@ -90,7 +92,7 @@ func (l *Ledger) admit(ctx context.Context, in *intent, t terms) (verdict, error
 		return l.judge(ctx, tx, in, t, &v)
 	})
 	if _, open := errors.AsType[uncommitted](err); open && v.id != "" {
-		l.neverLeft(in.account, v.id)
+		l.neverLeft(in.account, v)
 	}
 	if err != nil {
 		v = verdict{} // whatever it was to become
@@ -99,6 +101,7 @@ func (l *Ledger) admit(ctx context.Context, in *intent, t terms) (verdict, error
 }
 
 func (l *Ledger) judge(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *verdict) error {
+	in.at = l.now()
 	used, err := l.used(ctx, tx, in, t, v)
 	if err != nil || v.burnt != "" || v.duplicate != nil {
 		return err
@@ -129,8 +132,10 @@ func (l *Ledger) judge(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *
 	if v.why != "" {
 		return nil
 	}
-	if err := burn(ctx, tx, in, t.presented); err != nil {
-		return err
+	if t.presented != "" {
+		if err := burn(ctx, tx, in, t.presented); err != nil {
+			return err
+		}
 	}
 	return l.write(ctx, tx, in, t, used.seq, v)
 }
@@ -173,7 +178,7 @@ func (l *Ledger) used(ctx context.Context, tx *sql.Tx, in *intent, t terms, v *v
 	case state != quoted:
 		v.duplicate = &earlier{spends: []past{{t.quote, state, time.UnixMilli(created), total}}}
 		return row, nil
-	case l.now().UnixMilli() >= deadline:
+	case in.at.UnixMilli() >= deadline:
 		v.burnt = "the quote has expired"
 	case t.answered && !asked:
 		v.burnt = "nobody was asked about this quote"
@@ -217,7 +222,7 @@ func (l *Ledger) budget(ctx context.Context, tx *sql.Tx, in *intent, t terms, v 
 // of a kind.
 func (l *Ledger) within(ctx context.Context, tx *sql.Tx, in *intent, kind string, limits Limits, names [2]string, v *verdict) error {
 	var total int64
-	err := tx.QueryRowContext(ctx, `SELECT total FROM days WHERE account = $1 AND kind = $2 AND day = $3`, in.account, kind, day(l.now())).Scan(&total)
+	err := tx.QueryRowContext(ctx, `SELECT total FROM days WHERE account = $1 AND kind = $2 AND day = $3`, in.account, kind, day(in.at)).Scan(&total)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
@@ -242,7 +247,7 @@ func (l *Ledger) due(ctx context.Context, tx *sql.Tx, in *intent, t terms) (stri
 	}
 	const unconfirmed = `SELECT coalesce(sum(total), 0) FROM spends WHERE account = $1 AND created > $2
 		AND confirmed = 0 AND tool <> 'topup_wallet' AND state IN ('in_progress', 'sent', 'unknown')`
-	since := l.now().Add(-time.Hour).UnixMilli()
+	since := in.at.Add(-time.Hour).UnixMilli()
 	var recent int64
 	if err := tx.QueryRowContext(ctx, unconfirmed, in.account, since).Scan(&recent); err != nil {
 		return "", err
@@ -270,7 +275,8 @@ func above(total, recent, most int64) string {
 
 // write writes the intent down, and reserves its total.
 func (l *Ledger) write(ctx context.Context, tx *sql.Tx, in *intent, t terms, seq int64, v *verdict) error {
-	now := l.now()
+	now := in.at
+	v.attempt = rand.Text()
 	if seq == 0 {
 		var err error
 		if v.id, seq, err = l.insert(ctx, tx, in, inProgress, now.Add(callTime), ""); err != nil {
@@ -281,8 +287,8 @@ func (l *Ledger) write(ctx context.Context, tx *sql.Tx, in *intent, t terms, seq
 	}
 	// What is released one day is what is reserved now, and not what was quoted.
 	if _, err := tx.ExecContext(ctx, `UPDATE spends SET state = 'in_progress', confirmed = $1, created = $2, deadline = $3, day = $4,
-		recipients = $5, units = $6, total = $7 WHERE seq = $8`,
-		bit(t.confirmed), now.UnixMilli(), now.Add(callTime).UnixMilli(), day(now), in.recipients, in.units, in.total, seq); err != nil {
+		recipients = $5, units = $6, total = $7, attempt = $8 WHERE seq = $9`,
+		bit(t.confirmed), now.UnixMilli(), now.Add(callTime).UnixMilli(), day(now), in.recipients, in.units, in.total, v.attempt, seq); err != nil {
 		return err
 	}
 	list, _ := l.targetsOf(in)
@@ -315,10 +321,9 @@ func reserve(ctx context.Context, tx *sql.Tx, account, kind string, day, total i
 
 func (l *Ledger) insert(ctx context.Context, tx *sql.Tx, in *intent, state string, deadline time.Time, repeats string) (id string, seq int64, err error) {
 	id = strings.ToLower(rand.Text()) // at least 128 bits
-	now := l.now()
 	err = tx.QueryRowContext(ctx, `INSERT INTO spends (id, account, caller, tool, content, arguments, recipients, units, total, state, confirmed, created, deadline, day, repeats)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12, $13, $14) RETURNING seq`,
 		id, in.account, in.caller, in.tool, l.contentOf(in), l.argumentsOf(in), in.recipients, in.units, in.total, state,
-		now.UnixMilli(), deadline.UnixMilli(), day(now), repeats).Scan(&seq)
+		in.at.UnixMilli(), deadline.UnixMilli(), day(in.at), repeats).Scan(&seq)
 	return id, seq, err
 }

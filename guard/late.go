@@ -15,6 +15,9 @@ const (
 	// insistTime is how long a caller waits before it goes to the background, and
 	// for how long closing waits for what is there.
 	insistTime = 5 * time.Second
+	// maxBurns is how much may wait for quotes to be burnt too, which end by
+	// themselves.
+	maxBurns = 64
 )
 
 // insist runs a transaction; one that fails goes on in the background.
@@ -31,12 +34,16 @@ func (l *Ledger) insist(ctx context.Context, account string, do func(context.Con
 // later runs a transaction in the background until it succeeds.
 func (l *Ledger) later(account string, do func(context.Context, *sql.Tx) error) {
 	l.background(func(ctx context.Context) {
+		l.waiting.Add(1)
+		defer l.waiting.Add(-1)
 		for delay := firstRetry; sleep(ctx, delay) == nil; delay = min(2*delay, lastRetry) {
 			err := l.accountTx(ctx, account, do)
 			if err == nil {
 				return
 			}
-			l.log.Warn("the ledger cannot be written; it is tried again", "error", err)
+			if delay == firstRetry {
+				l.log.Warn("the ledger cannot be written; it is tried until it can", "error", err)
+			}
 		}
 		l.log.Error("the ledger was closed before an outcome could be written down; it will count as unknown")
 	})

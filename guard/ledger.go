@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -50,6 +51,9 @@ type Ledger struct {
 	end  context.CancelFunc
 	mu   sync.Mutex // of late.Go, which must not come after late.Wait
 	late sync.WaitGroup
+
+	waiting atomic.Int64 // transactions that are tried again
+	pruned  atomic.Int64 // when old rows go next, in Unix nanoseconds
 }
 
 // reader is a transaction, or a connection without one.
@@ -65,10 +69,10 @@ type store interface {
 	begin(ctx context.Context, account string) (context.Context, *sql.Tx, func(), error)
 	// present tells whether it is still what was opened, with this key.
 	present(ctx context.Context, in reader, key []byte) error
-	// tidy is called now and then, and prunes.
-	tidy(*Ledger)
 	// explain makes an error fit to be shown.
 	explain(error) error
+	// stats are those of its connections.
+	stats() sql.DBStats
 	close() error
 }
 
@@ -143,6 +147,9 @@ func (l *Ledger) prune(ctx context.Context, tx *sql.Tx) (int, error) {
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return 0, err
 	}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM days WHERE day < $1`, day(l.now().Add(-keep))); err != nil {
+		return 0, err
+	}
 	list, err := json.Marshal(old)
 	if err != nil || old == nil {
 		return 0, err
@@ -156,6 +163,27 @@ func (l *Ledger) prune(ctx context.Context, tx *sql.Tx) (int, error) {
 		}
 	}
 	return len(old), nil
+}
+
+// tidy takes out what is old, a portion at a time, and once in an hour when nothing
+// old is left.
+func (l *Ledger) tidy() {
+	now, due := time.Now(), l.pruned.Load()
+	if now.UnixNano() < due || !l.pruned.CompareAndSwap(due, now.Add(time.Hour).UnixNano()) {
+		return
+	}
+	l.background(func(ctx context.Context) {
+		err := l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+			count, err := l.prune(ctx, tx)
+			if count == portion {
+				l.pruned.Store(0)
+			}
+			return err
+		})
+		if err != nil {
+			l.log.Warn("old rows of the ledger could not be taken out", "error", err)
+		}
+	})
 }
 
 // uncommitted is the error of a transaction whose commit failed: what it wrote may
@@ -208,8 +236,10 @@ const quoteTime = 10 * time.Minute
 // quote writes a quote down, with the spends that it says are repeated, and
 // returns its id and its expiry.
 func (l *Ledger) quote(ctx context.Context, in *intent, repeats string) (id string, expires time.Time, err error) {
-	expires = l.now().Add(quoteTime)
+	l.tidy()
 	err = l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		in.at = l.now()
+		expires = in.at.Add(quoteTime)
 		id, _, err = l.insert(ctx, tx, in, quoted, expires, repeats)
 		return err
 	})
@@ -226,51 +256,86 @@ func (l *Ledger) asked(ctx context.Context, id string) error {
 
 // burn makes a quote of whose spend it is count for nothing.
 func (l *Ledger) burn(ctx context.Context, in *intent, id string) error {
-	return l.insist(ctx, "", func(ctx context.Context, tx *sql.Tx) error { return burn(ctx, tx, in, id) })
+	if id == "" {
+		return nil
+	}
+	burning := func(ctx context.Context, tx *sql.Tx) error { return burn(ctx, tx, in, id) }
+	err := l.tx(ctx, burning)
+	if err != nil && l.waiting.Load() < maxBurns { // a quote ends by itself in minutes
+		l.later("", burning)
+	}
+	return err
 }
 
-// outcome writes down what came of a spend, and releases what was not spent. Where
-// that was settled already there is nothing to write: it was written before, or a
-// person was faster.
-func (l *Ledger) outcome(ctx context.Context, id, state, code string) error {
-	l.tidy(l)
-	return l.insist(ctx, "", settling(id, state, code))
+// outcome writes down what came of an attempt, and releases what was not spent.
+func (l *Ledger) outcome(ctx context.Context, v verdict, state, code string) error {
+	l.tidy()
+	return l.insist(ctx, "", l.settling(v, state, code))
 }
 
 // neverLeft settles a spend whose intent could not be written down, as far as
 // anybody knows: nothing was sent, but the intent may be there. The account's
 // turn comes when that is decided.
-func (l *Ledger) neverLeft(account, id string) {
-	l.later(account, settling(id, failed, "never_left"))
+func (l *Ledger) neverLeft(account string, v verdict) {
+	l.later(account, l.settling(v, failed, "never_left"))
 }
 
-func settling(id, state, code string) func(context.Context, *sql.Tx) error {
+// settling settles an attempt. If it has an outcome already, that was written
+// before, or is what a person said, who is then corrected: the vendor knows better.
+func (l *Ledger) settling(v verdict, state, code string) func(context.Context, *sql.Tx) error {
 	return func(ctx context.Context, tx *sql.Tx) error {
-		err := settle(ctx, tx, id, state, code)
-		if errors.Is(err, sql.ErrNoRows) {
+		err := settle(ctx, tx, v, state, code)
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		r := spendRow{}
+		err = tx.QueryRowContext(ctx, `SELECT account, caller, tool, day, total, state FROM spends
+			WHERE id = $1 AND attempt = $2 AND code = 'resolved'`+l.locked, v.id, v.attempt).Scan(&r.account, &r.caller, &r.tool, &r.day, &r.total, &r.state)
+		if errors.Is(err, sql.ErrNoRows) || err == nil && (r.state == state || state == unknown) {
 			return nil
 		}
-		return err
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `UPDATE spends SET state = $1, code = $2 WHERE id = $3`, state, code, v.id)
+		}
+		if err != nil {
+			return err
+		}
+		l.log.Error("an outcome came late, and is not what a person said of it: it was corrected", "id", v.id, "said", r.state, "is", state)
+		if state == failed {
+			r.total = -r.total
+		}
+		return r.reserve(ctx, tx)
 	}
 }
 
-// settle gives a spend without a known outcome one.
-func settle(ctx context.Context, tx *sql.Tx, id, state, code string) error {
-	var account, caller, tool string
-	var on, total int64
-	err := tx.QueryRowContext(ctx, `UPDATE spends SET state = $1, code = $2 WHERE id = $3 AND state IN ('in_progress', 'unknown')
-		RETURNING account, caller, tool, day, total`, state, code, id).Scan(&account, &caller, &tool, &on, &total)
-	if err != nil || state != failed {
-		return err
-	}
+// spendRow is what of a spend's row the day's budget goes by.
+type spendRow struct {
+	account, caller, tool, state string
+	day, total                   int64
+}
+
+// reserve adds the row's total to its day, also to the caller's own if that is
+// counted apart.
+func (r *spendRow) reserve(ctx context.Context, tx *sql.Tx) error {
 	kind := "send"
-	if tool == topUpTool {
+	if r.tool == topUpTool {
 		kind = "topup"
 	}
-	if caller != "" { // who is counted apart, if there is a row for that
-		if _, err := tx.ExecContext(ctx, `UPDATE days SET total = total - $1 WHERE account = $2 AND kind = $3 AND day = $4`, total, account, kindOf(kind, caller), on); err != nil {
+	if r.caller != "" {
+		if _, err := tx.ExecContext(ctx, `UPDATE days SET total = total + $1 WHERE account = $2 AND kind = $3 AND day = $4`, r.total, r.account, kindOf(kind, r.caller), r.day); err != nil {
 			return err
 		}
 	}
-	return reserve(ctx, tx, account, kind, on, -total)
+	return reserve(ctx, tx, r.account, kind, r.day, r.total)
+}
+
+// settle gives an attempt without a known outcome one.
+func settle(ctx context.Context, tx *sql.Tx, v verdict, state, code string) error {
+	r := spendRow{}
+	err := tx.QueryRowContext(ctx, `UPDATE spends SET state = $1, code = $2 WHERE id = $3 AND attempt = $4 AND state IN ('in_progress', 'unknown')
+		RETURNING account, caller, tool, day, -total`, state, code, v.id, v.attempt).Scan(&r.account, &r.caller, &r.tool, &r.day, &r.total)
+	if err != nil || state != failed {
+		return err
+	}
+	return r.reserve(ctx, tx)
 }

@@ -40,7 +40,7 @@ func TestTheSecondSeesWhatTheFirstWrote(t *testing.T) {
 			return r.guard.book.Resolve(context.Background(), id, failed).Error()
 		}, "is known: sent", 35},
 		"an outcome comes twice": {`UPDATE spends SET state = 'failed' WHERE id = $1`, func(r *rig, id string) string {
-			if err := r.guard.book.outcome(context.Background(), id, failed, ""); err != nil {
+			if err := r.guard.book.outcome(context.Background(), verdict{id: id, attempt: r.attempt(id)}, failed, ""); err != nil {
 				return err.Error()
 			}
 			return r.states()[0]
@@ -129,4 +129,13 @@ func TestReplicasRaceForOneBudget(t *testing.T) {
 	if count != 10 || r.asked() != 10 {
 		t.Errorf("%d were sent, %d asked", count, r.asked())
 	}
+}
+
+// attempt is the present one of a row.
+func (r *rig) attempt(id string) (attempt string) {
+	r.Helper()
+	if err := r.guard.book.db.QueryRow(`SELECT attempt FROM spends WHERE id = $1`, id).Scan(&attempt); err != nil {
+		r.Error(err)
+	}
+	return attempt
 }

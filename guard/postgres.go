@@ -40,11 +40,11 @@ var postgresSteps embed.FS
 // reads a row in order to change it locks it. A row of spends is always locked
 // before one of days, so that none wait for each other.
 type postgres struct {
-	db     *sql.DB
-	pool   *pgxpool.Pool
-	turns  turns        // of accounts, so that one takes one connection and leaves the others to the rest
-	ahead  atomic.Int64 // how far the database's clock is ahead of this machine's, in nanoseconds
-	pruned atomic.Int64 // when old rows go next, in Unix nanoseconds
+	db    *sql.DB
+	pool  *pgxpool.Pool
+	turns turns        // of accounts, so that one takes one connection and leaves the others to the rest
+	ahead atomic.Int64 // how far the database's clock is ahead of this machine's, in nanoseconds
+	life  context.Context
 }
 
 // openPostgres opens the ledger in the database of a URL, and brings its schema up
@@ -67,7 +67,7 @@ func openPostgres(ctx context.Context, source string) (*Ledger, error) {
 		list: "json_array_elements_text($1) AS j(value)", bytes: "decode(j.value, 'hex')",
 		locked: " FOR UPDATE", lockedFree: " FOR UPDATE SKIP LOCKED",
 	})
-	l.kept, l.now = true, p.now
+	l.kept, l.now, p.life = true, p.now, l.life
 	if err := l.accountTx(ctx, "the schema", func(ctx context.Context, tx *sql.Tx) error {
 		if err := migrate(ctx, tx, steps); err != nil {
 			return err
@@ -137,7 +137,7 @@ func Redact(source string) string {
 		return source
 	}
 	u, err := url.Parse(source)
-	if err != nil { // as for the URL of several hosts
+	if err != nil || strings.Contains(u.Path, "@") { // as for the URL of several hosts, or a password with a slash
 		return "postgres://[redacted]"
 	}
 	u.RawQuery, u.Fragment = "", "" // which may have one, too
@@ -215,10 +215,12 @@ func (p *postgres) begin(ctx context.Context, account string) (context.Context, 
 		// the network may swallow what is sent.
 		limit, _ := ctx.Deadline()
 		within, cancel := context.WithDeadline(context.WithoutCancel(ctx), limit)
+		stop := context.AfterFunc(p.life, cancel)
 		tx, err := p.start(within, conn, account)
 		if err == nil {
-			return within, tx, func() { _ = conn.Close(); cancel(); done() }, nil
+			return within, tx, func() { _ = conn.Close(); stop(); cancel(); done() }, nil
 		}
+		stop()
 		_ = conn.Close()
 		cancel()
 		// Of the connections that are kept all may be dead, if the server was away.
@@ -278,26 +280,6 @@ func (*postgres) present(ctx context.Context, in reader, key []byte) error {
 	return errors.New("the database was emptied or replaced while it was in use: put it back, for without it today's budget and what was sent are forgotten; then start this server again")
 }
 
-// tidy prunes, once in an hour or until nothing old is left.
-func (p *postgres) tidy(l *Ledger) {
-	now, due := time.Now(), p.pruned.Load()
-	if now.UnixNano() < due || !p.pruned.CompareAndSwap(due, now.Add(time.Hour).UnixNano()) {
-		return
-	}
-	l.background(func(ctx context.Context) {
-		err := l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-			count, err := l.prune(ctx, tx)
-			if count == portion {
-				p.pruned.Store(0)
-			}
-			return err
-		})
-		if err != nil {
-			l.log.Warn("old rows of the ledger could not be taken out", "error", err)
-		}
-	})
-}
-
 // databaseError is an error of a ledger that is in a database. It may tell where
 // that is, but never its password.
 type databaseError struct{ error }
@@ -308,6 +290,14 @@ func (e *databaseError) Error() string { return strings.Join(strings.Fields(e.er
 func (e *databaseError) Unwrap() error { return e.error }
 
 func (*postgres) explain(err error) error { return &databaseError{err} }
+
+func (p *postgres) stats() sql.DBStats {
+	s := p.pool.Stat()
+	return sql.DBStats{
+		MaxOpenConnections: int(s.MaxConns()), OpenConnections: int(s.TotalConns()), InUse: int(s.AcquiredConns()), Idle: int(s.IdleConns()),
+		WaitCount: s.EmptyAcquireCount(), WaitDuration: s.EmptyAcquireWaitTime(),
+	}
+}
 
 func (p *postgres) close() error {
 	err := p.db.Close()

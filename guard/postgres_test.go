@@ -219,10 +219,10 @@ func TestPruningWaitsForNobody(t *testing.T) {
 	}
 	// Spending prunes, once in an hour.
 	r.works(func() (*Receipt, *Error) { return r.send("He", How{}, one) })
-	l.store.(*postgres).pruned.Store(0)
+	l.pruned.Store(0)
 	r.works(func() (*Receipt, *Error) { return r.send("Hu", How{}, one) })
 	l.late.Wait()
-	if len(r.spends()) != 2 || l.store.(*postgres).pruned.Load() == 0 {
+	if len(r.spends()) != 2 || l.pruned.Load() == 0 {
 		t.Errorf("%v", r.spends())
 	}
 }

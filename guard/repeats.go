@@ -64,6 +64,7 @@ func (e *earlier) named() string {
 // repeats finds what an intent would repeat.
 func (l *Ledger) repeats(ctx context.Context, in *intent, window time.Duration) (found *earlier, err error) {
 	err = l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		in.at = l.now()
 		found, err = l.overlap(ctx, tx, in, window)
 		return err
 	})
@@ -91,7 +92,7 @@ func (l *Ledger) overlap(ctx context.Context, tx *sql.Tx, in *intent, window tim
 	rows, err := tx.QueryContext(ctx, `SELECT j.value, s.id, s.state, s.created, s.total
 		FROM `+l.list+` JOIN covered c ON c.content = $2 AND c.target = `+l.bytes+` JOIN spends s ON s.seq = c.spend
 		WHERE s.state IN ('in_progress', 'unknown') OR s.state = 'sent' AND s.created > $3
-		ORDER BY s.state = 'sent', s.seq DESC`, list, l.contentOf(in), l.now().Add(-window).UnixMilli())
+		ORDER BY s.state = 'sent', s.seq DESC`, list, l.contentOf(in), in.at.Add(-window).UnixMilli())
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,8 @@ const StateUnknown = unknown
 
 // Spends are the spends since a time, oldest first, and all that are open.
 func (l *Ledger) Spends(ctx context.Context, since time.Time) ([]Spend, error) {
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
 	rows, err := l.db.QueryContext(ctx, `SELECT id, created, account, caller, tool, recipients, units, total, state, confirmed, code, deadline
 		FROM spends WHERE state IN ('in_progress', 'unknown') OR created >= $1 AND state IN ('sent', 'failed') ORDER BY seq`, since.UnixMilli())
 	if err != nil {
@@ -56,9 +58,10 @@ func (l *Ledger) Resolve(ctx context.Context, id, state string) error {
 		return fmt.Errorf("an outcome is %s or %s, not %q", sent, failed, state)
 	}
 	return l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		v := verdict{id: id}
 		var now string
 		var deadline int64
-		err := tx.QueryRowContext(ctx, `SELECT state, deadline FROM spends WHERE id = $1`+l.locked, id).Scan(&now, &deadline)
+		err := tx.QueryRowContext(ctx, `SELECT state, deadline, attempt FROM spends WHERE id = $1`+l.locked, id).Scan(&now, &deadline, &v.attempt)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			return fmt.Errorf("there is no spend %q", id)
@@ -69,6 +72,6 @@ func (l *Ledger) Resolve(ctx context.Context, id, state string) error {
 		case now != inProgress && now != unknown:
 			return fmt.Errorf("the outcome of this spend is known: %s", now)
 		}
-		return settle(ctx, tx, id, state, "resolved")
+		return settle(ctx, tx, v, state, "resolved")
 	})
 }

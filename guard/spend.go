@@ -110,7 +110,7 @@ func (g *Guard) spend(ctx context.Context, s *spending, how How) (*Receipt, erro
 		return nil, err
 	}
 	response, err := s.act(ctx)
-	g.settle(ctx, ledger, v.id, err)
+	g.settle(ctx, ledger, v, err)
 	if err != nil {
 		return nil, s.explained(err, v.id, ledger)
 	}
@@ -328,7 +328,7 @@ func (g *Guard) price(ctx context.Context, s *spending) (*Quote, error) {
 
 // settle writes down what came of a call. It does so whatever became of the
 // caller; a row without an outcome is unknown once its time is over.
-func (g *Guard) settle(ctx context.Context, l *Ledger, id string, err error) {
+func (g *Guard) settle(ctx context.Context, l *Ledger, v verdict, err error) {
 	state, code := sent, ""
 	if err != nil {
 		state, code = failed, asError(err).Code
@@ -336,7 +336,7 @@ func (g *Guard) settle(ctx context.Context, l *Ledger, id string, err error) {
 			state = unknown
 		}
 	}
-	if err := l.outcome(context.WithoutCancel(ctx), id, state, code); err != nil && g.options.Log != nil {
-		g.options.Log.Error("the outcome of a spend could not be written down at once; it is tried again", "id", id, "state", state, "error", err)
+	if err := l.outcome(context.WithoutCancel(ctx), v, state, code); err != nil && g.options.Log != nil {
+		g.options.Log.Error("the outcome of a spend could not be written down at once; it is tried again", "id", v.id, "state", state, "error", err)
 	}
 }

@@ -48,6 +48,9 @@ func openSQLite(ctx context.Context, path string) (*Ledger, error) {
 			if _, err := tx.ExecContext(ctx, sqliteSchema); err != nil {
 				return err
 			}
+			if err := withAttempts(ctx, tx); err != nil {
+				return err
+			}
 			if err := l.readKey(ctx, tx); err != nil {
 				return err
 			}
@@ -61,6 +64,7 @@ func openSQLite(ctx context.Context, path string) (*Ledger, error) {
 		}
 		time.Sleep(time.Millisecond)
 	}
+	l.pruned.Store(time.Now().Add(time.Hour).UnixNano())
 	if err == nil && path != "" {
 		err = file.remember()
 	}
@@ -68,6 +72,16 @@ func openSQLite(ctx context.Context, path string) (*Ledger, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return l, nil
+}
+
+// withAttempts adds the column that files of an earlier version lack.
+func withAttempts(ctx context.Context, tx *sql.Tx) error {
+	var there bool
+	err := tx.QueryRowContext(ctx, `SELECT count(*) > 0 FROM pragma_table_info('spends') WHERE name = 'attempt'`).Scan(&there)
+	if err == nil && !there {
+		_, err = tx.ExecContext(ctx, `ALTER TABLE spends ADD COLUMN attempt TEXT NOT NULL DEFAULT ''`)
+	}
+	return err
 }
 
 // sqliteSource is the driver's name for the database in a file.
@@ -136,9 +150,8 @@ func (f *sqliteFile) begin(ctx context.Context, _ string) (context.Context, *sql
 	return ctx, tx, func() { _ = conn.Close() }, nil
 }
 
-// tidy does nothing: old rows go when a file is opened.
-func (*sqliteFile) tidy(*Ledger) {}
-
 func (*sqliteFile) explain(err error) error { return err }
+
+func (f *sqliteFile) stats() sql.DBStats { return f.db.Stats() }
 
 func (f *sqliteFile) close() error { return f.db.Close() }

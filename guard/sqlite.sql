@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS spends (
   day        INTEGER NOT NULL, -- in Kampala
   code       TEXT NOT NULL DEFAULT '',
   asked      INTEGER NOT NULL DEFAULT 0, -- a person was asked about this quote, and answers with another call
+  attempt    TEXT NOT NULL DEFAULT '',  -- tells one use of a quote from another
   repeats    TEXT NOT NULL DEFAULT ''   -- ids of the spends that a quote says are repeated
 ) STRICT;
 

@@ -82,7 +82,7 @@ func (l *Ledger) Totals(ctx context.Context) (Totals, error) {
 }
 
 // Stats are those of the ledger's connections.
-func (l *Ledger) Stats() sql.DBStats { return l.db.Stats() }
+func (l *Ledger) Stats() sql.DBStats { return l.stats() }
 
 // Watched is what a guard shows of its ledger.
 type Watched struct {

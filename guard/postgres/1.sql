@@ -25,6 +25,7 @@ CREATE TABLE spends (
   day        BIGINT NOT NULL,
   code       TEXT NOT NULL DEFAULT '',
   asked      BIGINT NOT NULL DEFAULT 0,
+  attempt    TEXT NOT NULL DEFAULT '',
   repeats    TEXT NOT NULL DEFAULT ''
 );
 
@@ -52,4 +53,4 @@ CREATE TABLE days (
   PRIMARY KEY (account, kind, day)
 );
 
-CREATE INDEX days_day ON days (day, kind, total);
+CREATE INDEX days_day ON days (day);
