@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
@@ -71,9 +72,9 @@ type HTTPOptions struct {
 	Proxied     bool
 	TLS         *tls.Config // nil is plain HTTP
 	MaxRequests int         // at once; 0 is DefaultMaxRequests
-	// SessionKey signs the names of sessions, so that every replica that has it
+	// SessionKey is what signs the names of sessions, so that every replica that has it
 	// takes them. Nil is one of this process's own.
-	SessionKey []byte
+	SessionKey func(context.Context) ([]byte, error)
 	Log        *slog.Logger
 
 	times *times // for tests; nil is usual
@@ -100,8 +101,9 @@ func (s *Server) HTTP(address net.Addr, o HTTPOptions) *HTTP {
 	}
 	key := o.SessionKey
 	if key == nil {
-		key = make([]byte, 32)
-		_, _ = rand.Read(key) // it never fails
+		own := make([]byte, 32)
+		_, _ = rand.Read(own) // it never fails
+		key = func(context.Context) ([]byte, error) { return own, nil }
 	}
 	return &HTTP{
 		server: s, options: o, door: newDoor(address, o),
@@ -227,15 +229,27 @@ func (h *HTTP) delete(r *reply, q *http.Request) {
 		return
 	}
 	id := q.Header.Get(mcp.HeaderSessionID)
-	switch {
-	case id == "":
+	if id == "" {
 		r.refuse(http.StatusBadRequest, noSession)
-	case h.visits.find(id, q.Header) == nil:
+		return
+	}
+	found, err := h.visits.find(q.Context(), id, q.Header)
+	switch {
+	case err != nil:
+		h.unnamed(r, nil, err)
+	case found == nil:
 		r.refuse(http.StatusNotFound, unknownSession)
 	default:
 		h.visits.end(id)
 		r.w.WriteHeader(http.StatusNoContent)
 	}
+}
+
+// unnamed refuses a request whose session cannot be named or known now.
+func (h *HTTP) unnamed(r *reply, id json.RawMessage, err error) {
+	h.options.Log.Error("the key that names sessions cannot be read", "error", err)
+	r.w.Header().Set("Retry-After", "5")
+	r.refuse(http.StatusServiceUnavailable, &refusal{id, mcp.INTERNAL_ERROR, "sessions cannot be had now: try again, or speak a version of the protocol that has none; nothing was done"})
 }
 
 var (

@@ -184,7 +184,9 @@ func TestAPersonIsAskedOnTheStreamOfTheCall(t *testing.T) {
 func TestWhereNobodyCanBeAskedThereIsAQuote(t *testing.T) {
 	t.Parallel()
 	f := quick()
-	replica := func(o *HTTPOptions) { o.SessionKey = []byte("the same for every replica") }
+	replica := func(o *HTTPOptions) {
+		o.SessionKey = func(context.Context) ([]byte, error) { return []byte("the same for every replica"), nil }
+	}
 	one, two, alone := serve(t, pricey{f}, replica), serve(t, pricey{f}, replica), serve(t, pricey{f})
 	session := one.begin(as("alice"), `{"elicitation":{}}`)
 	for name, a := range map[string]got{

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -398,30 +399,73 @@ func TestASessionIsOneCallersUntilItIsEnded(t *testing.T) {
 	}
 }
 
+func visitsOf(key string, now func() time.Time) *visits {
+	return newVisits(func(context.Context) ([]byte, error) { return []byte(key), nil }, false, now)
+}
+
+func (v *visits) begun() string {
+	id, _ := v.begin(context.Background(), newVisit(), http.Header{})
+	return id
+}
+
+func (v *visits) knows(id string) bool {
+	found, err := v.find(context.Background(), id, http.Header{})
+	return found != nil && err == nil
+}
+
+// While nobody can say what names sessions, those who need none go on.
+func TestWithoutTheKeyOfSessionsTheOthersGoOn(t *testing.T) {
+	t.Parallel()
+	var broken atomic.Bool
+	broken.Store(true)
+	s := serve(t, newFake(), func(o *HTTPOptions) {
+		o.SessionKey = func(context.Context) ([]byte, error) {
+			if broken.Load() {
+				return nil, errors.New("the database at 10.0.0.1 is away")
+			}
+			return []byte("key"), nil
+		}
+	})
+	away := s.post(hello, as("a"))
+	if away.status != http.StatusServiceUnavailable || away.header.Get("Retry-After") == "" || strings.Contains(away.body, "10.0.0.1") {
+		t.Errorf("%+v", away)
+	}
+	if a := s.ask(modern("2", "tools/list", ""), nil); a.status != http.StatusOK {
+		t.Errorf("%+v", a)
+	}
+	if a := s.post(`{"jsonrpc":"2.0","id":1,"method":"ping"}`, as("a").and(with{"Mcp-Session-Id": visitsOf("key", time.Now).begun()})); a.status != http.StatusServiceUnavailable {
+		t.Errorf("%+v", a)
+	}
+	broken.Store(false)
+	if a := s.post(hello, as("a")); a.status != http.StatusOK || a.header.Get("Mcp-Session-Id") == "" {
+		t.Errorf("%+v", a)
+	}
+}
+
 func TestASessionEndsAfterADay(t *testing.T) {
 	t.Parallel()
 	at := time.Now()
-	v := newVisits([]byte("key"), false, func() time.Time { return at })
-	id := v.begin(newVisit(), http.Header{})
+	v := visitsOf("key", func() time.Time { return at })
+	id := v.begun()
 	at = at.Add(visitTime - time.Minute)
-	if v.find(id, http.Header{}) == nil {
+	if !v.knows(id) {
 		t.Error("it ended too early")
 	}
 	at = at.Add(2 * time.Minute)
-	if v.find(id, http.Header{}) != nil {
+	if v.knows(id) {
 		t.Error("it did not end")
 	}
 }
 
 func TestSessionsAreForgottenWhereThereAreTooMany(t *testing.T) {
 	t.Parallel()
-	v := newVisits([]byte("key"), false, time.Now)
+	v := visitsOf("key", time.Now)
 	for range maxVisits + 100 {
-		id := v.begin(newVisit(), http.Header{})
-		if v.find(id, http.Header{}) == nil {
+		id := v.begun()
+		if !v.knows(id) {
 			t.Fatal("a new session is not known")
 		}
-		v.end(v.begin(newVisit(), http.Header{}))
+		v.end(v.begun())
 	}
 	if len(v.here) > maxVisits || len(v.ended) > maxVisits {
 		t.Errorf("%d and %d are remembered", len(v.here), len(v.ended))
@@ -429,12 +473,12 @@ func TestSessionsAreForgottenWhereThereAreTooMany(t *testing.T) {
 }
 
 func FuzzASessionsName(f *testing.F) {
-	v := newVisits([]byte("key"), false, time.Now)
-	f.Add(v.begin(newVisit(), http.Header{}))
+	v := visitsOf("key", time.Now)
+	f.Add(v.begun())
 	f.Add("a.b")
-	known := newVisits([]byte("other"), false, time.Now)
+	known := visitsOf("other", time.Now)
 	f.Fuzz(func(t *testing.T, id string) {
-		if known.find(id, http.Header{}) != nil {
+		if known.knows(id) {
 			t.Errorf("%q is taken", id)
 		}
 	})

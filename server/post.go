@@ -126,7 +126,11 @@ func (h *HTTP) stateful(e *exchange, version string) {
 		e.refuse(http.StatusBadRequest, noSession.code, noSession.text)
 		return
 	}
-	v := h.visits.find(id, header)
+	v, err := h.visits.find(e.request.Context(), id, header)
+	if err != nil {
+		h.unnamed(e.reply, m.id, err)
+		return
+	}
 	if v == nil {
 		e.refuse(http.StatusNotFound, unknownSession.code, unknownSession.text)
 		return
@@ -247,7 +251,12 @@ func (e *exchange) follow(answer <-chan mcp.JSONRPCMessage, draining <-chan stru
 func (e *exchange) finish(answer mcp.JSONRPCMessage) {
 	if e.visit != nil && e.session.Initialized() {
 		e.visit.learn(e.session)
-		e.reply.w.Header().Set(mcp.HeaderSessionID, e.http.visits.begin(e.visit, e.request.Header))
+		id, err := e.http.visits.begin(e.request.Context(), e.visit, e.request.Header)
+		if err != nil {
+			e.http.unnamed(e.reply, e.message.id, err)
+			return
+		}
+		e.reply.w.Header().Set(mcp.HeaderSessionID, id)
 	}
 	if message, _ := accepted(e.request.Header); e.reply.streaming || !message {
 		e.reply.send(answer)

@@ -29,7 +29,7 @@ const (
 )
 
 type visits struct {
-	key []byte
+	key func(context.Context) ([]byte, error)
 	// shared says that an answer to a question may arrive at another replica.
 	shared bool
 	now    func() time.Time
@@ -50,7 +50,7 @@ type visit struct {
 	open         map[string]context.CancelFunc // by the id as it was written
 }
 
-func newVisits(key []byte, shared bool, now func() time.Time) *visits {
+func newVisits(key func(context.Context) ([]byte, error), shared bool, now func() time.Time) *visits {
 	return &visits{key: key, shared: shared, now: now, here: map[string]*visit{}, ended: map[string]struct{}{}}
 }
 
@@ -59,51 +59,63 @@ func newVisit() *visit {
 }
 
 // begin names a session.
-func (v *visits) begin(of *visit, h http.Header) (id string) {
+func (v *visits) begin(ctx context.Context, of *visit, h http.Header) (id string, err error) {
 	ticket := make([]byte, 24)
 	_, _ = rand.Read(ticket[:16])                                   // it never fails
 	binary.BigEndian.PutUint64(ticket[16:], uint64(v.now().Unix())) //nolint:gosec // after 1970
-	id = base64.RawURLEncoding.EncodeToString(ticket) + "." + base64.RawURLEncoding.EncodeToString(v.sign(ticket, h))
+	signature, err := v.sign(ctx, ticket, h)
+	if err != nil {
+		return "", err
+	}
+	id = base64.RawURLEncoding.EncodeToString(ticket) + "." + base64.RawURLEncoding.EncodeToString(signature)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.keep(id, of)
-	return id
+	return id, nil
 }
 
 // sign binds a name to who brought it, by whatever those are called by.
-func (v *visits) sign(ticket []byte, h http.Header) []byte {
-	mac := hmac.New(sha256.New, v.key)
+func (v *visits) sign(ctx context.Context, ticket []byte, h http.Header) ([]byte, error) {
+	key, err := v.key(ctx)
+	if err != nil {
+		return nil, err
+	}
+	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte("session"))
 	mac.Write(ticket)
 	for _, name := range []string{"Authorization", tools.WalletHeader} {
 		value := sha256.Sum256([]byte(h.Get(name)))
 		mac.Write(value[:])
 	}
-	return mac.Sum(nil)
+	return mac.Sum(nil), nil
 }
 
 // find is a session of whoever sent these headers, or nil.
-func (v *visits) find(id string, h http.Header) *visit {
+func (v *visits) find(ctx context.Context, id string, h http.Header) (*visit, error) {
 	text, signature, _ := strings.Cut(id, ".")
 	ticket, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || len(ticket) != 24 {
-		return nil
+		return nil, nil
+	}
+	want, err := v.sign(ctx, ticket, h)
+	if err != nil {
+		return nil, err
 	}
 	signed, err := base64.RawURLEncoding.DecodeString(signature)
-	if err != nil || !hmac.Equal(signed, v.sign(ticket, h)) || v.over(ticket) {
-		return nil
+	if err != nil || !hmac.Equal(signed, want) || v.over(ticket) {
+		return nil, nil
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if _, ended := v.ended[id]; ended {
-		return nil
+		return nil, nil
 	}
 	found := v.here[id]
 	if found == nil { // it began elsewhere
 		found = newVisit()
 		v.keep(id, found)
 	}
-	return found
+	return found, nil
 }
 
 func (v *visits) over(ticket []byte) bool {

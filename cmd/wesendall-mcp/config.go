@@ -88,12 +88,20 @@ func (s *settings) options(base string, log *slog.Logger) (*guard.Options, error
 	}, nil
 }
 
+// likeDatabase is what is no file's name, but meant for a database: a URL, or a list
+// of names and values.
+var likeDatabase = regexp.MustCompile(`(?i)^\s*[a-z][a-z0-9+.-]+:/|^\s+|(^|\s)(host|hostaddr|port|user|password|dbname|service)\s*=`)
+
 // ledger is the ledger's file or its database's URL; "" is one in memory. The embedded sandbox's
 // always is: its money never shares a ledger with the real, and dies with it.
 func (s *settings) ledger(base string) (string, error) {
 	switch {
 	case s.Ledger == "memory", s.Sandbox:
 		return "", nil
+	case guard.Shared(s.Ledger):
+		return s.Ledger, nil
+	case likeDatabase.MatchString(s.Ledger): // and may have a password in it
+		return "", usage("--ledger: this looks like a database, which must be written postgres://USER@HOST/DATABASE; it was not taken for the name of a file")
 	case s.Ledger != "":
 		return s.Ledger, nil
 	}
@@ -171,7 +179,7 @@ func (r resolver) Resolve(c *kong.Context, _ *kong.Path, flag *kong.Flag) (any, 
 // usable tells whether a flag can take a value.
 func usable(flag *kong.Flag, name, value string) error {
 	if placeholder.MatchString(value) {
-		return fmt.Errorf("%s is still a placeholder (%s): set it, or remove it", name, value)
+		return fmt.Errorf("%s is still a placeholder (%s): set it, or remove it", name, placeholder.FindString(value))
 	}
 	taken := reflect.New(flag.Target.Type()).Elem()
 	scan := kong.ScanFromTokens(kong.Token{Type: kong.FlagValueToken, Value: value})

@@ -209,9 +209,31 @@ func TestTheDoctorTriesWhatAHostPasses(t *testing.T) {
 			}
 		})
 	}
-	// A password in an address is shown to nobody.
-	if got := atHome(t, t.TempDir(), append(env, "WESENDALL_BASE_URL=https://u:hunter2@127.0.0.1"), "doctor"); got.code != exitFailure || strings.Contains(got.out+got.stderr, "hunter2") {
-		t.Errorf("%+v", got)
+}
+
+// A password in an address is shown to nobody, and an address that is mistyped is no
+// file's name.
+func TestNoAddressIsAFileOrShowsItsPassword(t *testing.T) {
+	t.Parallel()
+	env, _ := upstream(t)
+	for _, setting := range []string{
+		"WESENDALL_BASE_URL=https://u:hunter2@127.0.0.1", "WESENDALL_LEDGER=Postgres://u:hunter2@127.0.0.1/l", "WESENDALL_LEDGER= postgres://u:hunter2@127.0.0.1/l",
+		"WESENDALL_LEDGER=postgres:/u:hunter2@127.0.0.1/l", "WESENDALL_LEDGER=host=127.0.0.1 password=hunter2", "WESENDALL_LEDGER=postgres://u:hunter2@127.0.0.1/${DB}",
+		"WESENDALL_LEDGER=mysql://u:hunter2@127.0.0.1/l", "WESENDALL_LEDGER=postgres://u:12/hunter2@127.0.0.1:1/l",
+	} {
+		for _, command := range [][]string{{"doctor"}, {"doctor", "--json"}, {"call", "send_sms", `{"recipient":"+256700000010","message":"Hi"}`}, {"config", "cursor"}, {"config", "cursor", "--write"}, {"ledger"}} {
+			home := t.TempDir()
+			got := atHome(t, home, append(slices.Clone(env), setting), command...)
+			if got.code == exitOK || strings.Contains(got.out+got.stderr, "hunter2") {
+				t.Errorf("%s, %v: %+v", setting, command, got)
+			}
+			_ = filepath.WalkDir(home, func(path string, d os.DirEntry, _ error) error {
+				if text, err := os.ReadFile(path); strings.Contains(path, "hunter2") || err == nil && strings.Contains(string(text), "hunter2") {
+					t.Errorf("%s, %v: it is in %s", setting, command, path)
+				}
+				return nil
+			})
+		}
 	}
 }
 

@@ -65,9 +65,7 @@ func (s *settings) serveHTTP(ctx context.Context, w world, log *slog.Logger) err
 		return err
 	}
 	if guard.Shared(s.Ledger) {
-		if o.SessionKey, err = b.set.Key(ctx, "sessions"); err != nil {
-			return fmt.Errorf("the ledger, whose key names the sessions of all replicas: %w", err)
-		}
+		o.SessionKey = func(ctx context.Context) ([]byte, error) { return b.set.Key(ctx, "sessions") }
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Address)
 	if err != nil {

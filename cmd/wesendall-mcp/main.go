@@ -144,7 +144,7 @@ func (s *settings) check(w world, parsed *kong.Context) error {
 	var faults []error
 	for _, flag := range typed(parsed) {
 		if value := fmt.Sprint(parsed.FlagValue(flag)); placeholder.MatchString(value) {
-			faults = append(faults, usage("--%s is still a placeholder (%s): set it, or leave it out", flag.Name, value))
+			faults = append(faults, usage("--%s is still a placeholder (%s): set it, or leave it out", flag.Name, placeholder.FindString(value)))
 		}
 	}
 	// Only config may name a file that is not there yet.
