@@ -72,18 +72,11 @@ func (o Own) Identify(h http.Header) (func(context.Context) (tools.Caller, error
 		}
 		id, err := o.ID(ctx, key, sealed.Reveal())
 		if err != nil {
-			return tools.Caller{}, unavailable{err}
+			return tools.Caller{}, err
 		}
 		return tools.Caller{ID: id, API: api, Wallet: wallet}, nil
 	}, nil
 }
-
-// unavailable is a failure that is not the caller's. Its cause is for the log.
-type unavailable struct{ cause error }
-
-func (unavailable) HTTPStatus() int { return http.StatusServiceUnavailable }
-func (unavailable) Error() string   { return "the ledger cannot be reached now" }
-func (u unavailable) Unwrap() error { return u.cause }
 
 // authorization is what a request presents under a scheme. Two are not half of
 // something: nobody knows which of them was meant.

@@ -44,6 +44,7 @@ var (
 type token struct {
 	name     string
 	hash     [sha256.Size]byte
+	line     [sha256.Size]byte // all that stands in it
 	limits   guard.Limits
 	readOnly bool
 }
@@ -146,15 +147,13 @@ func (t *Tokens) current() []token {
 		t.tokens = tokens
 		return tokens
 	}
-	t.log.Error("the file of tokens is broken: those that it had before are taken as far as they still stand in it", "file", t.path, "error", err)
-	if text != "" {
+	t.log.Error("the file of tokens is broken: those that it had before are taken as far as their lines still stand in it", "file", t.path, "error", err)
+	if info != nil {
 		standing := map[[sha256.Size]byte]bool{}
 		for line := range strings.SplitSeq(text, "\n") {
-			for _, field := range fields(line) {
-				standing[sha256.Sum256([]byte(field))] = true
-			}
+			standing[hashOf(fields(line))] = true
 		}
-		t.tokens = slices.DeleteFunc(slices.Clone(t.tokens), func(each token) bool { return !standing[each.hash] })
+		t.tokens = slices.DeleteFunc(slices.Clone(t.tokens), func(each token) bool { return !standing[each.line] })
 	}
 	return t.tokens
 }
@@ -190,6 +189,8 @@ func fields(line string) []string {
 	}
 	return nil
 }
+
+func hashOf(line []string) [sha256.Size]byte { return sha256.Sum256([]byte(strings.Join(line, " "))) }
 
 // parseTokens reads the text of a file.
 func parseTokens(text string, server guard.Limits) ([]token, error) {
@@ -228,7 +229,7 @@ func parseToken(all []string, server guard.Limits) (token, error) {
 	case !tokenText.MatchString(all[1]):
 		return t, errors.New("the token has characters that no bearer token may have")
 	}
-	t.hash = sha256.Sum256([]byte(all[1]))
+	t.hash, t.line = sha256.Sum256([]byte(all[1])), hashOf(all)
 	recipients := int64(t.limits.Recipients)
 	type limit struct {
 		own    *int64

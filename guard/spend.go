@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/wesendall/wesendall-mcp/client"
@@ -267,19 +268,25 @@ func (g *Guard) agree(ctx context.Context, l *Ledger, s *spending, how How, v ve
 			return g.broken(err)
 		}
 		return required
-	case err != nil || answer != Yes:
+	case err != nil:
+		failure := g.declined(ctx, l, s, q.ID, how.Quote)
+		failure.Message = strings.Replace(failure.Message, notAgreed, "nobody answered the question", 1)
+		return failure
+	case answer != Yes:
 		return g.declined(ctx, l, s, q.ID, how.Quote)
 	}
 	return nil
 }
 
-func (g *Guard) declined(ctx context.Context, l *Ledger, s *spending, quotes ...string) error {
+const notAgreed = "your user did not agree"
+
+func (g *Guard) declined(ctx context.Context, l *Ledger, s *spending, quotes ...string) *Error {
 	for _, quote := range quotes {
 		if err := l.burn(context.WithoutCancel(ctx), &s.intent, quote); err != nil {
 			return g.broken(err)
 		}
 	}
-	return Fail(Declined, "Nothing was sent: your user did not agree. Do not try again unless they ask for it.")
+	return Fail(Declined, "Nothing was sent: "+notAgreed+". Do not try again unless they ask for it.")
 }
 
 // price completes the quote of a spend by what the wallet holds and a unit costs

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -34,6 +35,7 @@ type times struct {
 	write        time.Duration // for one write, to somebody who may read slowly
 	idle         time.Duration // between two requests
 	beat         time.Duration // between two signs of life on a stream
+	stream       time.Duration // that a stream without an end may last
 	// drain is for what runs at the end. A supervisor leaves 30 s, and the ledger and
 	// the traces may take five each to close. A spend that is on the wire for longer
 	// is in the ledger, as one whose outcome is not known.
@@ -42,7 +44,7 @@ type times struct {
 
 var usual = times{
 	header: 10 * time.Second, body: 15 * time.Second, write: 30 * time.Second,
-	idle: 2 * time.Minute, beat: 15 * time.Second, drain: 20 * time.Second,
+	idle: 2 * time.Minute, beat: 15 * time.Second, stream: time.Hour, drain: 20 * time.Second,
 }
 
 // DefaultMaxRequests is how many requests run at once.
@@ -87,8 +89,11 @@ type HTTP struct {
 	door     door
 	visits   *visits
 	requests slots
-	streams  slots         // those that may last
+	streams  slots         // of those that may last
+	asks     slots         // of those that wait for a person
 	draining chan struct{} // closed when nothing new is taken
+	ending   chan struct{} // closed when what still runs is no longer waited for
+	calls    sync.WaitGroup
 }
 
 // HTTP is the server behind an address that it is to be reached at.
@@ -108,8 +113,8 @@ func (s *Server) HTTP(address net.Addr, o HTTPOptions) *HTTP {
 	return &HTTP{
 		server: s, options: o, door: newDoor(address, o),
 		visits:   newVisits(key, o.SessionKey != nil, time.Now),
-		requests: make(slots, o.MaxRequests), streams: make(slots, 4*o.MaxRequests),
-		draining: make(chan struct{}),
+		requests: make(slots, o.MaxRequests), streams: make(slots, 4*o.MaxRequests), asks: make(slots, 4*o.MaxRequests),
+		draining: make(chan struct{}), ending: make(chan struct{}),
 	}
 }
 
@@ -141,7 +146,15 @@ func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
 	close(h.draining)
 	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.drain)
 	defer cancel()
+	soon := time.AfterFunc(t.drain*3/4, func() { close(h.ending) })
+	defer soon.Stop()
 	err := srv.Shutdown(lasting)
+	done := make(chan struct{})
+	go func() { h.calls.Wait(); close(done) }()
+	select {
+	case <-done: // what was answered early may yet be written down
+	case <-lasting.Done():
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		h.options.Log.Warn("requests were cut at the end; see the ledger for what they did")
 		err = srv.Close()
@@ -158,6 +171,8 @@ func (h *HTTP) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 			r.refuse(http.StatusInternalServerError, &refusal{nil, mcp.INTERNAL_ERROR, "a fault of this server"})
 		}
 	}()
+	// Also for a body that nobody reads: the connection is kept for the rest of it.
+	_ = r.rc.SetReadDeadline(time.Now().Add(r.times.body))
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	switch q.URL.Path {

@@ -376,10 +376,17 @@ func TestTheEndIsBounded(t *testing.T) {
 	if err := <-s.ended; err != nil {
 		t.Error(err)
 	}
+	// Whoever waits is told what to do.
+	told := false
 	for {
-		if _, err := stream.next(); err != nil {
+		a, err := stream.next()
+		if err != nil {
 			break
 		}
+		told = told || strings.Contains(a.line, "look there before repeating it")
+	}
+	if !told {
+		t.Error("the caller was left guessing")
 	}
 }
 
@@ -393,7 +400,7 @@ func TestAQuestionEndsWithTheServer(t *testing.T) {
 		t.Fatal(a.line)
 	}
 	s.stop()
-	if a := stream.read(); !strings.Contains(a.line, `"code":"declined"`) && !strings.Contains(a.line, `"code":"confirmation_required"`) || f.count() != 0 {
+	if a := stream.read(); !strings.Contains(a.line, `"code":"declined"`) || !strings.Contains(a.line, "nobody answered") || f.count() != 0 {
 		t.Error(a.line)
 	}
 	if err := <-s.ended; err != nil {
@@ -454,6 +461,9 @@ func TestWhoSendsSlowlyOrTooMuchIsCutOff(t *testing.T) {
 		"half a header":             {head, ""},
 		"half a body":               {head + "Content-Length: 100\r\n\r\n{", "408"},
 		"a body said to be long":    {head + "Content-Length: 134217728\r\n\r\n{", "413"},
+		"no body of another kind":   {strings.Replace(head, "application/json", "text/plain", 1) + "Content-Length: 10\r\n\r\n", "415"},
+		"no body for nothing":       {strings.Replace(head, "/mcp", "/nowhere", 1) + "Content-Length: 10\r\n\r\n", "404"},
+		"no body for another host":  {strings.Replace(head, "Host: ", "Host: x", 1) + "Content-Length: 10\r\n\r\n", "403"},
 		"a long body in pieces":     {head + "Transfer-Encoding: chunked\r\n\r\n200000\r\n" + strings.Repeat("x", 0x200000) + "\r\n", "413"},
 		"a long header":             {head + "X: " + strings.Repeat("x", 2*maxHeader) + "\r\n\r\n", "431"},
 		"a request and then no one": {"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "200"},

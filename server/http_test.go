@@ -472,6 +472,33 @@ func TestSessionsAreForgottenWhereThereAreTooMany(t *testing.T) {
 	}
 }
 
+// Whoever floods the server with sessions ends none of those who came with
+// credentials, nor one in which something runs.
+func TestAFloodOfSessionsEndsNobodyElses(t *testing.T) {
+	t.Parallel()
+	v := visitsOf("key", time.Now)
+	known := http.Header{"Authorization": {"Basic x"}}
+	own, err := v.begin(t.Context(), newVisit(), known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	busy := newVisit()
+	busy.start(json.RawMessage("1"), func() {})
+	running, err := v.begin(t.Context(), busy, http.Header{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 * maxVisits {
+		v.begun()
+	}
+	if found, err := v.find(t.Context(), own, known); found == nil || err != nil {
+		t.Error("a caller's session is gone")
+	}
+	if !v.knows(running) {
+		t.Error("a session with a request that runs is gone")
+	}
+}
+
 func FuzzASessionsName(f *testing.F) {
 	v := visitsOf("key", time.Now)
 	f.Add(v.begun())

@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -35,7 +36,11 @@ func (h *HTTP) post(r *reply, q *http.Request, p *place) {
 		err = errors.New("this call needs credentials")
 	}
 	if err != nil {
-		r.w.Header().Set("WWW-Authenticate", h.options.Callers.Challenge())
+		challenge := h.options.Callers.Challenge()
+		if strings.HasPrefix(challenge, "Bearer") && q.Header.Get("Authorization") != "" {
+			challenge += `, error="invalid_token"`
+		}
+		r.w.Header().Set("WWW-Authenticate", challenge)
 		r.refuse(http.StatusUnauthorized, &refusal{m.id, mcp.INVALID_REQUEST, "nothing was done: " + err.Error()})
 		return
 	}
@@ -189,7 +194,7 @@ func (e *exchange) run(ctx context.Context, cancel context.CancelFunc) {
 	if e.who != nil {
 		caller, err := e.who(ctx)
 		if err != nil {
-			e.refuse(statusOfFault(err), mcp.INVALID_REQUEST, "nothing was done: "+err.Error())
+			e.refuse(http.StatusBadRequest, mcp.INVALID_REQUEST, "nothing was done: "+err.Error())
 			return
 		}
 		ctx = tools.WithCaller(ctx, caller)
@@ -203,7 +208,7 @@ func (e *exchange) run(ctx context.Context, cancel context.CancelFunc) {
 		}
 	}
 	answer := make(chan mcp.JSONRPCMessage, 1)
-	go func() { answer <- e.http.server.handle(e.http.server.mcp.WithContext(ctx, e.session), e.message) }()
+	e.http.calls.Go(func() { answer <- e.http.server.handle(e.http.server.mcp.WithContext(ctx, e.session), e.message) })
 	e.follow(answer, draining, cancel)
 }
 
@@ -212,6 +217,12 @@ func (e *exchange) follow(answer <-chan mcp.JSONRPCMessage, draining <-chan stru
 	_, streams := accepted(e.request.Header)
 	beat := time.NewTicker(e.http.options.times.beat)
 	defer beat.Stop()
+	var over <-chan time.Time
+	if draining != nil {
+		life := time.NewTimer(e.http.options.times.stream)
+		defer life.Stop()
+		over = life.C
+	}
 	send := func(m any) {
 		if streams {
 			e.reply.send(m)
@@ -222,13 +233,18 @@ func (e *exchange) follow(answer <-chan mcp.JSONRPCMessage, draining <-chan stru
 		case n := <-e.session.notifications:
 			send(n)
 		case q := <-e.session.requests:
-			e.place.move(e.http.streams) // a person may think for minutes
+			e.place.move(e.http.asks) // a person may think for minutes
 			send(q)
 		case <-beat.C:
 			e.reply.beat()
 		case <-draining:
 			draining = nil
 			cancel()
+		case <-over:
+			cancel()
+		case <-e.http.ending:
+			e.finish((&refusal{e.message.id, mcp.INTERNAL_ERROR, "this server ends before the call did: what it did will be in list_sms_history and get_balance; look there before repeating it"}).message())
+			return
 		case a := <-answer:
 			for waiting := true; waiting; {
 				select {
@@ -263,15 +279,4 @@ func (e *exchange) finish(answer mcp.JSONRPCMessage) {
 		return
 	}
 	e.reply.message(statusOf(answer, e.modern), answer)
-}
-
-// statusOfFault is the caller's fault, unless the error says that it is not.
-func statusOfFault(err error) int {
-	if own, ok := errors.AsType[interface {
-		error
-		HTTPStatus() int
-	}](err); ok {
-		return own.HTTPStatus()
-	}
-	return http.StatusBadRequest
 }

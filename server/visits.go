@@ -42,6 +42,7 @@ type visits struct {
 // visit is what this replica knows of a session.
 type visit struct {
 	questions *questions
+	known     bool // whoever began it brought credentials
 
 	mu           sync.Mutex
 	client       mcp.Implementation
@@ -68,6 +69,7 @@ func (v *visits) begin(ctx context.Context, of *visit, h http.Header) (id string
 		return "", err
 	}
 	id = base64.RawURLEncoding.EncodeToString(ticket) + "." + base64.RawURLEncoding.EncodeToString(signature)
+	of.known = h.Get("Authorization") != ""
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.keep(id, of)
@@ -111,7 +113,7 @@ func (v *visits) find(ctx context.Context, id string, h http.Header) (*visit, er
 		return nil, nil
 	}
 	found := v.here[id]
-	if found == nil { // it began elsewhere
+	if found == nil && v.shared { // it began elsewhere
 		found = newVisit()
 		v.keep(id, found)
 	}
@@ -123,11 +125,18 @@ func (v *visits) over(ticket []byte) bool {
 	return v.now().Sub(began) > visitTime
 }
 
-// keep remembers a session. Where there are too many another is forgotten, which
-// then is as one that began elsewhere.
+// keep remembers a session. Where there are too many another is forgotten, first of
+// those who brought no credentials; its client begins anew, unless a replica knows it
+// as one that began elsewhere. One with a request that runs is kept.
 func (v *visits) keep(id string, of *visit) {
-	makeRoom(v.here, v.overByID)
+	makeRoom(v.here, v.overByID, func(_ string, s *visit) bool { return !s.known && s.idle() }, func(_ string, s *visit) bool { return s.idle() })
 	v.here[id] = of
+}
+
+func (v *visit) idle() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.open) == 0
 }
 
 // end forgets a session, and what it was called.
@@ -135,31 +144,31 @@ func (v *visits) end(id string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.here, id)
-	makeRoom(v.ended, v.overByID)
+	makeRoom(v.ended, func(id string, _ struct{}) bool { return v.overByID(id, nil) }, func(string, struct{}) bool { return true })
 	v.ended[id] = struct{}{}
 }
 
-func (v *visits) overByID(id string) bool {
+func (v *visits) overByID(id string, _ *visit) bool {
 	text, _, _ := strings.Cut(id, ".")
 	ticket, _ := base64.RawURLEncoding.DecodeString(text)
 	return v.over(ticket)
 }
 
-// makeRoom drops what is over from a full table, or one that is not.
-func makeRoom[V any](table map[string]V, over func(id string) bool) {
+// makeRoom drops from a full table what may go, in the order of kinds, until a tenth
+// of it is free: so it need not be looked through each time.
+func makeRoom[V any](table map[string]V, kinds ...func(id string, value V) bool) {
 	if len(table) < maxVisits {
 		return
 	}
-	for id := range table {
-		if over(id) {
-			delete(table, id)
+	for _, may := range kinds {
+		for id, value := range table {
+			if len(table) <= maxVisits*9/10 {
+				return
+			}
+			if may(id, value) {
+				delete(table, id)
+			}
 		}
-	}
-	for id := range table {
-		if len(table) < maxVisits {
-			return
-		}
-		delete(table, id)
 	}
 }
 

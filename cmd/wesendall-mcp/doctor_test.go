@@ -227,7 +227,7 @@ func TestNoAddressIsAFileOrShowsItsPassword(t *testing.T) {
 			if got.code == exitOK || strings.Contains(got.out+got.stderr, "hunter2") {
 				t.Errorf("%s, %v: %+v", setting, command, got)
 			}
-			_ = filepath.WalkDir(home, func(path string, d os.DirEntry, _ error) error {
+			_ = filepath.WalkDir(home, func(path string, _ os.DirEntry, _ error) error {
 				if text, err := os.ReadFile(path); strings.Contains(path, "hunter2") || err == nil && strings.Contains(string(text), "hunter2") {
 					t.Errorf("%s, %v: it is in %s", setting, command, path)
 				}
