@@ -131,14 +131,28 @@ func measure(ctx context.Context, args []string, out io.Writer) error {
 	}
 	_, _ = fmt.Fprintln(out, "| what | replicas | callers | calls | calls/s | p50 ms | p99 ms | errors | CPU ms a call | memory MiB | files | goroutines |")
 	_, _ = fmt.Fprintln(out, "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+	first, err := f.footprints(ctx)
+	if err != nil {
+		return err
+	}
 	for _, n := range counts {
 		r := round{callers: n, time: *each, most: *most}
 		if err := f.measure(ctx, r, out); err != nil {
 			return err
 		}
 	}
-	return nil
+	select {
+	case <-time.After(atRest):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	rest, err := f.footprints(ctx)
+	_, _ = fmt.Fprintf(out, "| at rest | %d | | | | | | | | %s |\n", len(f.replicas), change(first, rest))
+	return err
 }
+
+// atRest is longer than a connection is kept that nobody uses.
+const atRest = 100 * time.Second
 
 // measure makes a round of each kind.
 func (f *fleet) measure(ctx context.Context, r round, out io.Writer) error {
