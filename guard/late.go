@@ -45,7 +45,7 @@ func (l *Ledger) later(account string, do func(context.Context, *sql.Tx) error) 
 				l.log.Warn("the ledger cannot be written; it is tried until it can", "error", err)
 			}
 		}
-		l.log.Error("the ledger was closed before an outcome could be written down; it will count as unknown")
+		l.log.Error("the ledger was closed before all could be written down; an outcome will count as unknown")
 	})
 }
 

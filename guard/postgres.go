@@ -137,7 +137,7 @@ func Redact(source string) string {
 		return source
 	}
 	u, err := url.Parse(source)
-	if err != nil || strings.Contains(u.Path, "@") { // as for the URL of several hosts, or a password with a slash
+	if err != nil || strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") { // as for the URL of several hosts, or a password with a slash
 		return "postgres://[redacted]"
 	}
 	u.RawQuery, u.Fragment = "", "" // which may have one, too

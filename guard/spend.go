@@ -281,10 +281,12 @@ func (g *Guard) agree(ctx context.Context, l *Ledger, s *spending, how How, v ve
 const notAgreed = "your user did not agree"
 
 func (g *Guard) declined(ctx context.Context, l *Ledger, s *spending, quotes ...string) *Error {
+	var broken error
 	for _, quote := range quotes {
-		if err := l.burn(context.WithoutCancel(ctx), &s.intent, quote); err != nil {
-			return g.broken(err)
-		}
+		broken = errors.Join(broken, l.burn(context.WithoutCancel(ctx), &s.intent, quote))
+	}
+	if broken != nil {
+		return g.broken(broken)
 	}
 	return Fail(Declined, "Nothing was sent: "+notAgreed+". Do not try again unless they ask for it.")
 }

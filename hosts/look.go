@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -168,6 +169,15 @@ func (s *Server) read(value any) {
 				s.Env[name] = fmt.Sprint(value)
 			}
 		}
+	}
+	if slices.ContainsFunc(s.Args, func(arg string) bool { return strings.HasPrefix(arg, "mcp-remote") }) { // a bridge to one
+		if at := slices.IndexFunc(s.Args, func(arg string) bool { return strings.HasPrefix(arg, "http") }); at >= 0 {
+			s.URL = s.Args[at]
+		}
+	}
+	if at, err := url.Parse(s.URL); err == nil { // and not what may be secret in it
+		at.User, at.RawQuery, at.Fragment = nil, "", ""
+		s.URL = at.String()
 	}
 	s.Off = members["disabled"] == true || members["enabled"] == false
 }

@@ -207,11 +207,29 @@ func firstMember(v *hujson.Value) *hujson.ObjectMember {
 
 // indentOf is what stands before a member on its line, if it has one of its own.
 func indentOf(before hujson.Extra) (string, bool) {
-	at := bytes.LastIndexByte(before, '\n')
+	at := lastLine(before)
 	if at < 0 {
 		return "", false
 	}
-	return string(before[at+1:]), true
+	line := before[at+1:]
+	return string(line[:len(line)-len(bytes.TrimLeft(line, " \t"))]), true
+}
+
+// lastLine is where the last line of what stands between values begins, at the
+// newline before it. One within a comment begins no line.
+func lastLine(extra hujson.Extra) int {
+	last := -1
+	for i := 0; i < len(extra); i++ {
+		switch {
+		case extra[i] == '\n':
+			last = i
+		case bytes.HasPrefix(extra[i:], []byte("//")):
+			i += max(bytes.IndexByte(extra[i:], '\n'), 1) - 1 // it ends with its line
+		case bytes.HasPrefix(extra[i:], []byte("/*")):
+			i += 2 + max(bytes.Index(extra[i+2:], []byte("*/")), 0) + 1
+		}
+	}
+	return last
 }
 
 // set sets the value at the end of a path of names.
@@ -271,7 +289,7 @@ func (f form) add(object *hujson.Object, name string, value any, indent, inner s
 	}
 	before := f.line + inner
 	behind := object.AfterExtra
-	if at := bytes.LastIndexByte(behind, '\n'); at >= 0 {
+	if at := lastLine(behind); at >= 0 {
 		before = strings.TrimRight(string(behind[:at+1]), " \t\r\n") + before
 		object.AfterExtra = slices.Clone(behind[at:])
 		if f.line == "\r\n" {

@@ -37,7 +37,8 @@ func TestMerge(t *testing.T) {
 			"{\n  // of mine\n  \"mcpServers\": {\n    \"b\": {} // about b\n    /* the end */\n  } // after\n}\n",
 			"{\n  // of mine\n  \"mcpServers\": {\n    \"b\": {}, // about b\n    /* the end */\n    \"wesendall\": " + entry + "\n  } // after\n}\n",
 		},
-		"a last comma": {"{\n  \"mcpServers\": {\n    \"b\": {},\n  },\n}\n", "{\n  \"mcpServers\": {\n    \"b\": {},\n    \"wesendall\": " + entry + ",\n  },\n}\n"},
+		"a comment of two lines": {"{/* a\n b */}", "{\n  \"mcpServers\": {\n    \"wesendall\": " + entry + "\n  }/* a\n b */\n}"},
+		"a last comma":           {"{\n  \"mcpServers\": {\n    \"b\": {},\n  },\n}\n", "{\n  \"mcpServers\": {\n    \"b\": {},\n    \"wesendall\": " + entry + ",\n  },\n}\n"},
 		"another of ours": {
 			"{\n  \"mcpServers\": {\n    \"wesendall\": {\"command\": \"/old\"}, // ours\n    \"b\": {}\n  }\n}",
 			"{\n  \"mcpServers\": {\n    \"wesendall\": {\"command\": \"/opt/wesendall-mcp\",\n      \"args\": [\n        \"--sandbox\"\n      ]\n    }, // ours\n    \"b\": {}\n  }\n}",
@@ -80,7 +81,7 @@ func TestMerge(t *testing.T) {
 }
 
 func FuzzMerge(f *testing.F) {
-	for _, text := range []string{"", "{}", "{ /* a */ }", "{\n// x\n\"mcpServers\": {\"b\": 1,},}", `{"mcpServers":{"wesendall":7}}`, "{\"a\":\r\n1}", "\xef\xbb\xbf{}", "{}//"} {
+	for _, text := range []string{"", "{}", "{ /* a */ }", "{\n// x\n\"mcpServers\": {\"b\": 1,},}", `{"mcpServers":{"wesendall":7}}`, "{\"a\":\r\n1}", "\xef\xbb\xbf{}", "{}//", "{/*\n*/}", "{\n/* a\n b */ \"a\":1 // \"/*\"\n}"} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {

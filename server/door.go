@@ -3,6 +3,7 @@ package server
 import (
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -56,8 +57,9 @@ func portless(host, port string) string { return strings.TrimSuffix(host, ":"+po
 // refuses says why a request may not come in, or "".
 func (d door) refuses(q *http.Request) string {
 	host := strings.ToLower(q.Host)
+	hostname := (&url.URL{Host: host}).Hostname()
 	same := func(name string) bool {
-		return name == host || portless(name, "443") == portless(host, "443") || portless(name, "80") == portless(host, "80")
+		return name == host || name == hostname || portless(name, "443") == portless(host, "443") || portless(name, "80") == portless(host, "80")
 	}
 	if d.hosts != nil && !slices.ContainsFunc(d.hosts, same) {
 		return "this server does not go by the name in the Host header (--allowed-host adds one)"

@@ -154,9 +154,9 @@ func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
 	select {
 	case <-done: // what was answered early may yet be written down
 	case <-lasting.Done():
+		h.options.Log.Warn("calls were cut at the end; see the ledger for what they did")
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		h.options.Log.Warn("requests were cut at the end; see the ledger for what they did")
 		err = srv.Close()
 	}
 	return err

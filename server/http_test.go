@@ -539,6 +539,8 @@ func TestOnlyKnownNamesAndPagesComeIn(t *testing.T) {
 		"a page that leads here":          {plain, "127.0.0.1" + port(plain), "http://evil.example" + port(plain), false},
 		"a listed name":                   {listed, "MCP.example.com", "", true},
 		"a listed name and its port":      {listed, "mcp.example.com:443", "", true},
+		"a listed name at another port":   {listed, "mcp.example.com:8443", "", true},
+		"no listed name at a port":        {listed, "evil.example:8443", "", false},
 		"a name that is not listed":       {listed, "evil.example", "", false},
 		"loopback beside a list":          {listed, "localhost" + port(listed), "", true},
 		"a listed page":                   {listed, "mcp.example.com", "https://app.example.com", true},

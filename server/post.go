@@ -243,7 +243,12 @@ func (e *exchange) follow(answer <-chan mcp.JSONRPCMessage, draining <-chan stru
 		case <-over:
 			cancel()
 		case <-e.http.ending:
-			e.finish((&refusal{e.message.id, mcp.INTERNAL_ERROR, "this server ends before the call did: what it did will be in list_sms_history and get_balance; look there before repeating it"}).message())
+			a := (&refusal{e.message.id, mcp.INTERNAL_ERROR, "this server ends before the call did, and something may have been sent or charged: look there before repeating it (list_sms_history, get_balance)"}).message()
+			select {
+			case a = <-answer: // just in time
+			default:
+			}
+			e.finish(a)
 			return
 		case a := <-answer:
 			for waiting := true; waiting; {

@@ -88,9 +88,16 @@ func (s *settings) options(base string, log *slog.Logger) (*guard.Options, error
 	}, nil
 }
 
-// likeDatabase is what is no file's name, but meant for a database: a URL, or a list
-// of names and values.
-var likeDatabase = regexp.MustCompile(`(?i)^\s*[a-z][a-z0-9+.-]+:/|^\s+|(^|\s)(host|hostaddr|port|user|password|dbname|service)\s*=`)
+// databaseForm is how a URL begins, or a list of names and values, or either of them
+// in quotes.
+var databaseForm = regexp.MustCompile(`(?i)^[\s"']|://|^[a-z][a-z0-9+.-]+\s*:|^postgres(ql)?\s*/|(^|[\s;])(pg)?(host|hostaddr|port|user|password|dbname|service)\s*=`)
+
+// likeDatabase tells whether a value is meant for a database and not for a file, and
+// so may have a password in it.
+func likeDatabase(value string) bool {
+	named := filepath.IsAbs(value) || strings.HasPrefix(value, ".")
+	return !guard.Shared(value) && (databaseForm.MatchString(value) || !named && strings.Contains(value, "@"))
+}
 
 // ledger is the ledger's file or its database's URL; "" is one in memory. The embedded sandbox's
 // always is: its money never shares a ledger with the real, and dies with it.
@@ -100,8 +107,8 @@ func (s *settings) ledger(base string) (string, error) {
 		return "", nil
 	case guard.Shared(s.Ledger):
 		return s.Ledger, nil
-	case likeDatabase.MatchString(s.Ledger): // and may have a password in it
-		return "", usage("--ledger: this looks like a database, which must be written postgres://USER@HOST/DATABASE; it was not taken for the name of a file")
+	case likeDatabase(s.Ledger):
+		return "", usage("--ledger: this looks like a database, which must be written postgres://USER@HOST/DATABASE, without quotes; a file of such a name is ./NAME")
 	case s.Ledger != "":
 		return s.Ledger, nil
 	}

@@ -178,7 +178,7 @@ func (s *settings) inForce(w world, parsed *kong.Context) (all []doctor.Setting,
 			from = set
 		}
 		value := guard.Redact(strings.Trim(fmt.Sprint(parsed.FlagValue(flag)), "[]"))
-		if flag.Name == "ledger" && likeDatabase.MatchString(value) && !guard.Shared(value) {
+		if flag.Name == "ledger" && likeDatabase(value) {
 			value = "[not shown]" // a password may be in it
 		}
 		if value == "" {

@@ -219,7 +219,9 @@ func TestNoAddressIsAFileOrShowsItsPassword(t *testing.T) {
 	for _, setting := range []string{
 		"WESENDALL_BASE_URL=https://u:hunter2@127.0.0.1", "WESENDALL_LEDGER=Postgres://u:hunter2@127.0.0.1/l", "WESENDALL_LEDGER= postgres://u:hunter2@127.0.0.1/l",
 		"WESENDALL_LEDGER=postgres:/u:hunter2@127.0.0.1/l", "WESENDALL_LEDGER=host=127.0.0.1 password=hunter2", "WESENDALL_LEDGER=postgres://u:hunter2@127.0.0.1/${DB}",
-		"WESENDALL_LEDGER=mysql://u:hunter2@127.0.0.1/l", "WESENDALL_LEDGER=postgres://u:12/hunter2@127.0.0.1:1/l",
+		"WESENDALL_LEDGER=mysql://u:hunter2@127.0.0.1/l", `WESENDALL_LEDGER="postgres://u:hunter2@127.0.0.1/l"`, "WESENDALL_LEDGER='postgres://u:hunter2@127.0.0.1/l'",
+		"WESENDALL_LEDGER=jdbc:postgresql://127.0.0.1/l?password=hunter2", "WESENDALL_LEDGER=postgres//u:hunter2@127.0.0.1/l", "WESENDALL_LEDGER=postgres ://u:hunter2@127.0.0.1/l",
+		"WESENDALL_LEDGER=u:hunter2@127.0.0.1/l", "WESENDALL_LEDGER=postgres:u:hunter2@127.0.0.1", "WESENDALL_LEDGER=PGHOST=127.0.0.1 PGPASSWORD=hunter2", "WESENDALL_LEDGER=postgres://u:12/hunter2@127.0.0.1:1/l",
 	} {
 		for _, command := range [][]string{{"doctor"}, {"doctor", "--json"}, {"call", "send_sms", `{"recipient":"+256700000010","message":"Hi"}`}, {"config", "cursor"}, {"config", "cursor", "--write"}, {"ledger"}} {
 			home := t.TempDir()
