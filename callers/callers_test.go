@@ -17,39 +17,39 @@ import (
 	"github.com/wesendall/wesendall-mcp/tools"
 )
 
-func basic(text string) string {
+func basicHeader(text string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(text))
 }
 
-// own makes callers of credentials, and tells what it made them of.
-func own(seen *[]string) Own {
-	return Own{
-		API: func(key string, secret client.Secret) (guard.API, error) {
-			*seen = append(*seen, key, secret.Reveal())
-			return client.New(client.Options{Key: key, Secret: secret})
+// newBasicAuth makes callers of credentials, and tells what it made them of.
+func newBasicAuth(used *[]string) BasicAuth {
+	return BasicAuth{
+		NewClient: func(key string, secret client.Secret) (guard.API, error) {
+			*used = append(*used, key, secret.Reveal())
+			return client.New(client.Options{APIKey: key, APISecret: secret})
 		},
-		ID: func(_ context.Context, parts ...string) (string, error) { return strings.Join(parts, "|"), nil },
+		CallerID: func(_ context.Context, parts ...string) (string, error) { return strings.Join(parts, "|"), nil },
 	}
 }
 
-func TestEachRequestBringsItsOwnCredentials(t *testing.T) {
+func TestBasicAuth_PerRequest(t *testing.T) {
 	t.Parallel()
-	var seen []string
-	o := own(&seen)
-	h := http.Header{"Authorization": {basic("key:sec:ret")}, tools.WalletHeader: {" wal_1 "}}
-	who, err := o.Identify(h)
-	if err != nil || len(seen) != 0 {
-		t.Fatalf("%v, %q were used before a call", err, seen)
+	var used []string
+	o := newBasicAuth(&used)
+	h := http.Header{"Authorization": {basicHeader("key:sec:ret")}, tools.WalletHeader: {" wal_1 "}}
+	resolve, err := o.Authenticate(h)
+	if err != nil || len(used) != 0 {
+		t.Fatalf("%v, %q were used before a call", err, used)
 	}
-	c, err := who(t.Context())
-	if err != nil || c.ID != "key|sec:ret" || c.Wallet != "wal_1" || c.API == nil || c.Limits != nil || c.ReadOnly || strings.Join(seen, " ") != "key sec:ret" {
-		t.Errorf("%+v %v %q", c, err, seen)
+	c, err := resolve(t.Context())
+	if err != nil || c.ID != "key|sec:ret" || c.Wallet != "wal_1" || c.Client == nil || c.Limits != nil || c.ReadOnly || strings.Join(used, " ") != "key sec:ret" {
+		t.Errorf("%+v %v %q", c, err, used)
 	}
-	h.Set("Authorization", strings.Replace(basic("key:sec:ret"), "Basic", "bASIC", 1))
-	if who, err := o.Identify(h); err != nil || who == nil {
+	h.Set("Authorization", strings.Replace(basicHeader("key:sec:ret"), "Basic", "bASIC", 1))
+	if resolve, err := o.Authenticate(h); err != nil || resolve == nil {
 		t.Errorf("in another case: %v", err)
 	}
-	if who, err := o.Identify(http.Header{tools.WalletHeader: {"wal_1"}}); err != nil || who != nil {
+	if resolve, err := o.Authenticate(http.Header{tools.WalletHeader: {"wal_1"}}); err != nil || resolve != nil {
 		t.Errorf("without credentials: %v", err)
 	}
 	if !strings.HasPrefix(o.Challenge(), "Basic realm=") {
@@ -57,19 +57,19 @@ func TestEachRequestBringsItsOwnCredentials(t *testing.T) {
 	}
 }
 
-func TestHalfOfACredentialIsNone(t *testing.T) {
+func TestBasicAuth_Incomplete(t *testing.T) {
 	t.Parallel()
-	var seen []string
-	o := own(&seen)
+	var used []string
+	o := newBasicAuth(&used)
 	for name, values := range map[string][]string{
 		"nothing": {""}, "no scheme": {"key:secret"}, "another scheme": {"Bearer " + strings.Repeat("x", 40)}, "no credentials": {"Basic"}, "an empty one": {"Basic "},
-		"no base64": {"Basic key:secret"}, "cut base64": {basic("key:secret")[:10]}, "no colon": {basic("key")}, "no key": {basic(":secret")}, "no secret": {basic("key:")},
-		"a line break": {basic("key:sec\nret")}, "no UTF-8": {basic("key:\xff")}, "a long one": {basic("key:" + strings.Repeat("x", longest+1))},
-		"a placeholder": {"${WESENDALL_BASIC}"}, "a placeholder within": {basic("key:${SECRET}")}, "another placeholder": {basic("YOUR_KEY:secret")},
-		"two": {basic("key:secret"), basic("key:secret")},
+		"no base64": {"Basic key:secret"}, "cut base64": {basicHeader("key:secret")[:10]}, "no colon": {basicHeader("key")}, "no key": {basicHeader(":secret")}, "no secret": {basicHeader("key:")},
+		"a line break": {basicHeader("key:sec\nret")}, "no UTF-8": {basicHeader("key:\xff")}, "a long one": {basicHeader("key:" + strings.Repeat("x", maxCredentialLen+1))},
+		"a placeholder": {"${WESENDALL_BASIC}"}, "a placeholder within": {basicHeader("key:${SECRET}")}, "another placeholder": {basicHeader("YOUR_KEY:secret")},
+		"two": {basicHeader("key:secret"), basicHeader("key:secret")},
 	} {
-		who, err := o.Identify(http.Header{"Authorization": values, tools.WalletHeader: {"wal_1"}})
-		if err == nil || who != nil || len(seen) > 0 {
+		resolve, err := o.Authenticate(http.Header{"Authorization": values, tools.WalletHeader: {"wal_1"}})
+		if err == nil || resolve != nil || len(used) > 0 {
 			t.Errorf("%s: taken", name)
 		} else if strings.Contains(err.Error(), "secret:") || strings.Contains(err.Error(), "ret\n") {
 			t.Errorf("%s: %v", name, err)
@@ -77,83 +77,83 @@ func TestHalfOfACredentialIsNone(t *testing.T) {
 	}
 	for name, values := range map[string][]string{
 		"none": nil, "an empty one": {" "}, "a placeholder": {"${WALLET}"}, "another": {"YOUR_WALLET_ID"}, "a third": {"<wallet>"},
-		"a control character": {"wal\x01"}, "a long one": {strings.Repeat("w", longest+1)}, "two": {"wal_1", "wal_2"},
+		"a control character": {"wal\x01"}, "a long one": {strings.Repeat("w", maxCredentialLen+1)}, "two": {"wal_1", "wal_2"},
 	} {
-		who, err := o.Identify(http.Header{"Authorization": {basic("key:secret")}, tools.WalletHeader: values})
+		resolve, err := o.Authenticate(http.Header{"Authorization": {basicHeader("key:secret")}, tools.WalletHeader: values})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := who(t.Context()); err == nil || !strings.Contains(err.Error(), tools.WalletHeader) || len(seen) > 0 {
+		if _, err := resolve(t.Context()); err == nil || !strings.Contains(err.Error(), tools.WalletHeader) || len(used) > 0 {
 			t.Errorf("a wallet: %s: %v", name, err)
 		}
 	}
 }
 
-// tokenOf is a token that nobody would guess, were it not for a test.
-func tokenOf(c string) string { return strings.Repeat(c, 32) }
+// testToken is a token that nobody would guess, were it not for a test.
+func testToken(c string) string { return strings.Repeat(c, 32) }
 
-// keep writes a file that only its owner may read, as one that is replaced.
-func keep(t *testing.T, path, text string) {
+// replaceFile writes a file that only its owner may read, as one that is replaced.
+func replaceFile(t *testing.T, path, text string) {
 	t.Helper()
 	if err := errors.Join(os.WriteFile(path+".new", []byte(text), 0o600), os.Rename(path+".new", path)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func bearer(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
+func bearerHeader(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
 
-func openTokens(t *testing.T, text string) (tokens *Tokens, path string, log *strings.Builder) {
+func openTokenFile(t *testing.T, text string) (tokens *TokenFile, path string, log *strings.Builder) {
 	t.Helper()
 	path, log = filepath.Join(t.TempDir(), "tokens"), &strings.Builder{}
-	keep(t, path, text)
-	api, err := client.New(client.Options{Key: "key"})
+	replaceFile(t, path, text)
+	api, err := client.New(client.Options{APIKey: "key"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err = OpenTokens(path, api, "wal_1", guard.Defaults().Limits, slog.New(slog.NewTextHandler(log, nil)))
+	tokens, err = OpenTokenFile(path, api, "wal_1", guard.DefaultOptions().Limits, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return tokens, path, log
 }
 
-func TestATokenNamesItsHolder(t *testing.T) {
+func TestTokens_IdentifyCaller(t *testing.T) {
 	t.Parallel()
-	s, _, _ := openTokens(t, "# who may call\n\n  anna\t"+tokenOf("a")+"\r\nbot-1 "+tokenOf("b")+" max-per-call=100 max-per-day=200 max-topup=0 max-recipients=3 confirm-above=5 read-only\n")
-	who, err := s.Identify(bearer(tokenOf("a")))
+	s, _, _ := openTokenFile(t, "# who may call\n\n  anna\t"+testToken("a")+"\r\nbot-1 "+testToken("b")+" max-per-call=100 max-per-day=200 max-topup=0 max-recipients=3 confirm-above=5 read-only\n")
+	resolve, err := s.Authenticate(bearerHeader(testToken("a")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := who(t.Context())
-	if err != nil || c.ID != "anna" || c.Wallet != "wal_1" || c.API == nil || c.ReadOnly || *c.Limits != guard.NoLimits() {
+	c, err := resolve(t.Context())
+	if err != nil || c.ID != "anna" || c.Wallet != "wal_1" || c.Client == nil || c.ReadOnly || *c.Limits != guard.Unlimited() {
 		t.Errorf("%+v %v", c, err)
 	}
-	h := bearer(tokenOf("b"))
+	h := bearerHeader(testToken("b"))
 	h.Set(tools.WalletHeader, "wal_1")
-	if who, err = s.Identify(h); err != nil {
+	if resolve, err = s.Authenticate(h); err != nil {
 		t.Fatal(err)
 	}
-	c, err = who(t.Context())
-	want := guard.NoLimits()
+	c, err = resolve(t.Context())
+	want := guard.Unlimited()
 	want.PerCall, want.PerDay, want.TopUp, want.Recipients, want.ConfirmAbove = 100, 200, 0, 3, 5
 	if err != nil || c.ID != "bot-1" || !c.ReadOnly || *c.Limits != want {
 		t.Errorf("%+v %v", c, err)
 	}
 	h.Set(tools.WalletHeader, "wal_2")
-	if who, err = s.Identify(h); err != nil {
+	if resolve, err = s.Authenticate(h); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := who(t.Context()); err == nil {
+	if _, err := resolve(t.Context()); err == nil {
 		t.Error("another wallet is taken")
 	}
-	if who, err := s.Identify(http.Header{}); err != nil || who != nil {
+	if resolve, err := s.Authenticate(http.Header{}); err != nil || resolve != nil {
 		t.Errorf("without a token: %v", err)
 	}
 	for name, h := range map[string]http.Header{
-		"an unknown one": bearer(tokenOf("c")), "the beginning of one": bearer(tokenOf("a")[1:]), "more than one": bearer(tokenOf("a") + "a"), "none": bearer(""),
-		"a name": bearer("anna"), "a key and a secret": {"Authorization": {basic("anna:" + tokenOf("a"))}}, "two": {"Authorization": {"Bearer " + tokenOf("a"), "Bearer " + tokenOf("b")}},
+		"an unknown one": bearerHeader(testToken("c")), "the beginning of one": bearerHeader(testToken("a")[1:]), "more than one": bearerHeader(testToken("a") + "a"), "none": bearerHeader(""),
+		"a name": bearerHeader("anna"), "a key and a secret": {"Authorization": {basicHeader("anna:" + testToken("a"))}}, "two": {"Authorization": {"Bearer " + testToken("a"), "Bearer " + testToken("b")}},
 	} {
-		if who, err := s.Identify(h); err == nil || who != nil || strings.Contains(err.Error(), tokenOf("a")[1:]) {
+		if resolve, err := s.Authenticate(h); err == nil || resolve != nil || strings.Contains(err.Error(), testToken("a")[1:]) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -162,71 +162,71 @@ func TestATokenNamesItsHolder(t *testing.T) {
 	}
 }
 
-func TestAFileOfTokensIsReadAgainWhenItChanges(t *testing.T) {
+func TestTokenFile_Reload(t *testing.T) {
 	t.Parallel()
-	a, b := "anna "+tokenOf("a")+"\n", "ben "+tokenOf("b")+"\n"
-	s, path, log := openTokens(t, a+b)
-	holds := func(step string, want ...string) {
+	a, b := "anna "+testToken("a")+"\n", "ben "+testToken("b")+"\n"
+	s, path, log := openTokenFile(t, a+b)
+	expectHolders := func(step string, want ...string) {
 		t.Helper()
 		var names []string
-		for _, each := range []string{"a", "b", "c"} {
-			if found := s.find(tokenOf(each)); found != nil {
-				names = append(names, found.name)
+		for _, letter := range []string{"a", "b", "c"} {
+			if match := s.lookup(testToken(letter)); match != nil {
+				names = append(names, match.name)
 			}
 		}
 		if fmt.Sprint(names) != fmt.Sprint(want) {
 			t.Errorf("%s: %v", step, names)
 		}
-		if strings.Contains(log.String(), tokenOf("a")) || strings.Contains(log.String(), tokenOf("b")) {
+		if strings.Contains(log.String(), testToken("a")) || strings.Contains(log.String(), testToken("b")) {
 			t.Errorf("%s: a token is in the log", step)
 		}
 	}
-	holds("at first", "anna", "ben")
-	keep(t, path, a+"cleo "+tokenOf("c")+"\n")
-	holds("with one taken out and one put in", "anna", "cleo")
-	keep(t, path, a+b+"broken\n")
-	holds("with a broken line, and without one of before", "anna")
-	keep(t, path, "#"+a+b+"broken\n")
-	holds("with the last one made a comment")
-	keep(t, path, b)
-	holds("mended", "ben")
-	keep(t, path, strings.TrimSpace(b)+" read-only\nbroken\n")
-	holds("with a line that changed, beside a broken one")
-	keep(t, path, b)
-	holds("mended again", "ben")
-	keep(t, path, "")
-	holds("empty")
-	keep(t, path, b)
-	holds("filled", "ben")
+	expectHolders("at first", "anna", "ben")
+	replaceFile(t, path, a+"cleo "+testToken("c")+"\n")
+	expectHolders("with one taken out and one put in", "anna", "cleo")
+	replaceFile(t, path, a+b+"broken\n")
+	expectHolders("with a broken line, and without one of before", "anna")
+	replaceFile(t, path, "#"+a+b+"broken\n")
+	expectHolders("with the last one made a comment")
+	replaceFile(t, path, b)
+	expectHolders("mended", "ben")
+	replaceFile(t, path, strings.TrimSpace(b)+" read-only\nbroken\n")
+	expectHolders("with a line that changed, beside a broken one")
+	replaceFile(t, path, b)
+	expectHolders("mended again", "ben")
+	replaceFile(t, path, "")
+	expectHolders("empty")
+	replaceFile(t, path, b)
+	expectHolders("filled", "ben")
 	if err := os.Chmod(path, 0o604); err != nil { //nolint:gosec // which must not be taken
 		t.Fatal(err)
 	}
-	holds("for all to read, with what was before", "ben")
+	expectHolders("for all to read, with what was before", "ben")
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	holds("gone")
-	keep(t, path, a)
-	holds("back", "anna")
+	expectHolders("gone")
+	replaceFile(t, path, a)
+	expectHolders("back", "anna")
 	if n := strings.Count(log.String(), "level=ERROR"); n != 6 {
 		t.Errorf("%d faults were logged:\n%s", n, log)
 	}
 }
 
-func TestWhatIsWrongWithAFileOfTokensIsSaidByLine(t *testing.T) {
+func TestTokenFile_ErrorsNameLine(t *testing.T) {
 	t.Parallel()
-	good := "anna " + tokenOf("a")
-	for text, says := range map[string]string{
+	good := "anna " + testToken("a")
+	for text, want := range map[string]string{
 		"":                                      "no token",
 		"# nothing\n":                           "no token",
 		"anna":                                  "line 1: the token is missing",
-		good + "\n" + tokenOf("b") + " ben":     "line 2: the token must have 32",
-		good + "\nben " + tokenOf("b")[1:]:      "line 2: the token must have 32",
-		"an/na " + tokenOf("a"):                 "line 1: the name",
-		"anna " + tokenOf("é"):                  "line 1: the token has characters",
-		good + "\nanna " + tokenOf("b"):         "line 2: the name or the token stands in an earlier line",
-		good + "\nben " + tokenOf("a"):          "line 2: the name or the token stands in an earlier line",
-		good + " " + tokenOf("b"):               "line 1: field 3 is no limit",
+		good + "\n" + testToken("b") + " ben":   "line 2: the token must have 32",
+		good + "\nben " + testToken("b")[1:]:    "line 2: the token must have 32",
+		"an/na " + testToken("a"):               "line 1: the name",
+		"anna " + testToken("é"):                "line 1: the token has characters",
+		good + "\nanna " + testToken("b"):       "line 2: the name or the token stands in an earlier line",
+		good + "\nben " + testToken("a"):        "line 2: the name or the token stands in an earlier line",
+		good + " " + testToken("b"):             "line 1: field 3 is no limit",
 		good + " max-per-cal=1":                 "line 1: field 3 is no limit",
 		good + " read-only=yes":                 "line 1: field 3 is no limit",
 		good + " max-per-call":                  "line 1: max-per-call= must be followed",
@@ -237,68 +237,68 @@ func TestWhatIsWrongWithAFileOfTokensIsSaidByLine(t *testing.T) {
 		good + " max-per-call=1 max-per-call=1": "line 1: max-per-call is given twice",
 		good + " read-only read-only":           "line 1: read-only is given twice",
 	} {
-		if _, err := parseTokens(text, guard.Defaults().Limits); err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), tokenOf("b")[1:]) {
+		if _, err := parseTokenFile(text, guard.DefaultOptions().Limits); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), testToken("b")[1:]) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
 	path := filepath.Join(t.TempDir(), "tokens")
-	keep(t, path, good)
+	replaceFile(t, path, good)
 	if err := os.Chmod(path, 0o644); err != nil { //nolint:gosec // which must not be taken
 		t.Fatal(err)
 	}
-	if _, err := OpenTokens(path, nil, "", guard.Limits{}, nil); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+	if _, err := OpenTokenFile(path, nil, "", guard.Limits{}, nil); err == nil || !strings.Contains(err.Error(), "chmod 600") {
 		t.Error(err)
 	}
-	if _, err := OpenTokens(path+"x", nil, "", guard.Limits{}, nil); err == nil {
+	if _, err := OpenTokenFile(path+"x", nil, "", guard.Limits{}, nil); err == nil {
 		t.Error("a file that is not there is read")
 	}
 }
 
-// lower tells whether a token's limit tightens the server's, or is none.
-func lower(own, server int64) bool { return own <= server || own >= 1<<30 }
+// isTighter tells whether a token's limit tightens the server's, or is none.
+func isTighter(own, server int64) bool { return own <= server || own >= 1<<30 }
 
-func FuzzAFileOfTokens(f *testing.F) {
-	f.Add("anna " + tokenOf("a") + " max-per-call=1 read-only\n# x\nben " + tokenOf("b"))
-	f.Add(tokenOf("secret") + " x")
+func FuzzTokenFile(f *testing.F) {
+	f.Add("anna " + testToken("a") + " max-per-call=1 read-only\n# x\nben " + testToken("b"))
+	f.Add(testToken("secret") + " x")
 	f.Fuzz(func(t *testing.T, text string) {
-		server := guard.Defaults().Limits
-		tokens, err := parseTokens(text, server)
+		server := guard.DefaultOptions().Limits
+		tokens, err := parseTokenFile(text, server)
 		if err != nil {
 			for field := range strings.FieldsSeq(text) {
-				if len(field) >= shortest && strings.Contains(err.Error(), field) {
+				if len(field) >= minTokenLen && strings.Contains(err.Error(), field) {
 					t.Errorf("%v quotes the file", err)
 				}
 			}
 			return
 		}
-		for _, each := range tokens {
-			l := each.limits
-			if !tokenName.MatchString(each.name) || !lower(l.PerCall, server.PerCall) || !lower(l.PerDay, server.PerDay) || !lower(l.TopUp, server.TopUp) || !lower(int64(l.Recipients), int64(server.Recipients)) || !lower(l.ConfirmAbove, server.ConfirmAbove) {
-				t.Errorf("%+v", each)
+		for _, tok := range tokens {
+			limits := tok.limits
+			if !tokenNamePattern.MatchString(tok.name) || !isTighter(limits.PerCall, server.PerCall) || !isTighter(limits.PerDay, server.PerDay) || !isTighter(limits.TopUp, server.TopUp) || !isTighter(int64(limits.Recipients), int64(server.Recipients)) || !isTighter(limits.ConfirmAbove, server.ConfirmAbove) {
+				t.Errorf("%+v", tok)
 			}
 		}
 	})
 }
 
-func FuzzAnAuthorization(f *testing.F) {
-	f.Add(basic("key:secret"), "wal_1")
+func FuzzAuthorizationHeader(f *testing.F) {
+	f.Add(basicHeader("key:secret"), "wal_1")
 	f.Add("Basic x", "${W}")
 	f.Fuzz(func(t *testing.T, authorization, wallet string) {
-		var seen []string
-		o := own(&seen)
-		who, err := o.Identify(http.Header{"Authorization": {authorization}, tools.WalletHeader: {wallet}})
-		if err != nil || who == nil {
-			if len(seen) > 0 || err == nil {
+		var used []string
+		o := newBasicAuth(&used)
+		resolve, err := o.Authenticate(http.Header{"Authorization": {authorization}, tools.WalletHeader: {wallet}})
+		if err != nil || resolve == nil {
+			if len(used) > 0 || err == nil {
 				t.Error("a call could be made")
 			}
 			return
 		}
-		c, err := who(t.Context())
+		c, err := resolve(t.Context())
 		if err != nil {
 			c = tools.Caller{Wallet: "x"}
 		}
-		if c.Wallet == "" || len(seen) != 0 && (seen[0] == "" || seen[1] == "") {
-			t.Errorf("%q %+v", seen, c)
+		if c.Wallet == "" || len(used) != 0 && (used[0] == "" || used[1] == "") {
+			t.Errorf("%q %+v", used, c)
 		}
 	})
 }

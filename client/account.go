@@ -11,7 +11,7 @@ type BalanceRequest struct {
 // unit. It is the one call whose answer the vendor shows: {"wallet_id",
 // "balance", "currency", "cost_per_sms"}, money in UGX.
 func (c *Client) Balance(ctx context.Context, r BalanceRequest) (*Response, error) {
-	return c.call(ctx, getBalance, r, false)
+	return c.do(ctx, endpointGetBalance, r, false)
 }
 
 // TopUpRequest asks a payer for money.
@@ -27,5 +27,5 @@ type TopUpRequest struct {
 // TopUp sends a Mobile Money charge to the payer's phone. The wallet is
 // credited once the payer has approved it there; no endpoint tells when.
 func (c *Client) TopUp(ctx context.Context, r TopUpRequest) (*Response, error) {
-	return c.call(ctx, topUp, r, false)
+	return c.do(ctx, endpointTopUpWallet, r, false)
 }

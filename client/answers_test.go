@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-func TestTheEnvelopeIsUnwrappedAndTheDataUntouched(t *testing.T) {
+func TestResponse_UnwrapEnvelope(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ body, data, meta string }{
 		"the envelope":                {`{"success":true,"data":{"b":1.10,"a":12345678901234567890}}`, `{"b":1.10,"a":12345678901234567890}`, ""},
@@ -28,7 +28,7 @@ func TestTheEnvelopeIsUnwrappedAndTheDataUntouched(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := newRig(t, says(201, c.body)).Balance(t.Context(), BalanceRequest{"wal_1"})
+			got, err := newTestEnv(t, respondWith(201, c.body)).Balance(t.Context(), BalanceRequest{"wal_1"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -39,9 +39,9 @@ func TestTheEnvelopeIsUnwrappedAndTheDataUntouched(t *testing.T) {
 	}
 }
 
-func TestAnErrorBodyOfAnyShapeIsUnderstood(t *testing.T) {
+func TestErrorBody_Shapes(t *testing.T) {
 	t.Parallel()
-	page := "<html><body><h1>502 Bad Gateway</h1></body></html>"
+	htmlPage := "<html><body><h1>502 Bad Gateway</h1></body></html>"
 	for name, c := range map[string]struct {
 		status                      int
 		body, code, message, detail string
@@ -53,19 +53,19 @@ func TestAnErrorBodyOfAnyShapeIsUnderstood(t *testing.T) {
 		"success false and a code":   {403, `{"success":false,"code":"wallet_forbidden"}`, "wallet_forbidden", "Forbidden", ""},
 		"a text that is a code":      {402, `{"error":"insufficient_balance"}`, "insufficient_balance", "insufficient_balance", ""},
 		"a JSON string":              {500, `"Something broke"`, "", "Something broke", ""},
-		"HTML":                       {502, page, "", "the answer is not a JSON object: " + page, ""},
+		"HTML":                       {502, htmlPage, "", "the answer is not a JSON object: " + htmlPage, ""},
 		"nothing at all":             {504, "", "", "Gateway Timeout", ""},
 		"truncated JSON":             {500, `{"error":{"code":"inter`, "", `the answer is not a JSON object: {"error":{"code":"inter`, ""},
 		"an array":                   {500, `[1]`, "", "the answer is not a JSON object: [1]", ""},
 		"members of the wrong types": {500, `{"code":7,"message":null,"error":true}`, "", "Internal Server Error", `{"code":7,"error":true}`},
 		"a 200 that is a failure":    {200, `{"success":false,"error":{"code":"internal_error","message":"No"}}`, "internal_error", "No", ""},
 		"a 200 that only says false": {200, `{"success":false}`, "", `the answer says "success": false`, ""},
-		"a 200 with HTML":            {200, page, "", "the answer is not a JSON object: " + page, ""},
+		"a 200 with HTML":            {200, htmlPage, "", "the answer is not a JSON object: " + htmlPage, ""},
 		"a 200 with nothing":         {200, "", "", "the answer is empty", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := newRig(t, says(c.status, c.body)).fails(t, "send_group_sms")
+			e := newTestEnv(t, respondWith(c.status, c.body)).expectError(t, "send_group_sms")
 			if e.Status != c.status || e.Code != c.code || e.Message != c.message || e.Details != c.detail {
 				t.Errorf("%d %q %q %q", e.Status, e.Code, e.Message, e.Details)
 			}
@@ -73,96 +73,96 @@ func TestAnErrorBodyOfAnyShapeIsUnderstood(t *testing.T) {
 	}
 }
 
-func TestWhatAFailureMeansForTheMoney(t *testing.T) {
+func TestError_MoneyState(t *testing.T) {
 	t.Parallel()
 	const spends = "topup_wallet, send_sms to one, send_sms to several, send_group_sms"
 	const free = "get_balance, list_sms_history, list_groups, add_contacts"
 	for _, c := range []struct {
 		name, calls string
 		answer      http.HandlerFunc
-		money       Money
-		retry       Retry
+		money       MoneyState
+		retry       RetryAdvice
 		unknown     bool
 	}{
-		{"bad credentials", spends + ", create_group, " + free, says(401, coded("invalid_credentials")), NotCharged, RetryNo, false},
-		{"a revoked key", spends + ", create_group, " + free, says(401, coded("key_revoked")), NotCharged, RetryNo, false},
-		{"another's wallet", spends + ", create_group, " + free, says(403, coded("wallet_forbidden")), NotCharged, RetryNo, false},
-		{"an empty wallet", spends + ", create_group, " + free, says(402, coded("insufficient_balance")), NotCharged, RetryAfterTopUp, false},
-		{"a refused value", spends + ", create_group, " + free, says(422, coded("validation_failed")), NotCharged, RetryAfterFix, false},
-		{"a refusal by the provider, one number", "send_sms to one", says(502, coded("send_failed")), Refunded, RetryLater, false},
-		{"a refusal by the provider, several", "send_sms to several, send_sms to a list, send_group_sms", says(502, coded("send_failed")), Refunded, CheckFirst, false},
-		{"a refused charge, of which nothing is documented", "topup_wallet", says(502, coded("send_failed")), Unknown, CheckFirst, true},
-		{"an internal error", spends, says(500, coded("internal_error")), Unknown, CheckFirst, true},
-		{"a known code under another status", spends, says(422, coded("insufficient_balance")), Unknown, CheckFirst, true},
-		{"a 402 without a code", spends, says(402, ""), Unknown, CheckFirst, true},
-		{"a 422 with a code of its own", spends, says(422, coded("too_strange")), Unknown, CheckFirst, true},
-		{"too many requests", spends, says(429, ""), Unknown, CheckFirst, true},
-		{"a 502 that is no JSON", spends, says(502, "Bad gateway"), Unknown, CheckFirst, true},
-		{"a redirect", spends, says(302, ""), Unknown, CheckFirst, true},
-		{"a 404", spends, says(404, ""), Unknown, CheckFirst, true},
-		{"a success that cannot be read", spends, says(200, "{"), Unknown, CheckFirst, true},
-		{"a success that says false", spends, says(200, coded("insufficient_balance")), Unknown, CheckFirst, true},
-		{"a lost connection", spends, hangsUp, Unknown, CheckFirst, true},
-		{"an internal error", "create_group", says(500, coded("internal_error")), NotCharged, CheckFirst, true},
-		{"a lost connection", "create_group", hangsUp, NotCharged, CheckFirst, true},
-		{"an internal error", free, says(500, coded("internal_error")), NotCharged, RetryLater, false},
-		{"too many requests", free, says(429, ""), NotCharged, RetryLater, false},
-		{"a lost connection", free, hangsUp, NotCharged, RetryLater, false},
-		{"a 404", free, says(404, ""), NotCharged, RetryNo, false},
-		{"a redirect", free, says(302, ""), NotCharged, RetryNo, false},
-		{"a success that cannot be read", free, says(200, "{"), NotCharged, RetryNo, false},
+		{"bad credentials", spends + ", create_group, " + free, respondWith(401, errorBodyJSON("invalid_credentials")), MoneyNotCharged, RetryNever, false},
+		{"a revoked key", spends + ", create_group, " + free, respondWith(401, errorBodyJSON("key_revoked")), MoneyNotCharged, RetryNever, false},
+		{"another's wallet", spends + ", create_group, " + free, respondWith(403, errorBodyJSON("wallet_forbidden")), MoneyNotCharged, RetryNever, false},
+		{"an empty wallet", spends + ", create_group, " + free, respondWith(402, errorBodyJSON("insufficient_balance")), MoneyNotCharged, RetryAfterTopUp, false},
+		{"a refused value", spends + ", create_group, " + free, respondWith(422, errorBodyJSON("validation_failed")), MoneyNotCharged, RetryAfterFix, false},
+		{"a refusal by the provider, one number", "send_sms to one", respondWith(502, errorBodyJSON("send_failed")), MoneyRefunded, RetryLater, false},
+		{"a refusal by the provider, several", "send_sms to several, send_sms to a list, send_group_sms", respondWith(502, errorBodyJSON("send_failed")), MoneyRefunded, RetryCheckFirst, false},
+		{"a refused charge, of which nothing is documented", "topup_wallet", respondWith(502, errorBodyJSON("send_failed")), MoneyUnknown, RetryCheckFirst, true},
+		{"an internal error", spends, respondWith(500, errorBodyJSON("internal_error")), MoneyUnknown, RetryCheckFirst, true},
+		{"a known code under another status", spends, respondWith(422, errorBodyJSON("insufficient_balance")), MoneyUnknown, RetryCheckFirst, true},
+		{"a 402 without a code", spends, respondWith(402, ""), MoneyUnknown, RetryCheckFirst, true},
+		{"a 422 with a code of its own", spends, respondWith(422, errorBodyJSON("too_strange")), MoneyUnknown, RetryCheckFirst, true},
+		{"too many requests", spends, respondWith(429, ""), MoneyUnknown, RetryCheckFirst, true},
+		{"a 502 that is no JSON", spends, respondWith(502, "Bad gateway"), MoneyUnknown, RetryCheckFirst, true},
+		{"a redirect", spends, respondWith(302, ""), MoneyUnknown, RetryCheckFirst, true},
+		{"a 404", spends, respondWith(404, ""), MoneyUnknown, RetryCheckFirst, true},
+		{"a success that cannot be read", spends, respondWith(200, "{"), MoneyUnknown, RetryCheckFirst, true},
+		{"a success that says false", spends, respondWith(200, errorBodyJSON("insufficient_balance")), MoneyUnknown, RetryCheckFirst, true},
+		{"a lost connection", spends, dropConnection, MoneyUnknown, RetryCheckFirst, true},
+		{"an internal error", "create_group", respondWith(500, errorBodyJSON("internal_error")), MoneyNotCharged, RetryCheckFirst, true},
+		{"a lost connection", "create_group", dropConnection, MoneyNotCharged, RetryCheckFirst, true},
+		{"an internal error", free, respondWith(500, errorBodyJSON("internal_error")), MoneyNotCharged, RetryLater, false},
+		{"too many requests", free, respondWith(429, ""), MoneyNotCharged, RetryLater, false},
+		{"a lost connection", free, dropConnection, MoneyNotCharged, RetryLater, false},
+		{"a 404", free, respondWith(404, ""), MoneyNotCharged, RetryNever, false},
+		{"a redirect", free, respondWith(302, ""), MoneyNotCharged, RetryNever, false},
+		{"a success that cannot be read", free, respondWith(200, "{"), MoneyNotCharged, RetryNever, false},
 	} {
 		for call := range strings.SplitSeq(c.calls, ", ") {
 			t.Run(c.name+", "+call, func(t *testing.T) {
 				t.Parallel()
-				e := newRig(t, c.answer).fails(t, call)
-				if e.Money != c.money || e.Retry != c.retry || e.OutcomeUnknown() != c.unknown {
-					t.Errorf("%s, %s, unknown %v: %v", e.Money, e.Retry, e.OutcomeUnknown(), e)
+				e := newTestEnv(t, c.answer).expectError(t, call)
+				if e.Money != c.money || e.Advice != c.retry || e.OutcomeUnknown() != c.unknown {
+					t.Errorf("%s, %s, unknown %v: %v", e.Money, e.Advice, e.OutcomeUnknown(), e)
 				}
 			})
 		}
 	}
 }
 
-func TestAnErrorCarriesWhatTheHeadersSay(t *testing.T) {
+func TestError_Headers(t *testing.T) {
 	t.Parallel()
 	for header, want := range map[string]time.Duration{"3": 3 * time.Second, "-3": 0, "soon": 0, "": 0, "99999999999": 0, "9999999": 24 * time.Hour} {
-		e := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
+		e := newTestEnv(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", header)
 			w.Header().Set("X-Request-Id", "req_7")
 			w.WriteHeader(http.StatusForbidden)
-		}).fails(t, "get_balance")
+		}).expectError(t, "get_balance")
 		if e.RetryAfter != want && header != "99999999999" || e.RequestID != "req_7" || !strings.Contains(e.Error(), "req_7") {
 			t.Errorf("%q: %v, %v", header, e.RetryAfter, e)
 		}
 	}
 	date := time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)
-	if got := retryAfter(date); got < 59*time.Minute || got > time.Hour {
+	if got := parseRetryAfter(date); got < 59*time.Minute || got > time.Hour {
 		t.Errorf("%s: %v", date, got)
 	}
 }
 
-func TestARedirectIsNotFollowedAndNamed(t *testing.T) {
+func TestRedirect_Refused(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{"get_balance", "send_sms to one"} {
-		r := newRig(t, func(w http.ResponseWriter, q *http.Request) {
-			http.Redirect(w, q, "https://elsewhere.example.test/private?walletId=1", http.StatusTemporaryRedirect)
+		env := newTestEnv(t, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://elsewhere.example.test/private?walletId=1", http.StatusTemporaryRedirect)
 		})
-		e := r.fails(t, call)
-		if len(r.requests()) != 1 || !strings.Contains(e.Message, "(this one leads to https://elsewhere.example.test)") {
-			t.Errorf("%s: %d requests, %v", call, len(r.requests()), e)
+		e := env.expectError(t, call)
+		if len(env.requests()) != 1 || !strings.Contains(e.Message, "(this one leads to https://elsewhere.example.test)") {
+			t.Errorf("%s: %d requests, %v", call, len(env.requests()), e)
 		}
 	}
 }
 
-func TestAnAnswerIsReadToItsLimitAndNoFurther(t *testing.T) {
+func TestResponse_SizeLimit(t *testing.T) {
 	t.Parallel()
 	for extra, ok := range map[int]bool{0: true, 1: false, 1 << 20: false} {
-		r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = w.Write([]byte(`"` + strings.Repeat("a", maxBody-2+extra) + `"`))
+		env := newTestEnv(t, func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(`"` + strings.Repeat("a", maxResponseBytes-2+extra) + `"`))
 		})
-		got, err := r.Balance(t.Context(), BalanceRequest{"wal_1"})
-		if ok && (err != nil || len(got.Data) != maxBody) || !ok && (err == nil || !strings.Contains(err.Error(), "longer than 8 MiB")) {
+		got, err := env.Balance(t.Context(), BalanceRequest{"wal_1"})
+		if ok && (err != nil || len(got.Data) != maxResponseBytes) || !ok && (err == nil || !strings.Contains(err.Error(), "longer than 8 MiB")) {
 			t.Errorf("%d bytes too many: %v", extra, err)
 		}
 	}
@@ -177,13 +177,13 @@ func FuzzErrorBody(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		body = []byte(strings.ToValidUTF8(string(body), "?"))
-		e := understand(body)
+		e := parseErrorBody(body)
 		for _, text := range []string{e.code, e.message, e.details} {
-			if len(text) > maxMessage+len("the answer is not a JSON object: …") || !utf8.ValidString(text) {
+			if len(text) > maxErrorTextBytes+len("the answer is not a JSON object: …") || !utf8.ValidString(text) {
 				t.Errorf("%q of %q", text, body)
 			}
 		}
-		data, _, err := unwrap(body, false)
+		data, _, err := unwrapEnvelope(body, false)
 		if err == nil && !json.Valid(data) {
 			t.Errorf("data %q of %q", data, body)
 		}
@@ -191,34 +191,34 @@ func FuzzErrorBody(f *testing.F) {
 }
 
 // A spend is called done only by an answer that cannot mean anything else.
-func TestA2xxThatMayHaveFailedLeavesASpendUnknown(t *testing.T) {
+func TestResponse_Ambiguous2xx(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{
 		`{"error":{"code":"insufficient_balance","message":"x"}}`, `{"error":"insufficient_balance"}`, `{"success":"false"}`, `{"success":0}`,
 		`{"success":null}`, `null`, `false`, `"insufficient_balance"`, `7`, `{"success":true,"error":{"code":"send_failed"}}`,
 	} {
 		for _, call := range []string{"send_sms to one", "topup_wallet", "create_group"} {
-			if e := newRig(t, says(200, body)).fails(t, call); !e.OutcomeUnknown() {
+			if e := newTestEnv(t, respondWith(200, body)).expectError(t, call); !e.OutcomeUnknown() {
 				t.Errorf("%s, %s: %+v", call, body, e)
 			}
 		}
 	}
 	for _, body := range []string{`{}`, `[]`, `{"success":true}`, `{"success":true,"data":null,"error":null}`} {
-		if _, err := newRig(t, says(200, body)).Send(t.Context(), SendRequest{WalletID: "w", Message: "m", Recipient: Recipients{"1"}}); err != nil {
+		if _, err := newTestEnv(t, respondWith(200, body)).Send(t.Context(), SendRequest{WalletID: "w", Message: "m", Recipient: Recipients{"1"}}); err != nil {
 			t.Errorf("%s: %v", body, err)
 		}
 	}
 }
 
 // Whatever the server repeats of the secret, in whatever form, is taken out.
-func TestTheSecretIsTakenOutOfAnswers(t *testing.T) {
+func TestRedact_Responses(t *testing.T) {
 	t.Parallel()
 	const secret = `s&cr<et"99`
-	quoted := string(literal(secret, true))
+	quoted := string(quoteJSON(secret, true))
 	inside := quoted[1 : len(quoted)-1]
 	var escapes strings.Builder
-	for _, r := range secret {
-		fmt.Fprintf(&escapes, `\u%04x`, r)
+	for _, c := range secret {
+		fmt.Fprintf(&escapes, `\u%04x`, c)
 	}
 	forms := map[string]string{ // of a JSON string's inside
 		"as it is": inside, "without HTML's escapes": `s&cr<et\"99`, "all escaped": escapes.String(), "with a mark nobody sees": "s&c\u200br<et\\\"99",
@@ -228,9 +228,9 @@ func TestTheSecretIsTakenOutOfAnswers(t *testing.T) {
 	// What a reader makes of a text: no escapes, and nothing that nobody sees.
 	leaks := func(text string) bool {
 		for range 2 {
-			var plain string
-			if json.Unmarshal([]byte(`"`+strings.NewReplacer(`"`, `\"`, "\u200b", "").Replace(text)+`"`), &plain) == nil {
-				text += plain
+			var str string
+			if json.Unmarshal([]byte(`"`+strings.NewReplacer(`"`, `\"`, "\u200b", "").Replace(text)+`"`), &str) == nil {
+				text += str
 			}
 		}
 		for _, part := range []string{secret, "s&cr", "s%26cr", `\u0073\u0026`, "cyZjcjxldCI5OQ", base64.StdEncoding.EncodeToString([]byte(testKey + ":"))[:12]} {
@@ -246,67 +246,67 @@ func TestTheSecretIsTakenOutOfAnswers(t *testing.T) {
 			for _, body := range []string{
 				`{"error":{"code":"` + form + `","message":"` + form + `","fields":{"` + form + `":["` + form + `"]}}}`,
 				`{"code":"` + form + `"}`, `{"error":"` + form + `"}`, `"` + form + `"`, `{"more":"` + form + `"}`, `not JSON: ` + form,
-				`{"message":"` + strings.Repeat("a", maxMessage-5) + form + `"}`,
+				`{"message":"` + strings.Repeat("a", maxErrorTextBytes-5) + form + `"}`,
 			} {
 				if name == "all escaped" && strings.HasPrefix(body, "not") {
 					continue // where nobody would read it so
 				}
-				r := newRig(t, says(422, body))
-				r.use(t, secret)
-				if e := r.fails(t, "send_sms to one"); leaks(e.Error()) || leaks(e.Code) || leaks(e.Details) {
+				env := newTestEnv(t, respondWith(422, body))
+				env.setSecret(t, secret)
+				if e := env.expectError(t, "send_sms to one"); leaks(e.Error()) || leaks(e.Code) || leaks(e.Details) {
 					t.Errorf("%s: %v, %q, %s", body, e, e.Code, e.Details)
 				}
 			}
-			r := newRig(t, says(200, `{"success":true,"data":{"a":"`+form+`","b":[1.10,"`+form+`"]},"`+form+`":"`+form+`"}`))
-			r.use(t, secret)
-			got, err := r.Balance(t.Context(), BalanceRequest{"w"})
+			env := newTestEnv(t, respondWith(200, `{"success":true,"data":{"a":"`+form+`","b":[1.10,"`+form+`"]},"`+form+`":"`+form+`"}`))
+			env.setSecret(t, secret)
+			got, err := env.Balance(t.Context(), BalanceRequest{"w"})
 			if err != nil || leaks(string(got.Data)) || leaks(fmt.Sprintf("%s", got.Meta)) || !strings.Contains(string(got.Data), "1.10") {
 				t.Errorf("%s %s, %v", got.Data, got.Meta, err)
 			}
 		})
 	}
 	// A redirect may name it, and a page may have it where it is cut.
-	r := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
+	env := newTestEnv(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Location", "https://secret-of-the-operator.test/")
 		w.WriteHeader(307)
 	})
-	r.use(t, "secret-of-the-operator")
-	if e := r.fails(t, "send_sms to one"); strings.Contains(e.Error(), "secret-of") || !strings.Contains(e.Message, "https://"+redacted) {
+	env.setSecret(t, "secret-of-the-operator")
+	if e := env.expectError(t, "send_sms to one"); strings.Contains(e.Error(), "secret-of") || !strings.Contains(e.Message, "https://"+redacted) {
 		t.Error(e)
 	}
-	r = newRig(t, says(422, strings.Repeat("a", 190)+"secret-of-the-operator"))
-	r.use(t, "secret-of-the-operator")
-	if e := r.fails(t, "send_sms to one"); strings.Contains(e.Error(), "asec") {
+	env = newTestEnv(t, respondWith(422, strings.Repeat("a", 190)+"secret-of-the-operator"))
+	env.setSecret(t, "secret-of-the-operator")
+	if e := env.expectError(t, "send_sms to one"); strings.Contains(e.Error(), "asec") {
 		t.Error(e)
 	}
 	// A name that is cut keeps no beginning of it.
-	r = newRig(t, func(w http.ResponseWriter, _ *http.Request) {
+	env = newTestEnv(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Request-Id", strings.Repeat("a", 124)+"secret-of-the-operator")
 		w.WriteHeader(500)
 	})
-	r.use(t, "secret-of-the-operator")
-	if e := r.fails(t, "send_sms to one"); strings.Contains(e.RequestID, "sec") {
+	env.setSecret(t, "secret-of-the-operator")
+	if e := env.expectError(t, "send_sms to one"); strings.Contains(e.RequestID, "sec") {
 		t.Error(e.RequestID)
 	}
 	for _, base := range []string{"https://a.test/?s=hidden-word", "https://a.test/hidden-word/api/v1", "ftp://a.test/hidden-word", "https://hidden-word?x"} {
-		if _, err := New(Options{BaseURL: base, Secret: NewSecret("hidden-word")}); err == nil || strings.Contains(err.Error(), "hidden-word") {
+		if _, err := New(Options{BaseURL: base, APISecret: NewSecret("hidden-word")}); err == nil || strings.Contains(err.Error(), "hidden-word") {
 			t.Error(err)
 		}
 	}
 }
 
-func TestTheSecondFailureOfAnAdditionDoesNotHideTheFirst(t *testing.T) {
+func TestAddContacts_RetryKeepsFirstError(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	env := newTestEnv(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	dials := 0
-	transport := r.writes.Transport.(*http.Transport)
+	transport := env.writeHTTP.Transport.(*http.Transport)
 	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		if dials++; dials == 2 {
-			addr = strings.TrimPrefix(nobody, "http://")
+			addr = strings.TrimPrefix(unreachableURL, "http://")
 		}
 		return new(net.Dialer).DialContext(ctx, network, addr)
 	}
-	if e := r.fails(t, "add_contacts"); !e.Sent {
+	if e := env.expectError(t, "add_contacts"); !e.Sent {
 		t.Errorf("%+v", e)
 	}
 }

@@ -15,187 +15,187 @@ import (
 	"time"
 )
 
-// call makes one call to an endpoint, and a second one where that is safe. The
+// do makes one call to an endpoint, and a second one where that is safe. The
 // params are the endpoint's parameters as a struct with the API's own names.
-func (c *Client) call(ctx context.Context, e Endpoint, params any, single bool) (*Response, error) {
-	r, err := c.build(e, params)
+func (c *Client) do(ctx context.Context, e Endpoint, params any, singleRecipient bool) (*Response, error) {
+	r, err := c.newRequest(e, params)
 	if err != nil {
-		return nil, &Error{Endpoint: e.Name, Message: err.Error(), Money: NotCharged, Retry: RetryAfterFix}
+		return nil, &Error{Endpoint: e.Name, Message: err.Error(), Money: MoneyNotCharged, Advice: RetryAfterFix}
 	}
-	r.single = single
-	limit := c.writeLimit
-	if e.Effect == Reads {
-		limit = c.readLimit
+	r.singleRecipient = singleRecipient
+	timeout := c.writeTimeout
+	if e.Effect == EffectRead {
+		timeout = c.readTimeout
 	}
-	until := time.Now().Add(limit)
+	deadline := time.Now().Add(timeout)
 
-	answer, failure := c.attempt(ctx, r, until)
-	if failure == nil {
-		return answer, nil
+	resp, firstErr := c.doOnce(ctx, r, deadline)
+	if firstErr == nil {
+		return resp, nil
 	}
-	if !failure.repeatable(r) || c.backOff(ctx, failure.RetryAfter, until) != nil {
-		return nil, failure
+	if !firstErr.retryable(r) || c.sleepBeforeRetry(ctx, firstErr.RetryAfter, deadline) != nil {
+		return nil, firstErr
 	}
-	answer, second := c.attempt(ctx, r, until)
+	resp, secondErr := c.doOnce(ctx, r, deadline)
 	switch {
-	case second == nil:
-		answer.Attempts = 2
-		return answer, nil
-	case e.Effect != Reads && !second.Sent:
-		return nil, failure // which is still all that happened
+	case secondErr == nil:
+		resp.Attempts = 2
+		return resp, nil
+	case e.Effect != EffectRead && !secondErr.Sent:
+		return nil, firstErr // which is still all that happened
 	}
-	second.Attempts = 2
-	return nil, second
+	secondErr.Attempts = 2
+	return nil, secondErr
 }
 
-// backOff waits about half a second, after what the server asked for. It fails
+// sleepBeforeRetry waits about half a second, after what the server asked for. It fails
 // at once if that leaves no time for another attempt.
-func (c *Client) backOff(ctx context.Context, asked time.Duration, until time.Time) error {
-	wait := asked + time.Duration((0.25+c.random()/2)*float64(time.Second))
-	if time.Now().Add(wait).After(until) {
+func (c *Client) sleepBeforeRetry(ctx context.Context, retryAfter time.Duration, deadline time.Time) error {
+	wait := retryAfter + time.Duration((0.25+c.jitter()/2)*float64(time.Second))
+	if time.Now().Add(wait).After(deadline) {
 		return context.DeadlineExceeded
 	}
-	return c.sleep(ctx, wait)
+	return c.sleepFunc(ctx, wait)
 }
 
-// repeatable tells whether sending the same request again is safe: the table
+// retryable tells whether sending the same request again is safe: the table
 // that this follows gives each endpoint its own answer.
-func (e *Error) repeatable(r request) bool {
+func (e *Error) retryable(r request) bool {
 	switch r.endpoint.Effect {
-	case Reads, Adds:
-		return e.lost || slices.Contains([]int{
+	case EffectRead, EffectIdempotentWrite:
+		return e.connFailed || slices.Contains([]int{
 			http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
 			http.StatusServiceUnavailable, http.StatusGatewayTimeout,
 		}, e.Status)
-	case Spends:
+	case EffectSpend:
 		// Refunded, and for one number the worst that can follow is a second
 		// copy that was paid for once.
-		return r.single && e.Money == Refunded
+		return r.singleRecipient && e.Money == MoneyRefunded
 	default:
 		return false
 	}
 }
 
-// attempt sends the request once.
-func (c *Client) attempt(caller context.Context, r request, until time.Time) (answer *Response, failure *Error) {
-	done := observe(caller, r.endpoint)
-	defer func() { done(answer, failure) }()
-	ctx, cancel := context.WithDeadline(caller, until)
+// doOnce sends the request once.
+func (c *Client) doOnce(callerCtx context.Context, r request, deadline time.Time) (resp *Response, apiErr *Error) {
+	finish := startRequest(callerCtx, r.endpoint)
+	defer func() { finish(resp, apiErr) }()
+	ctx, cancel := context.WithDeadline(callerCtx, deadline)
 	defer cancel()
-	httpClient, sent := c.reads, func() bool { return true }
+	httpClient, isCommitted := c.readHTTP, func() bool { return true }
 	var body io.ReadCloser
 	if r.body != nil {
-		gate := &gate{caller: caller}
-		ctx, cancel = context.WithDeadline(context.WithoutCancel(caller), until)
+		barrier := &sendBarrier{callerCtx: callerCtx}
+		ctx, cancel = context.WithDeadline(context.WithoutCancel(callerCtx), deadline)
 		defer cancel()
-		ctx = httptrace.WithClientTrace(ctx, gate.trace())
+		ctx = httptrace.WithClientTrace(ctx, barrier.clientTrace())
 		// As a reader in memory the body is not flushed apart from the headers;
 		// set below, it comes without the means to read it a second time.
-		httpClient, body, sent = c.writes, io.NopCloser(bytes.NewReader(r.body)), gate.passed
-		defer context.AfterFunc(caller, func() {
-			if !gate.passed() {
+		httpClient, body, isCommitted = c.writeHTTP, io.NopCloser(bytes.NewReader(r.body)), barrier.isCommitted
+		defer context.AfterFunc(callerCtx, func() {
+			if !barrier.isCommitted() {
 				cancel() // it would wait for a connection that nobody needs
 			}
 		})()
 	}
-	req, err := http.NewRequestWithContext(ctx, r.endpoint.Method, r.url, nil)
+	httpReq, err := http.NewRequestWithContext(ctx, r.endpoint.Method, r.url, nil)
 	if err != nil {
-		return nil, c.lost(r, false, err)
+		return nil, c.transportError(r, false, err)
 	}
 	if body != nil {
-		req.Body, req.ContentLength = body, int64(len(r.body))
-		req.Header.Set("Content-Type", "application/json")
+		httpReq.Body, httpReq.ContentLength = body, int64(len(r.body))
+		httpReq.Header.Set("Content-Type", "application/json")
 	}
-	req.SetBasicAuth(c.key, c.secret.Reveal())
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", c.userAgent)
-	res, err := httpClient.Do(req)
+	httpReq.SetBasicAuth(c.apiKey, c.apiSecret.Reveal())
+	httpReq.Header.Set("Accept", "application/json")
+	httpReq.Header.Set("User-Agent", c.userAgent)
+	httpResp, err := httpClient.Do(httpReq)
 	if err != nil {
-		left := sent()
-		if !left && caller.Err() != nil {
-			err = caller.Err() // which is why it did not leave
+		sent := isCommitted()
+		if !sent && callerCtx.Err() != nil {
+			err = callerCtx.Err() // which is why it did not leave
 		}
-		return nil, c.lost(r, left, err)
+		return nil, c.transportError(r, sent, err)
 	}
-	defer func() { _ = res.Body.Close() }()
-	return c.read(r, res)
+	defer func() { _ = httpResp.Body.Close() }()
+	return c.decodeResponse(r, httpResp)
 }
 
-// lost is the error of a call that got no answer.
-func (c *Client) lost(r request, sent bool, err error) *Error {
-	if outer, ok := errors.AsType[*url.Error](err); ok {
-		err = outer.Err // the outer one repeats the URL
+// transportError is the error of a call that got no answer.
+func (c *Client) transportError(r request, sent bool, err error) *Error {
+	if urlErr, ok := errors.AsType[*url.Error](err); ok {
+		err = urlErr.Err // the outer one repeats the URL
 	}
-	e := &Error{Endpoint: r.endpoint.Name, Sent: sent, Attempts: 1, Err: cause{err, c.scrub.text(err.Error())}}
+	e := &Error{Endpoint: r.endpoint.Name, Sent: sent, Attempts: 1, Err: redactedError{err, c.redactor.redactText(err.Error())}}
 	switch {
 	case errors.Is(err, context.Canceled):
 		e.Message = "cancelled"
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Message = "no answer in time"
 	default:
-		e.lost, e.Message = true, "the connection failed: "+e.Err.Error()
+		e.connFailed, e.Message = true, "the connection failed: "+e.Err.Error()
 	}
-	e.judge(r)
+	e.classify(r)
 	return e
 }
 
-// cause is an error with a text of its own.
-type cause struct {
+// redactedError is an error with a text of its own.
+type redactedError struct {
 	error
-	text string
+	message string
 }
 
-func (c cause) Error() string { return c.text }
-func (c cause) Unwrap() error { return c.error }
+func (c redactedError) Error() string { return c.message }
+func (c redactedError) Unwrap() error { return c.error }
 
-// read makes a response or an error of an answer.
-func (c *Client) read(r request, res *http.Response) (*Response, *Error) {
-	body, readErr := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
+// decodeResponse makes a response or an error of an answer.
+func (c *Client) decodeResponse(r request, httpResp *http.Response) (*Response, *Error) {
+	body, readErr := io.ReadAll(io.LimitReader(httpResp.Body, maxResponseBytes+1))
 	body = bytes.TrimSpace(bytes.ToValidUTF8(body, []byte("\uFFFD")))
-	e := &Error{Endpoint: r.endpoint.Name, Status: res.StatusCode, RequestID: shorten(c.scrub.text(requestID(res.Header)), 128), Sent: true, Attempts: 1}
+	e := &Error{Endpoint: r.endpoint.Name, Status: httpResp.StatusCode, RequestID: truncate(c.redactor.redactText(findRequestID(httpResp.Header)), 128), Sent: true, Attempts: 1}
 
-	if res.StatusCode/100 == 2 && readErr == nil && len(body) <= maxBody {
-		data, meta, err := unwrap(body, r.endpoint.Effect != Reads)
+	if httpResp.StatusCode/100 == 2 && readErr == nil && len(body) <= maxResponseBytes {
+		data, meta, err := unwrapEnvelope(body, r.endpoint.Effect != EffectRead)
 		if err == nil {
-			return &Response{Data: c.scrub.json(data), Meta: c.scrub.members(meta), Date: dateOf(res), Status: res.StatusCode, RequestID: e.RequestID, Attempts: 1}, nil
+			return &Response{Data: c.redactor.redactJSON(data), Meta: c.redactor.redactFields(meta), ServerTime: serverTime(httpResp), Status: httpResp.StatusCode, RequestID: e.RequestID, Attempts: 1}, nil
 		}
 		e.Message = err.Error()
 	}
 	switch {
-	case res.StatusCode/100 == 2 && readErr != nil:
-		e.lost, e.Message = true, "the answer broke off: "+readErr.Error()
+	case httpResp.StatusCode/100 == 2 && readErr != nil:
+		e.connFailed, e.Message = true, "the answer broke off: "+readErr.Error()
 		e.Err = readErr
-	case len(body) > maxBody:
-		e.Message = fmt.Sprintf("the answer is longer than %d MiB", maxBody>>20)
-	case res.StatusCode/100 == 3:
+	case len(body) > maxResponseBytes:
+		e.Message = fmt.Sprintf("the answer is longer than %d MiB", maxResponseBytes>>20)
+	case httpResp.StatusCode/100 == 3:
 		e.Message = "the server redirects the call; redirects are never followed, so the base URL must be where the API itself answers"
-		if to, err := res.Location(); err == nil {
-			e.Message += fmt.Sprintf(" (this one leads to %s://%s)", to.Scheme, to.Host)
+		if location, err := httpResp.Location(); err == nil {
+			e.Message += fmt.Sprintf(" (this one leads to %s://%s)", location.Scheme, location.Host)
 		}
 	default:
 		// Before anything is cut, so that no beginning of a secret is left.
 		if json.Valid(body) {
-			body = c.scrub.json(body)
+			body = c.redactor.redactJSON(body)
 		}
-		said := understand([]byte(c.scrub.text(string(body))))
-		e.Code, e.Details = said.code, said.details
-		if said.message != "" {
-			e.Message = said.message
+		parsed := parseErrorBody([]byte(c.redactor.redactText(string(body))))
+		e.Code, e.Details = parsed.code, parsed.details
+		if parsed.message != "" {
+			e.Message = parsed.message
 		}
 	}
 	if e.Message == "" {
-		e.Message = http.StatusText(res.StatusCode)
+		e.Message = http.StatusText(httpResp.StatusCode)
 	}
-	e.Message = c.scrub.text(e.Message)
-	e.Date = dateOf(res)
-	e.RetryAfter = retryAfter(res.Header.Get("Retry-After"))
-	e.judge(r)
+	e.Message = c.redactor.redactText(e.Message)
+	e.ServerTime = serverTime(httpResp)
+	e.RetryAfter = parseRetryAfter(httpResp.Header.Get("Retry-After"))
+	e.classify(r)
 	return nil, e
 }
 
-// requestID is the name that the server gave the call, under any of the usual
+// findRequestID is the name that the server gave the call, under any of the usual
 // headers: no document says whether there is one.
-func requestID(h http.Header) string {
+func findRequestID(h http.Header) string {
 	for _, name := range []string{"X-Request-Id", "Request-Id", "X-Correlation-Id"} {
 		if id := h.Get(name); id != "" {
 			return id
@@ -204,19 +204,19 @@ func requestID(h http.Header) string {
 	return ""
 }
 
-// retryAfter reads the header's two forms: seconds and a date.
-func retryAfter(text string) time.Duration {
-	if seconds, err := strconv.Atoi(text); err == nil {
+// parseRetryAfter reads the header's two forms: seconds and a date.
+func parseRetryAfter(header string) time.Duration {
+	if seconds, err := strconv.Atoi(header); err == nil {
 		return time.Duration(min(max(seconds, 0), 86400)) * time.Second
 	}
-	if at, err := http.ParseTime(text); err == nil {
-		return min(max(time.Until(at), 0), 24*time.Hour)
+	if date, err := http.ParseTime(header); err == nil {
+		return min(max(time.Until(date), 0), 24*time.Hour)
 	}
 	return 0
 }
 
-// dateOf is what the server's clock said; zero where it did not say.
-func dateOf(res *http.Response) time.Time {
-	date, _ := http.ParseTime(res.Header.Get("Date"))
+// serverTime is what the server's clock said; zero where it did not say.
+func serverTime(httpResp *http.Response) time.Time {
+	date, _ := http.ParseTime(httpResp.Header.Get("Date"))
 	return date
 }

@@ -8,9 +8,9 @@ import (
 
 // Where a parameter goes.
 const (
-	InPath  = "path"
-	InQuery = "query"
-	InBody  = "body"
+	ParamInPath  = "path"
+	ParamInQuery = "query"
+	ParamInBody  = "body"
 )
 
 // Effect is what a call changes, and with that whether it may be repeated.
@@ -18,10 +18,10 @@ type Effect string
 
 // The effects, from harmless to costly.
 const (
-	Reads   Effect = "reads"   // changes nothing
-	Adds    Effect = "adds"    // changes something once, however often it is repeated
-	Creates Effect = "creates" // makes one more of something each time
-	Spends  Effect = "spends"  // moves money each time
+	EffectRead            Effect = "reads"   // changes nothing
+	EffectIdempotentWrite Effect = "adds"    // changes something once, however often it is repeated
+	EffectCreate          Effect = "creates" // makes one more of something each time
+	EffectSpend           Effect = "spends"  // moves money each time
 )
 
 // Endpoint is one of the API's endpoints as the vendor documents it.
@@ -33,13 +33,13 @@ type Endpoint struct {
 	Effect  Effect
 	Params  []Param
 	// Answer is the data of a success, by example; nil where no document shows it.
-	Answer json.RawMessage
+	ExampleResponse json.RawMessage
 }
 
 // Param is one parameter of an endpoint.
 type Param struct {
 	Name        string
-	In          string // path, query or body
+	Location    string // path, query or body
 	Type        string // as documented: string, number or array
 	Required    bool
 	Min, Max    int64  // 0 is none. Of a number its value; of a string its length in UTF-16 code units; of an array its items
@@ -48,26 +48,26 @@ type Param struct {
 	Example     any
 }
 
-func walletID(in string) Param {
+func walletIDParam(location string) Param {
 	return Param{
-		Name: "walletId", In: in, Type: "string", Required: true, Min: 1,
+		Name: "walletId", Location: location, Type: "string", Required: true, Min: 1,
 		Description: "The wallet's id, shown beside the API keys.",
 		Example:     "wal_sandbox",
 	}
 }
 
-func message(example string) Param {
+func messageParam(example string) Param {
 	// The limit is documented for sms/send; nothing says that a group's differs.
 	return Param{
-		Name: "message", In: InBody, Type: "string", Required: true, Min: 1, Max: 1600,
+		Name: "message", Location: ParamInBody, Type: "string", Required: true, Min: 1, Max: 1600,
 		Description: "The text, up to 1600 UTF-16 code units; each 160 begun are one billed unit.",
 		Example:     example,
 	}
 }
 
-func groupID(in string) Param {
+func groupIDParam(location string) Param {
 	return Param{
-		Name: "groupId", In: in, Type: "string", Required: true, Min: 1,
+		Name: "groupId", Location: location, Type: "string", Required: true, Min: 1,
 		Description: "The id of a saved group.", Example: "grp_customers",
 	}
 }
@@ -75,92 +75,92 @@ func groupID(in string) Param {
 // The eight endpoints. Their limits are the documents' own, but for a least
 // length or count of 1 where an empty value could mean nothing.
 var (
-	getBalance = Endpoint{
-		Name: "get_balance", Method: http.MethodGet, Path: apiRoot + "/account/balance", Effect: Reads,
-		Summary: "The wallet's balance, its currency and the cost of one SMS unit.",
-		Params:  []Param{walletID(InQuery)},
-		Answer:  json.RawMessage(`{"wallet_id":"wal_sandbox","balance":5000,"currency":"UGX","cost_per_sms":35}`),
+	endpointGetBalance = Endpoint{
+		Name: "get_balance", Method: http.MethodGet, Path: apiRoot + "/account/balance", Effect: EffectRead,
+		Summary:         "The wallet's balance, its currency and the cost of one SMS unit.",
+		Params:          []Param{walletIDParam(ParamInQuery)},
+		ExampleResponse: json.RawMessage(`{"wallet_id":"wal_sandbox","balance":5000,"currency":"UGX","cost_per_sms":35}`),
 	}
-	topUp = Endpoint{
-		Name: "topup_wallet", Method: http.MethodPost, Path: apiRoot + "/account/topup", Effect: Spends,
+	endpointTopUpWallet = Endpoint{
+		Name: "topup_wallet", Method: http.MethodPost, Path: apiRoot + "/account/topup", Effect: EffectSpend,
 		Summary: "Charges a Mobile Money account; the wallet is credited when the payer approves on the phone.",
 		Params: []Param{
-			walletID(InBody),
+			walletIDParam(ParamInBody),
 			{
-				Name: "amount", In: InBody, Type: "number", Required: true, Min: 500, Max: 10_000_000,
+				Name: "amount", Location: ParamInBody, Type: "number", Required: true, Min: 500, Max: 10_000_000,
 				Description: "Amount in UGX, 500 to 10,000,000.", Example: 5000,
 			},
 			{
-				Name: "phone_number", In: InBody, Type: "string", Required: true, Min: 1,
+				Name: "phone_number", Location: ParamInBody, Type: "string", Required: true, Min: 1,
 				Description: "The payer's phone: +256…, 256… or 0XXXXXXXXX.", Example: "+256700000010",
 			},
 			{
-				Name: "description", In: InBody, Type: "string",
+				Name: "description", Location: ParamInBody, Type: "string",
 				Description: "What the payment is for.", Example: "Wallet top-up",
 			},
 		},
 	}
-	sendSMS = Endpoint{
-		Name: "send_sms", Method: http.MethodPost, Path: apiRoot + "/sms/send", Effect: Spends,
+	endpointSendSMS = Endpoint{
+		Name: "send_sms", Method: http.MethodPost, Path: apiRoot + "/sms/send", Effect: EffectSpend,
 		Summary: "Sends one message to one number or to many.",
 		Params: []Param{
-			walletID(InBody),
-			message("Hello from Kampala"),
+			walletIDParam(ParamInBody),
+			messageParam("Hello from Kampala"),
 			{
-				Name: "recipient", In: InBody, Type: "string", Required: true, Min: 1,
+				Name: "recipient", Location: ParamInBody, Type: "string", Required: true, Min: 1,
 				Description: "One phone number, an array of them, or a list separated by commas or spaces.",
 				Example:     []string{"+256700000010", "+256700000011"},
 			},
 		},
 	}
-	sendGroupSMS = Endpoint{
-		Name: "send_group_sms", Method: http.MethodPost, Path: apiRoot + "/sms/group", Effect: Spends,
+	endpointSendGroupSMS = Endpoint{
+		Name: "send_group_sms", Method: http.MethodPost, Path: apiRoot + "/sms/group", Effect: EffectSpend,
 		Summary: "Sends one message to every contact of a saved group.",
-		Params:  []Param{walletID(InBody), groupID(InBody), message("Market day is on Friday")},
+		Params:  []Param{walletIDParam(ParamInBody), groupIDParam(ParamInBody), messageParam("Market day is on Friday")},
 	}
-	listHistory = Endpoint{
-		Name: "list_sms_history", Method: http.MethodGet, Path: apiRoot + "/sms/history", Effect: Reads,
+	endpointListSMSHistory = Endpoint{
+		Name: "list_sms_history", Method: http.MethodGet, Path: apiRoot + "/sms/history", Effect: EffectRead,
 		Summary: "What the wallet has sent, a page at a time.",
 		Params: []Param{
-			walletID(InQuery),
+			walletIDParam(ParamInQuery),
 			{
-				Name: "page", In: InQuery, Type: "number", Min: 1, Default: 1,
+				Name: "page", Location: ParamInQuery, Type: "number", Min: 1, Default: 1,
 				Description: "Page number, from 1.", Example: 1,
 			},
 			{
-				Name: "per_page", In: InQuery, Type: "number", Min: 1, Max: 100, Default: 50,
+				Name: "per_page", Location: ParamInQuery, Type: "number", Min: 1, Max: 100, Default: 50,
 				Description: "Results on a page, 1 to 100.", Example: 20,
 			},
 		},
 	}
-	listGroups = Endpoint{
-		Name: "list_groups", Method: http.MethodGet, Path: apiRoot + "/groups", Effect: Reads,
+	endpointListGroups = Endpoint{
+		Name: "list_groups", Method: http.MethodGet, Path: apiRoot + "/groups", Effect: EffectRead,
 		Summary: "The wallet's contact groups, with how many contacts each has.",
-		Params:  []Param{walletID(InQuery)},
+		Params:  []Param{walletIDParam(ParamInQuery)},
 	}
-	createGroup = Endpoint{
-		Name: "create_group", Method: http.MethodPost, Path: apiRoot + "/groups", Effect: Creates,
+	endpointCreateGroup = Endpoint{
+		Name: "create_group", Method: http.MethodPost, Path: apiRoot + "/groups", Effect: EffectCreate,
 		Summary: "Creates an empty contact group.",
 		Params: []Param{
-			walletID(InBody),
+			walletIDParam(ParamInBody),
 			{
-				Name: "title", In: InBody, Type: "string", Required: true, Min: 1, Max: 120,
+				Name: "title", Location: ParamInBody, Type: "string", Required: true, Min: 1, Max: 120,
 				Description: "The group's title, 1 to 120 UTF-16 code units.", Example: "Customers",
 			},
 			{
-				Name: "description", In: InBody, Type: "string",
+				Name: "description", Location: ParamInBody, Type: "string",
 				Description: "What the group is for.", Example: "Everyone who buys on market days",
 			},
 		},
 	}
-	addContacts = Endpoint{
-		Name: "add_contacts", Method: http.MethodPost, Path: apiRoot + "/groups/{groupId}/contacts", Effect: Adds,
+	endpointAddContacts = Endpoint{
+		Name: "add_contacts", Method: http.MethodPost, Path: apiRoot + "/groups/{groupId}/contacts", Effect: EffectIdempotentWrite,
 		Summary: "Adds contacts to a group; numbers that it already has are skipped silently.",
 		Params: []Param{
-			groupID(InPath),
-			walletID(InBody),
+			groupIDParam(ParamInPath),
+			walletIDParam(ParamInBody),
 			{
-				Name: "contacts", In: InBody, Type: "array", Required: true, Min: 1,
+				Name: "contacts", Location: ParamInBody, Type: "array", Required: true, Min: 1,
 				Description: "Objects with phone and, if known, name.",
 				Example:     []Contact{{Phone: "+256700000010", Name: "Sarah"}, {Phone: "+256700000011"}},
 			},
@@ -171,63 +171,63 @@ var (
 // Endpoints are the API's eight, in the documents' order.
 func Endpoints() []Endpoint {
 	return []Endpoint{
-		getBalance, topUp, sendSMS, sendGroupSMS, listHistory, listGroups, createGroup, addContacts,
+		endpointGetBalance, endpointTopUpWallet, endpointSendSMS, endpointSendGroupSMS, endpointListSMSHistory, endpointListGroups, endpointCreateGroup, endpointAddContacts,
 	}
 }
 
-// Money is what a call that failed did to the wallet, or to a payer.
-type Money string
+// MoneyState is what a call that failed did to the wallet, or to a payer.
+type MoneyState string
 
 // The three things that can be said of the money.
 const (
-	NotCharged Money = "not_charged"
-	Refunded   Money = "refunded"
-	Unknown    Money = "unknown"
+	MoneyNotCharged MoneyState = "not_charged"
+	MoneyRefunded   MoneyState = "refunded"
+	MoneyUnknown    MoneyState = "unknown"
 )
 
-// Retry is what to do after a failure.
-type Retry string
+// RetryAdvice is what to do after a failure.
+type RetryAdvice string
 
 // The five pieces of advice.
 const (
-	RetryNo         Retry = "no"
-	RetryAfterFix   Retry = "after_fix"
-	RetryAfterTopUp Retry = "after_topup"
-	RetryLater      Retry = "later"
-	CheckFirst      Retry = "check_first" // the history and the balance tell what happened
+	RetryNever      RetryAdvice = "no"
+	RetryAfterFix   RetryAdvice = "after_fix"
+	RetryAfterTopUp RetryAdvice = "after_topup"
+	RetryLater      RetryAdvice = "later"
+	RetryCheckFirst RetryAdvice = "check_first" // the history and the balance tell what happened
 )
 
-// Code is one of the error codes that the vendor documents.
-type Code struct {
-	Name        string
-	Status      int // HTTP
-	Meaning     string
-	VendorRetry string // the documents' retry column, as it is
-	Money       Money  // what became of the money of a spend
-	Retry       Retry  // our reading of the retry column
+// ErrorCode is one of the error codes that the vendor documents.
+type ErrorCode struct {
+	Name            string
+	Status          int // HTTP
+	Description     string
+	DocumentedRetry string      // the documents' retry column, as it is
+	Money           MoneyState  // what became of the money of a spend
+	Advice          RetryAdvice // our reading of the retry column
 }
 
-// Codes are the vendor's seven. internal_error is called transient and "once
+// ErrorCodes are the vendor's seven. internal_error is called transient and "once
 // with backoff", but nothing says that the message did not go out first.
-func Codes() []Code {
-	return []Code{
-		{"invalid_credentials", http.StatusUnauthorized, "Bad API key or secret", "No", NotCharged, RetryNo},
-		{"key_revoked", http.StatusUnauthorized, "Key has been revoked", "No", NotCharged, RetryNo},
-		{"wallet_forbidden", http.StatusForbidden, "Wallet does not belong to this key", "No", NotCharged, RetryNo},
-		{"insufficient_balance", http.StatusPaymentRequired, "Wallet holds less than the total cost", "After top-up", NotCharged, RetryAfterTopUp},
-		{"validation_failed", http.StatusUnprocessableEntity, "Body or query failed validation", "After fix", NotCharged, RetryAfterFix},
-		{"send_failed", http.StatusBadGateway, "Provider rejected; wallet refunded", "Once with backoff", Refunded, RetryLater},
-		{"internal_error", http.StatusInternalServerError, "Transient server error", "Once with backoff", Unknown, CheckFirst},
+func ErrorCodes() []ErrorCode {
+	return []ErrorCode{
+		{"invalid_credentials", http.StatusUnauthorized, "Bad API key or secret", "No", MoneyNotCharged, RetryNever},
+		{"key_revoked", http.StatusUnauthorized, "Key has been revoked", "No", MoneyNotCharged, RetryNever},
+		{"wallet_forbidden", http.StatusForbidden, "Wallet does not belong to this key", "No", MoneyNotCharged, RetryNever},
+		{"insufficient_balance", http.StatusPaymentRequired, "Wallet holds less than the total cost", "After top-up", MoneyNotCharged, RetryAfterTopUp},
+		{"validation_failed", http.StatusUnprocessableEntity, "Body or query failed validation", "After fix", MoneyNotCharged, RetryAfterFix},
+		{"send_failed", http.StatusBadGateway, "Provider rejected; wallet refunded", "Once with backoff", MoneyRefunded, RetryLater},
+		{"internal_error", http.StatusInternalServerError, "Transient server error", "Once with backoff", MoneyUnknown, RetryCheckFirst},
 	}
 }
 
-// documented finds the code of an answer. A code under another status than its
+// lookupErrorCode finds the code of an answer. A code under another status than its
 // own is not what the documents describe, and so nothing is known of it.
-func documented(status int, code string) (Code, bool) {
-	codes := Codes()
-	at := slices.IndexFunc(codes, func(c Code) bool { return c.Status == status && c.Name == code })
-	if at < 0 {
-		return Code{}, false
+func lookupErrorCode(status int, code string) (ErrorCode, bool) {
+	codes := ErrorCodes()
+	i := slices.IndexFunc(codes, func(c ErrorCode) bool { return c.Status == status && c.Name == code })
+	if i < 0 {
+		return ErrorCode{}, false
 	}
-	return codes[at], true
+	return codes[i], true
 }

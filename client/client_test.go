@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-func TestEachMethodSendsItsRequest(t *testing.T) {
+func TestClient_Requests(t *testing.T) {
 	t.Parallel()
 	for call, want := range map[string]struct{ line, body string }{
 		"get_balance":         {"GET /stub/api/v1/account/balance?walletId=wal+%26+1", ""},
@@ -29,11 +29,11 @@ func TestEachMethodSendsItsRequest(t *testing.T) {
 	} {
 		t.Run(call, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, says(200, `{"success":true,"data":{}}`))
-			if _, err := calls[call](t.Context(), r.Client); err != nil {
+			env := newTestEnv(t, respondWith(200, `{"success":true,"data":{}}`))
+			if _, err := calls[call](t.Context(), env.Client); err != nil {
 				t.Fatal(err)
 			}
-			got := r.requests()
+			got := env.requests()
 			if len(got) != 1 || got[0].Method+" "+got[0].URI != want.line || got[0].Body != want.body {
 				t.Fatalf("got  %+v\nwant %s %s", got, want.line, want.body)
 			}
@@ -48,22 +48,22 @@ func TestEachMethodSendsItsRequest(t *testing.T) {
 	}
 }
 
-func TestAPathSegmentThatIsNoIDIsRefusedBeforeAnythingIsSent(t *testing.T) {
+func TestPathParam_Invalid(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{"", ".", ".."} {
-		r := newRig(t, says(200, `{}`))
-		_, err := r.AddContacts(t.Context(), AddContactsRequest{GroupID: id, WalletID: "wal_1"})
-		failure, ok := err.(*Error) //nolint:errorlint // the method's own promise
-		if !ok || failure.Sent || failure.Retry != RetryAfterFix || len(r.requests()) != 0 {
-			t.Errorf("%q: %v, %d requests", id, err, len(r.requests()))
+		env := newTestEnv(t, respondWith(200, `{}`))
+		_, err := env.AddContacts(t.Context(), AddContactsRequest{GroupID: id, WalletID: "wal_1"})
+		apiErr, ok := err.(*Error) //nolint:errorlint // the method's own promise
+		if !ok || apiErr.Sent || apiErr.Advice != RetryAfterFix || len(env.requests()) != 0 {
+			t.Errorf("%q: %v, %d requests", id, err, len(env.requests()))
 		}
 	}
 }
 
-func TestTheCatalogueAndTheRequestsNameTheSameParameters(t *testing.T) {
+func TestEndpoints_MatchRequests(t *testing.T) {
 	t.Parallel()
 	requests := []any{
-		BalanceRequest{}, TopUpRequest{}, SendRequest{}, GroupSendRequest{},
+		BalanceRequest{}, TopUpRequest{}, SendRequest{}, SendGroupRequest{},
 		HistoryRequest{}, GroupsRequest{}, CreateGroupRequest{}, AddContactsRequest{},
 	}
 	for i, e := range Endpoints() {
@@ -75,10 +75,10 @@ func TestTheCatalogueAndTheRequestsNameTheSameParameters(t *testing.T) {
 		params := map[string]bool{}
 		for _, p := range e.Params {
 			params[p.Name] = p.Required
-			if (p.In == InQuery) != (e.Method == http.MethodGet) && p.In != InPath {
-				t.Errorf("%s: %s is in the %s", e.Name, p.Name, p.In)
+			if (p.Location == ParamInQuery) != (e.Method == http.MethodGet) && p.Location != ParamInPath {
+				t.Errorf("%s: %s is in the %s", e.Name, p.Name, p.Location)
 			}
-			if (p.In == InPath) != strings.Contains(e.Path, "{"+p.Name+"}") {
+			if (p.Location == ParamInPath) != strings.Contains(e.Path, "{"+p.Name+"}") {
 				t.Errorf("%s: %s and the path disagree", e.Name, p.Name)
 			}
 		}
@@ -119,16 +119,16 @@ func TestBaseURL(t *testing.T) {
 	}
 }
 
-func TestTheSecretIsNeverPrinted(t *testing.T) {
+func TestSecret_Formats(t *testing.T) {
 	t.Parallel()
-	c, err := New(Options{Key: testKey, Secret: NewSecret(testSecret)})
+	c, err := New(Options{APIKey: testKey, APISecret: NewSecret(testSecret)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	secret := NewSecret(testSecret)
 	var out strings.Builder
 	for _, value := range []any{
-		secret, &secret, c, *c, Options{Secret: secret}, []Secret{secret},
+		secret, &secret, c, *c, Options{APISecret: secret}, []Secret{secret},
 		map[string]Secret{"a": secret}, struct{ hidden Secret }{secret},
 	} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
@@ -148,15 +148,15 @@ func TestTheSecretIsNeverPrinted(t *testing.T) {
 	}
 }
 
-func TestTheSecretIsTakenOutOfWhatTheServerSays(t *testing.T) {
+func TestRedact_ServerText(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(w http.ResponseWriter, q *http.Request) {
-		basic := strings.TrimPrefix(q.Header.Get("Authorization"), "Basic ")
+	env := newTestEnv(t, func(w http.ResponseWriter, r *http.Request) {
+		basicAuth := strings.TrimPrefix(r.Header.Get("Authorization"), "Basic ")
 		w.Header().Set("X-Request-Id", "req_"+testSecret)
 		w.WriteHeader(http.StatusUnauthorized)
-		_ = json.NewEncoder(w).Encode(map[string]any{"code": testSecret, "message": testSecret + " " + basic, "more": basic})
+		_ = json.NewEncoder(w).Encode(map[string]any{"code": testSecret, "message": testSecret + " " + basicAuth, "more": basicAuth})
 	})
-	e := r.fails(t, "get_balance")
+	e := env.expectError(t, "get_balance")
 	text := fmt.Sprintf("%v %+v %#v", e, *e, e)
 	if strings.Contains(text, testSecret) || strings.Contains(text, "c2tfdGVzdF") || !strings.Contains(e.Message, redacted) {
 		t.Error(text)

@@ -18,15 +18,15 @@ type Error struct {
 	Code, Message, Details string
 	RequestID              string
 	RetryAfter             time.Duration // as the server asked; 0 when it did not
-	Date                   time.Time     // by the server's clock; zero when it did not say
-	Retry                  Retry
-	Money                  Money
+	ServerTime             time.Time     // by the server's clock; zero when it did not say
+	Advice                 RetryAdvice
+	Money                  MoneyState
 	// Sent is false only where it is certain that no request left.
 	Sent     bool
 	Attempts int
 	Err      error // what lies beneath, if anything
 
-	lost bool // the connection failed, before or during the answer
+	connFailed bool // the connection failed, before or during the answer
 }
 
 // Error names the endpoint, what came and the message, and never a secret.
@@ -35,11 +35,11 @@ func (e *Error) Error() string {
 	if e.Status != 0 {
 		parts = append(parts, fmt.Sprintf("%d %s", e.Status, e.Code))
 	}
-	text := strings.TrimSpace(strings.Join(parts, ": ")) + ": " + e.Message
+	message := strings.TrimSpace(strings.Join(parts, ": ")) + ": " + e.Message
 	if e.RequestID != "" {
-		text += " (request " + e.RequestID + ")"
+		message += " (request " + e.RequestID + ")"
 	}
-	return text
+	return message
 }
 
 // Unwrap is the error beneath.
@@ -48,35 +48,35 @@ func (e *Error) Unwrap() error { return e.Err }
 // OutcomeUnknown tells whether the call may have changed something although it
 // failed, so that it must not be repeated before somebody has looked.
 func (e *Error) OutcomeUnknown() bool {
-	return e.Sent && e.Retry == CheckFirst && e.Money != Refunded
+	return e.Sent && e.Advice == RetryCheckFirst && e.Money != MoneyRefunded
 }
 
-// judge says what the failure means for the money, and what to do. It is the
+// classify says what the failure means for the money, and what to do. It is the
 // one place that decides it, from the catalogue's codes: whatever the documents
 // do not describe leaves a spend unknown.
-func (e *Error) judge(r request) {
-	code, known := documented(e.Status, e.Code)
-	e.Money, e.Retry = NotCharged, RetryLater
+func (e *Error) classify(r request) {
+	code, known := lookupErrorCode(e.Status, e.Code)
+	e.Money, e.Advice = MoneyNotCharged, RetryLater
 	switch effect := r.endpoint.Effect; {
 	case !e.Sent:
-	case effect == Reads, effect == Adds: // free, and safe to repeat
+	case effect == EffectRead, effect == EffectIdempotentWrite: // free, and safe to repeat
 		switch {
-		case known && code.Money == NotCharged:
-			e.Retry = code.Retry
-		case e.Status != 0 && !e.lost && e.Status != http.StatusTooManyRequests && e.Status < 500:
-			e.Retry = RetryNo
+		case known && code.Money == MoneyNotCharged:
+			e.Advice = code.Advice
+		case e.Status != 0 && !e.connFailed && e.Status != http.StatusTooManyRequests && e.Status < 500:
+			e.Advice = RetryNever
 		}
-	case known && code.Money == NotCharged:
-		e.Retry = code.Retry
-	case known && code.Money == Refunded && effect == Spends && r.endpoint.Name != topUp.Name:
-		e.Money, e.Retry = code.Money, code.Retry
-		if !r.single {
-			e.Retry = CheckFirst // part of a refused batch may have been accepted
+	case known && code.Money == MoneyNotCharged:
+		e.Advice = code.Advice
+	case known && code.Money == MoneyRefunded && effect == EffectSpend && r.endpoint.Name != endpointTopUpWallet.Name:
+		e.Money, e.Advice = code.Money, code.Advice
+		if !r.singleRecipient {
+			e.Advice = RetryCheckFirst // part of a refused batch may have been accepted
 		}
 	default:
-		e.Retry = CheckFirst
-		if effect == Spends {
-			e.Money = Unknown
+		e.Advice = RetryCheckFirst
+		if effect == EffectSpend {
+			e.Money = MoneyUnknown
 		}
 	}
 }

@@ -9,7 +9,7 @@ type GroupsRequest struct {
 
 // Groups lists the contact groups of a wallet, with how many contacts each has.
 func (c *Client) Groups(ctx context.Context, r GroupsRequest) (*Response, error) {
-	return c.call(ctx, listGroups, r, false)
+	return c.do(ctx, endpointListGroups, r, false)
 }
 
 // CreateGroupRequest describes a new group.
@@ -21,7 +21,7 @@ type CreateGroupRequest struct {
 
 // CreateGroup creates an empty group. Called twice, it creates two.
 func (c *Client) CreateGroup(ctx context.Context, r CreateGroupRequest) (*Response, error) {
-	return c.call(ctx, createGroup, r, false)
+	return c.do(ctx, endpointCreateGroup, r, false)
 }
 
 // AddContactsRequest names the contacts to add to a group.
@@ -40,5 +40,5 @@ type Contact struct {
 // AddContacts adds contacts to a group. A number that it already has is
 // skipped, so the call may be repeated.
 func (c *Client) AddContacts(ctx context.Context, r AddContactsRequest) (*Response, error) {
-	return c.call(ctx, addContacts, r, false)
+	return c.do(ctx, endpointAddContacts, r, false)
 }

@@ -16,75 +16,75 @@ const (
 	testSecret = "ws_secret_do+not/print"
 )
 
-// seen is one request as the server got it.
-type seen struct {
+// recordedRequest is one request as the server got it.
+type recordedRequest struct {
 	Method, URI, Proto string
 	Header             http.Header
 	Body               string
 }
 
-// rig is a client of a server that records what it is asked and answers what
+// testEnv is a client of a server that records what it is asked and answers what
 // the test says. The API lies under a base path, so that an absolute URL in the
 // client would be caught.
-type rig struct {
+type testEnv struct {
 	*Client
 	server *httptest.Server
 	slept  []time.Duration
 
-	mu   sync.Mutex
-	seen []seen
+	mu       sync.Mutex
+	recorded []recordedRequest
 }
 
-func newRig(t *testing.T, answer http.HandlerFunc) *rig {
+func newTestEnv(t *testing.T, handler http.HandlerFunc) *testEnv {
 	t.Helper()
-	r := &rig{}
-	r.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		body, _ := io.ReadAll(q.Body)
-		r.mu.Lock()
-		r.seen = append(r.seen, seen{q.Method, q.RequestURI, q.Proto, q.Header, string(body)})
-		r.mu.Unlock()
-		answer(w, q)
+	env := &testEnv{}
+	env.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		env.mu.Lock()
+		env.recorded = append(env.recorded, recordedRequest{r.Method, r.RequestURI, r.Proto, r.Header, string(body)})
+		env.mu.Unlock()
+		handler(w, r)
 	}))
-	t.Cleanup(r.server.Close)
-	r.use(t, testSecret)
-	return r
+	t.Cleanup(env.server.Close)
+	env.setSecret(t, testSecret)
+	return env
 }
 
-// use is a client that has a secret.
-func (r *rig) use(t *testing.T, secret string) {
+// setSecret is a client that has a secret.
+func (env *testEnv) setSecret(t *testing.T, secret string) {
 	t.Helper()
 	c, err := New(Options{
-		BaseURL: r.server.URL + "/stub", Key: testKey, Secret: NewSecret(secret), UserAgent: "test/1",
-		Sleep: func(ctx context.Context, d time.Duration) error {
-			r.slept = append(r.slept, d)
+		BaseURL: env.server.URL + "/stub", APIKey: testKey, APISecret: NewSecret(secret), UserAgent: "test/1",
+		SleepFunc: func(ctx context.Context, d time.Duration) error {
+			env.slept = append(env.slept, d)
 			return ctx.Err()
 		},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Client = c
+	env.Client = c
 }
 
-func (r *rig) requests() []seen {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.seen
+func (env *testEnv) requests() []recordedRequest {
+	env.mu.Lock()
+	defer env.mu.Unlock()
+	return env.recorded
 }
 
-// says answers with a status and a body.
-func says(status int, body string) http.HandlerFunc {
+// respondWith answers with a status and a body.
+func respondWith(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
 	}
 }
 
-// coded is an error body as the sandbox writes it.
-func coded(code string) string { return `{"success":false,"error":{"code":"` + code + `"}}` }
+// errorBodyJSON is an error body as the sandbox writes it.
+func errorBodyJSON(code string) string { return `{"success":false,"error":{"code":"` + code + `"}}` }
 
-// hangsUp closes the connection instead of answering.
-func hangsUp(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+// dropConnection closes the connection instead of answering.
+func dropConnection(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
 // calls are the eight methods, and the sends to one and to several apart.
 var calls = map[string]func(context.Context, *Client) (*Response, error){
@@ -104,7 +104,7 @@ var calls = map[string]func(context.Context, *Client) (*Response, error){
 		return c.Send(ctx, SendRequest{"wal_1", "Hi", Recipients{"0700000010, 0700000011"}})
 	},
 	"send_group_sms": func(ctx context.Context, c *Client) (*Response, error) {
-		return c.SendGroup(ctx, GroupSendRequest{"wal_1", "grp_1", "Hi"})
+		return c.SendGroup(ctx, SendGroupRequest{"wal_1", "grp_1", "Hi"})
 	},
 	"list_sms_history": func(ctx context.Context, c *Client) (*Response, error) {
 		return c.History(ctx, HistoryRequest{WalletID: "wal_1", PerPage: 20})
@@ -120,13 +120,13 @@ var calls = map[string]func(context.Context, *Client) (*Response, error){
 	},
 }
 
-// fails makes a call that must fail, and returns its error.
-func (r *rig) fails(t *testing.T, call string) *Error {
+// expectError makes a call that must fail, and returns its error.
+func (env *testEnv) expectError(t *testing.T, call string) *Error {
 	t.Helper()
-	answer, err := calls[call](t.Context(), r.Client)
-	failure, ok := errors.AsType[*Error](err)
+	resp, err := calls[call](t.Context(), env.Client)
+	apiErr, ok := errors.AsType[*Error](err)
 	if !ok {
-		t.Fatalf("answer %+v, error %v", answer, err)
+		t.Fatalf("answer %+v, error %v", resp, err)
 	}
-	return failure
+	return apiErr
 }

@@ -8,37 +8,37 @@ import (
 	"testing"
 )
 
-func TestEveryAttemptIsObserved(t *testing.T) {
+func TestRequestHook_EveryAttempt(t *testing.T) {
 	t.Parallel()
 	first := true
-	r := newRig(t, func(w http.ResponseWriter, q *http.Request) {
+	env := newTestEnv(t, func(w http.ResponseWriter, r *http.Request) {
 		if first {
 			first = false
-			says(503, "")(w, q)
+			respondWith(503, "")(w, r)
 			return
 		}
-		says(200, `{"success":true,"data":{"balance":1,"cost_per_sms":35}}`)(w, q)
+		respondWith(200, `{"success":true,"data":{"balance":1,"cost_per_sms":35}}`)(w, r)
 	})
-	var told []string
-	ctx := WithObserver(t.Context(), func(_ context.Context, e Endpoint) func(*Response, *Error) {
-		told = append(told, "before "+e.Name)
-		return func(answer *Response, failure *Error) {
-			told = append(told, fmt.Sprint("answer ", answer != nil, ", failure ", failure != nil))
+	var events []string
+	ctx := WithRequestHook(t.Context(), func(_ context.Context, e Endpoint) func(*Response, *Error) {
+		events = append(events, "before "+e.Name)
+		return func(resp *Response, apiErr *Error) {
+			events = append(events, fmt.Sprint("answer ", resp != nil, ", failure ", apiErr != nil))
 		}
 	})
-	if _, err := r.Balance(ctx, BalanceRequest{WalletID: "wal_1"}); err != nil {
+	if _, err := env.Balance(ctx, BalanceRequest{WalletID: "wal_1"}); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
 		"before get_balance", "answer false, failure true",
 		"before get_balance", "answer true, failure false",
 	}
-	if !slices.Equal(told, want) {
-		t.Errorf("%q", told)
+	if !slices.Equal(events, want) {
+		t.Errorf("%q", events)
 	}
-	for _, q := range r.requests() {
-		if q.Header.Get("Traceparent") != "" || len(q.Header) > 5 {
-			t.Errorf("headers %v", q.Header)
+	for _, r := range env.requests() {
+		if r.Header.Get("Traceparent") != "" || len(r.Header) > 5 {
+			t.Errorf("headers %v", r.Header)
 		}
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxBody is how much of an answer is read, in bytes.
-const maxBody = 8 << 20
+// maxResponseBytes is how much of an answer is read, in bytes.
+const maxResponseBytes = 8 << 20
 
 // Response is a success.
 type Response struct {
@@ -23,118 +23,118 @@ type Response struct {
 	RequestID string
 	Attempts  int // how often the request was sent
 	// Date is what the server's clock said; zero where it did not say.
-	Date time.Time
+	ServerTime time.Time
 }
 
-// unwrap opens the documented envelope {"success": true, "data": …}. Only the
+// unwrapEnvelope opens the documented envelope {"success": true, "data": …}. Only the
 // balance call is shown to have it, so any other JSON is data as it is.
-func unwrap(body []byte, changes bool) (json.RawMessage, map[string]json.RawMessage, error) {
+func unwrapEnvelope(body []byte, write bool) (json.RawMessage, map[string]json.RawMessage, error) {
 	switch {
 	case len(body) == 0:
 		return nil, nil, errors.New("the answer is empty")
 	case !json.Valid(body):
-		return nil, nil, errors.New("the answer is not JSON: " + quote(body))
-	case changes && body[0] != '{' && body[0] != '[':
-		return nil, nil, errors.New("the answer is neither an object nor a list: " + quote(body))
+		return nil, nil, errors.New("the answer is not JSON: " + bodySnippet(body))
+	case write && body[0] != '{' && body[0] != '[':
+		return nil, nil, errors.New("the answer is neither an object nor a list: " + bodySnippet(body))
 	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(body, &members) != nil {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(body, &fields) != nil {
 		return body, nil, nil
 	}
-	success, said := members["success"]
-	if said && (string(success) == "false" || changes && string(success) != "true") {
-		return nil, nil, errors.New(`the answer says "success": ` + shorten(string(success), 40))
+	success, present := fields["success"]
+	if present && (string(success) == "false" || write && string(success) != "true") {
+		return nil, nil, errors.New(`the answer says "success": ` + truncate(string(success), 40))
 	}
-	if failure, said := members["error"]; said && string(failure) != "null" {
+	if failure, present := fields["error"]; present && string(failure) != "null" {
 		return nil, nil, errors.New("the answer holds an error")
 	}
-	data, ok := members["data"]
-	if !ok || string(members["success"]) != "true" {
+	data, ok := fields["data"]
+	if !ok || string(fields["success"]) != "true" {
 		return body, nil, nil
 	}
-	delete(members, "data")
-	delete(members, "success")
-	if len(members) == 0 {
-		members = nil
+	delete(fields, "data")
+	delete(fields, "success")
+	if len(fields) == 0 {
+		fields = nil
 	}
-	return data, members, nil
+	return data, fields, nil
 }
 
-// explanation is what an error body says.
-type explanation struct{ code, message, details string }
+// errorBody is what an error body says.
+type errorBody struct{ code, message, details string }
 
-// understand reads an error body of any shape. The documents promise a code and
+// parseErrorBody reads an error body of any shape. The documents promise a code and
 // show no body, so nothing here may fail.
-func understand(body []byte) explanation {
-	var text string
-	var members map[string]json.RawMessage
+func parseErrorBody(body []byte) errorBody {
+	var str string
+	var fields map[string]json.RawMessage
 	switch {
 	case len(body) == 0:
-		return explanation{}
-	case json.Unmarshal(body, &text) == nil:
-		return explanation{code: codeIn("", text), message: shorten(text, maxMessage)}
-	case json.Unmarshal(body, &members) != nil:
-		return explanation{message: "the answer is not a JSON object: " + quote(body)}
+		return errorBody{}
+	case json.Unmarshal(body, &str) == nil:
+		return errorBody{code: documentedCode("", str), message: truncate(str, maxErrorTextBytes)}
+	case json.Unmarshal(body, &fields) != nil:
+		return errorBody{message: "the answer is not a JSON object: " + bodySnippet(body)}
 	}
-	e := explanation{code: take(members, "code"), message: take(members, "message")}
+	e := errorBody{code: popString(fields, "code"), message: popString(fields, "message")}
 	var inner map[string]json.RawMessage
-	if json.Unmarshal(members["error"], &inner) == nil && inner != nil {
-		if code := take(inner, "code"); code != "" {
+	if json.Unmarshal(fields["error"], &inner) == nil && inner != nil {
+		if code := popString(inner, "code"); code != "" {
 			e.code = code
 		}
-		if message := take(inner, "message"); message != "" {
+		if message := popString(inner, "message"); message != "" {
 			e.message = message
 		}
-		delete(members, "error")
+		delete(fields, "error")
 		for name, value := range inner {
-			if _, taken := members[name]; !taken {
-				members[name] = value
+			if _, exists := fields[name]; !exists {
+				fields[name] = value
 			}
 		}
-	} else if message := take(members, "error"); e.message == "" {
+	} else if message := popString(fields, "error"); e.message == "" {
 		e.message = message
 	}
-	delete(members, "success")
-	if rest, err := json.Marshal(members); err == nil && len(members) > 0 {
-		e.details = shorten(string(rest), maxMessage)
+	delete(fields, "success")
+	if rest, err := json.Marshal(fields); err == nil && len(fields) > 0 {
+		e.details = truncate(string(rest), maxErrorTextBytes)
 	}
-	e.code, e.message = codeIn(shorten(e.code, 64), e.message), shorten(e.message, maxMessage)
+	e.code, e.message = documentedCode(truncate(e.code, 64), e.message), truncate(e.message, maxErrorTextBytes)
 	return e
 }
 
-// codeIn is the code, or else a message that is itself one of the seven.
-func codeIn(code, message string) string {
-	if code == "" && slices.ContainsFunc(Codes(), func(c Code) bool { return c.Name == message }) {
+// documentedCode is the code, or else a message that is itself one of the seven.
+func documentedCode(code, message string) string {
+	if code == "" && slices.ContainsFunc(ErrorCodes(), func(c ErrorCode) bool { return c.Name == message }) {
 		return message
 	}
 	return code
 }
 
-// take removes a member that is a string, and returns it.
-func take(members map[string]json.RawMessage, name string) string {
-	var text string
-	if value := members[name]; value != nil && json.Unmarshal(value, &text) == nil {
-		delete(members, name)
+// popString removes a member that is a string, and returns it.
+func popString(fields map[string]json.RawMessage, name string) string {
+	var str string
+	if value := fields[name]; value != nil && json.Unmarshal(value, &str) == nil {
+		delete(fields, name)
 	}
-	return text
+	return str
 }
 
-// maxMessage is how much of a server's explanation is kept, in bytes: a list of
+// maxErrorTextBytes is how much of a server's explanation is kept, in bytes: a list of
 // faults fits, a whole page does not.
-const maxMessage = 2000
+const maxErrorTextBytes = 2000
 
-// quote is the beginning of a body in one line.
-func quote(body []byte) string {
-	return shorten(strings.Join(strings.Fields(string(body[:min(len(body), 400)])), " "), 200)
+// bodySnippet is the beginning of a body in one line.
+func bodySnippet(body []byte) string {
+	return truncate(strings.Join(strings.Fields(string(body[:min(len(body), 400)])), " "), 200)
 }
 
-// shorten cuts a text to so many bytes, between characters.
-func shorten(text string, most int) string {
-	if len(text) <= most {
+// truncate cuts a text to so many bytes, between characters.
+func truncate(text string, maxBytes int) string {
+	if len(text) <= maxBytes {
 		return text
 	}
-	for most > 0 && !utf8.RuneStart(text[most]) {
-		most--
+	for maxBytes > 0 && !utf8.RuneStart(text[maxBytes]) {
+		maxBytes--
 	}
-	return text[:most] + "…"
+	return text[:maxBytes] + "…"
 }

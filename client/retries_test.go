@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-func TestOnlyTheRetriesOfTheTableHappen(t *testing.T) {
+func TestRetry_Table(t *testing.T) {
 	t.Parallel()
 	const (
 		safe = "get_balance, list_sms_history, list_groups, add_contacts"
@@ -22,97 +22,97 @@ func TestOnlyTheRetriesOfTheTableHappen(t *testing.T) {
 		answer      http.HandlerFunc
 		requests    int
 	}{
-		{"429", safe, says(429, ""), 2},
-		{"500", safe, says(500, coded("internal_error")), 2},
-		{"502", safe, says(502, "<html>"), 2},
-		{"503", safe, says(503, ""), 2},
-		{"504", safe, says(504, ""), 2},
-		{"a lost connection", safe, hangsUp, 2},
-		{"an answer that breaks off", safe, breaksOff, 2},
-		{"501", safe, says(501, ""), 1},
-		{"401", safe, says(401, coded("invalid_credentials")), 1},
-		{"404", safe, says(404, ""), 1},
-		{"422", safe, says(422, coded("validation_failed")), 1},
-		{"a redirect", safe, says(302, ""), 1},
-		{"a success that cannot be read", safe, says(200, "{"), 1},
-		{"429", rest, says(429, ""), 1},
-		{"internal_error", rest, says(500, coded("internal_error")), 1},
-		{"502 without a code", rest, says(502, ""), 1},
-		{"503", rest, says(503, ""), 1},
-		{"504", rest, says(504, ""), 1},
-		{"a lost connection", rest, hangsUp, 1},
-		{"an answer that breaks off", rest, breaksOff, 1},
-		{"a refusal by the provider", "send_sms to one", says(502, coded("send_failed")), 2},
-		{"a refusal by the provider", strings.ReplaceAll(rest, "send_sms to one, ", ""), says(502, coded("send_failed")), 1},
-		{"send_failed under another status", rest, says(500, coded("send_failed")), 1},
+		{"429", safe, respondWith(429, ""), 2},
+		{"500", safe, respondWith(500, errorBodyJSON("internal_error")), 2},
+		{"502", safe, respondWith(502, "<html>"), 2},
+		{"503", safe, respondWith(503, ""), 2},
+		{"504", safe, respondWith(504, ""), 2},
+		{"a lost connection", safe, dropConnection, 2},
+		{"an answer that breaks off", safe, truncateResponse, 2},
+		{"501", safe, respondWith(501, ""), 1},
+		{"401", safe, respondWith(401, errorBodyJSON("invalid_credentials")), 1},
+		{"404", safe, respondWith(404, ""), 1},
+		{"422", safe, respondWith(422, errorBodyJSON("validation_failed")), 1},
+		{"a redirect", safe, respondWith(302, ""), 1},
+		{"a success that cannot be read", safe, respondWith(200, "{"), 1},
+		{"429", rest, respondWith(429, ""), 1},
+		{"internal_error", rest, respondWith(500, errorBodyJSON("internal_error")), 1},
+		{"502 without a code", rest, respondWith(502, ""), 1},
+		{"503", rest, respondWith(503, ""), 1},
+		{"504", rest, respondWith(504, ""), 1},
+		{"a lost connection", rest, dropConnection, 1},
+		{"an answer that breaks off", rest, truncateResponse, 1},
+		{"a refusal by the provider", "send_sms to one", respondWith(502, errorBodyJSON("send_failed")), 2},
+		{"a refusal by the provider", strings.ReplaceAll(rest, "send_sms to one, ", ""), respondWith(502, errorBodyJSON("send_failed")), 1},
+		{"send_failed under another status", rest, respondWith(500, errorBodyJSON("send_failed")), 1},
 	} {
 		for call := range strings.SplitSeq(c.calls, ", ") {
 			t.Run(c.name+", "+call, func(t *testing.T) {
 				t.Parallel()
-				r := newRig(t, c.answer)
-				e := r.fails(t, call)
-				if got := len(r.requests()); got != c.requests || e.Attempts != c.requests || len(r.slept) != c.requests-1 {
-					t.Errorf("%d requests, %d attempts, slept %v: %v", got, e.Attempts, r.slept, e)
+				env := newTestEnv(t, c.answer)
+				e := env.expectError(t, call)
+				if got := len(env.requests()); got != c.requests || e.Attempts != c.requests || len(env.slept) != c.requests-1 {
+					t.Errorf("%d requests, %d attempts, slept %v: %v", got, e.Attempts, env.slept, e)
 				}
 			})
 		}
 	}
 }
 
-// breaksOff promises more of an answer than it gives.
-func breaksOff(w http.ResponseWriter, _ *http.Request) {
+// truncateResponse promises more of an answer than it gives.
+func truncateResponse(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Length", "100")
 	_, _ = w.Write([]byte(`{"success":true`))
 }
 
-// first answers the first request in one way and the others in another.
-func first(once, then http.HandlerFunc) http.HandlerFunc {
+// respondFirstThen answers the first request in one way and the others in another.
+func respondFirstThen(first, rest http.HandlerFunc) http.HandlerFunc {
 	var n atomic.Int32
-	return func(w http.ResponseWriter, q *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
 		if n.Add(1) == 1 {
-			once(w, q)
+			first(w, r)
 		} else {
-			then(w, q)
+			rest(w, r)
 		}
 	}
 }
 
-func TestASecondAttemptThatSucceedsIsASuccess(t *testing.T) {
+func TestRetry_Success(t *testing.T) {
 	t.Parallel()
 	for call, failure := range map[string]http.HandlerFunc{
-		"get_balance": hangsUp, "add_contacts": says(503, ""), "send_sms to one": says(502, coded("send_failed")),
+		"get_balance": dropConnection, "add_contacts": respondWith(503, ""), "send_sms to one": respondWith(502, errorBodyJSON("send_failed")),
 	} {
-		r := newRig(t, first(failure, says(200, `{"success":true,"data":7}`)))
-		got, err := calls[call](t.Context(), r.Client)
+		env := newTestEnv(t, respondFirstThen(failure, respondWith(200, `{"success":true,"data":7}`)))
+		got, err := calls[call](t.Context(), env.Client)
 		if err != nil || got.Attempts != 2 || string(got.Data) != "7" {
 			t.Errorf("%s: %+v, %v", call, got, err)
 		}
-		if all := r.requests(); len(all) != 2 || all[0].Body != all[1].Body || all[0].URI != all[1].URI {
-			t.Errorf("%s: the second request is another: %+v", call, all)
+		if requests := env.requests(); len(requests) != 2 || requests[0].Body != requests[1].Body || requests[0].URI != requests[1].URI {
+			t.Errorf("%s: the second request is another: %+v", call, requests)
 		}
 	}
 }
 
-func TestTheSecondFailureOfASpendDecidesIfItLeft(t *testing.T) {
+func TestRetry_SpendSecondFailure(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, first(says(502, coded("send_failed")), hangsUp))
-	if e := r.fails(t, "send_sms to one"); !e.OutcomeUnknown() || e.Attempts != 2 || e.Money != Unknown {
+	env := newTestEnv(t, respondFirstThen(respondWith(502, errorBodyJSON("send_failed")), dropConnection))
+	if e := env.expectError(t, "send_sms to one"); !e.OutcomeUnknown() || e.Attempts != 2 || e.Money != MoneyUnknown {
 		t.Errorf("%+v", e)
 	}
-	r = newRig(t, says(502, coded("send_failed")))
+	env = newTestEnv(t, respondWith(502, errorBodyJSON("send_failed")))
 	var dials atomic.Int32
-	r.writes.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+	env.writeHTTP.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		if dials.Add(1) == 2 {
-			addr = strings.TrimPrefix(nobody, "http://")
+			addr = strings.TrimPrefix(unreachableURL, "http://")
 		}
 		return new(net.Dialer).DialContext(ctx, network, addr)
 	}
-	if e := r.fails(t, "send_sms to one"); e.Money != Refunded || e.Attempts != 1 || e.Code != "send_failed" {
+	if e := env.expectError(t, "send_sms to one"); e.Money != MoneyRefunded || e.Attempts != 1 || e.Code != "send_failed" {
 		t.Errorf("%+v", e)
 	}
 }
 
-func TestTheWaitBeforeASecondAttempt(t *testing.T) {
+func TestRetry_Backoff(t *testing.T) {
 	t.Parallel()
 	after := func(seconds string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
@@ -134,11 +134,11 @@ func TestTheWaitBeforeASecondAttempt(t *testing.T) {
 		{"30", 0, 0, 1}, // past the 30 s of a read
 		{"86400", 0, 0, 1},
 	} {
-		r := newRig(t, after(c.asked))
-		r.random = func() float64 { return c.random }
-		e := r.fails(t, "get_balance")
+		env := newTestEnv(t, after(c.asked))
+		env.jitter = func() float64 { return c.random }
+		e := env.expectError(t, "get_balance")
 		var slept time.Duration
-		for _, d := range r.slept {
+		for _, d := range env.slept {
 			slept += d
 		}
 		if e.Attempts != c.attempts || (slept-c.want).Abs() > time.Millisecond {
@@ -147,24 +147,24 @@ func TestTheWaitBeforeASecondAttempt(t *testing.T) {
 	}
 }
 
-func TestACallThatEndsWhileItWaitsIsNotRepeated(t *testing.T) {
+func TestRetry_ContextDone(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, says(503, ""))
+	env := newTestEnv(t, respondWith(503, ""))
 	ctx, cancel := context.WithCancel(t.Context())
-	r.sleep = func(ctx context.Context, d time.Duration) error {
+	env.sleepFunc = func(ctx context.Context, d time.Duration) error {
 		cancel()
-		return sleep(ctx, d)
+		return sleepContext(ctx, d)
 	}
-	_, err := r.Balance(ctx, BalanceRequest{"wal_1"})
+	_, err := env.Balance(ctx, BalanceRequest{"wal_1"})
 	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Status != 503 || len(r.requests()) != 1 {
-		t.Errorf("%v, %d requests", err, len(r.requests()))
+	if !ok || e.Status != 503 || len(env.requests()) != 1 {
+		t.Errorf("%v, %d requests", err, len(env.requests()))
 	}
 }
 
-func TestSleepIsOverWhenItsTimeIs(t *testing.T) {
+func TestSleepContext(t *testing.T) {
 	t.Parallel()
-	if err := sleep(t.Context(), time.Nanosecond); err != nil {
+	if err := sleepContext(t.Context(), time.Nanosecond); err != nil {
 		t.Error(err)
 	}
 }

@@ -42,27 +42,27 @@ func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // LogValue makes "[redacted]" of it in a log.
 func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// scrubber takes a secret out of texts that came from elsewhere. It keeps it in a
+// redactor takes a secret out of texts that came from elsewhere. It keeps it in a
 // function, which no format looks into; nil is where there is no secret.
-type scrubber func(string) string
+type redactor func(string) string
 
-// newScrubber knows the secret as it is, as it travels in a header, in a URL and
+// newRedactor knows the secret as it is, as it travels in a header, in a URL and
 // in JSON.
-func newScrubber(key string, secret Secret) scrubber {
+func newRedactor(key string, secret Secret) redactor {
 	text := secret.Reveal()
 	if text == "" {
 		return nil
 	}
 	forms := []string{text}
-	for _, coding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
-		forms = append(forms, coding.EncodeToString([]byte(key+":"+text)), coding.EncodeToString([]byte(text)))
+	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+		forms = append(forms, encoding.EncodeToString([]byte(key+":"+text)), encoding.EncodeToString([]byte(text)))
 	}
 	for _, escaped := range []string{url.QueryEscape(text), url.PathEscape(text)} {
-		forms = append(forms, escaped, percents.ReplaceAllStringFunc(escaped, strings.ToLower))
+		forms = append(forms, escaped, percentEscape.ReplaceAllStringFunc(escaped, strings.ToLower))
 	}
-	for _, html := range []bool{true, false} {
-		literal := literal(text, html)
-		forms = append(forms, string(literal[1:len(literal)-1]))
+	for _, escapeHTML := range []bool{true, false} {
+		quoted := quoteJSON(text, escapeHTML)
+		forms = append(forms, string(quoted[1:len(quoted)-1]))
 	}
 	var pairs []string
 	for _, form := range forms {
@@ -71,43 +71,43 @@ func newScrubber(key string, secret Secret) scrubber {
 	return strings.NewReplacer(pairs...).Replace
 }
 
-// percents are the escapes of a URL, whose digits may come in either case.
-var percents = regexp.MustCompile("%[0-9A-F]{2}")
+// percentEscape are the escapes of a URL, whose digits may come in either case.
+var percentEscape = regexp.MustCompile("%[0-9A-F]{2}")
 
-// text takes the secret out of a text, also where characters that nobody sees
+// redactText takes the secret out of a text, also where characters that nobody sees
 // stand between its own: whoever takes those out later would join it again.
-func (s scrubber) text(text string) string {
+func (s redactor) redactText(text string) string {
 	if s == nil {
 		return text
 	}
 	clean := s(text)
-	if !strings.ContainsFunc(clean, unseen) {
+	if !strings.ContainsFunc(clean, isInvisible) {
 		return clean
 	}
-	seen := strings.Map(func(r rune) rune {
-		if unseen(r) {
+	visible := strings.Map(func(r rune) rune {
+		if isInvisible(r) {
 			return -1
 		}
 		return r
 	}, clean)
-	if without := s(seen); without != seen {
-		return without
+	if cleanVisible := s(visible); cleanVisible != visible {
+		return cleanVisible
 	}
 	return clean
 }
 
-func unseen(r rune) bool {
+func isInvisible(r rune) bool {
 	return r != '\n' && r != '\t' && unicode.In(r, unicode.C, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
-// json does the same to JSON, whose form and every other byte it keeps. A string
+// redactJSON does the same to JSON, whose form and every other byte it keeps. A string
 // may hide the secret behind escapes.
-func (s scrubber) json(text json.RawMessage) json.RawMessage {
+func (s redactor) redactJSON(raw json.RawMessage) json.RawMessage {
 	if s == nil {
-		return text
+		return raw
 	}
 	var out bytes.Buffer
-	for rest := []byte(text); ; {
+	for rest := []byte(raw); ; {
 		start := bytes.IndexByte(rest, '"')
 		if start < 0 {
 			out.Write(rest)
@@ -122,37 +122,37 @@ func (s scrubber) json(text json.RawMessage) json.RawMessage {
 		}
 		end = min(end+1, len(rest))
 		out.Write(rest[:start])
-		out.Write(s.literal(rest[start:end]))
+		out.Write(s.redactJSONString(rest[start:end]))
 		rest = rest[end:]
 	}
 	return out.Bytes()
 }
 
-// literal cleans one JSON string, quotes included.
-func (s scrubber) literal(text []byte) []byte {
-	var plain string
-	if json.Unmarshal(text, &plain) != nil {
+// redactJSONString cleans one JSON string, quotes included.
+func (s redactor) redactJSONString(quoted []byte) []byte {
+	var str string
+	if json.Unmarshal(quoted, &str) != nil {
 		return []byte(`"` + redacted + `"`)
 	}
-	if clean := s.text(plain); clean != plain {
-		return literal(clean, false)
+	if clean := s.redactText(str); clean != str {
+		return quoteJSON(clean, false)
 	}
-	return text
+	return quoted
 }
 
-// literal is a text as a JSON string.
-func literal(text string, html bool) []byte {
+// quoteJSON is a text as a JSON string.
+func quoteJSON(text string, escapeHTML bool) []byte {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(html)
+	encoder.SetEscapeHTML(escapeHTML)
 	_ = encoder.Encode(text) // a string always encodes
 	return bytes.TrimSpace(out.Bytes())
 }
 
-func (s scrubber) members(members map[string]json.RawMessage) map[string]json.RawMessage {
+func (s redactor) redactFields(members map[string]json.RawMessage) map[string]json.RawMessage {
 	clean := make(map[string]json.RawMessage, len(members))
 	for name, value := range members {
-		clean[s.text(name)] = s.json(value)
+		clean[s.redactText(name)] = s.redactJSON(value)
 	}
 	return clean
 }

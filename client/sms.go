@@ -20,14 +20,14 @@ type SendRequest struct {
 type Recipients []string
 
 // UnmarshalJSON reads a string or an array of strings.
-func (r *Recipients) UnmarshalJSON(text []byte) error {
-	var one string
-	if json.Unmarshal(text, &one) == nil {
-		*r = Recipients{one}
+func (r *Recipients) UnmarshalJSON(data []byte) error {
+	var single string
+	if json.Unmarshal(data, &single) == nil {
+		*r = Recipients{single}
 		return nil
 	}
 	var many []string
-	if json.Unmarshal(text, &many) != nil {
+	if json.Unmarshal(data, &many) != nil {
 		return errors.New("must be a string or an array of strings")
 	}
 	*r = many
@@ -42,26 +42,26 @@ func (r Recipients) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]string(r))
 }
 
-// single tells whether exactly one number is meant.
-func (r Recipients) single() bool {
+// isSingle tells whether exactly one number is meant.
+func (r Recipients) isSingle() bool {
 	return len(r) == 1 && !strings.ContainsAny(strings.TrimSpace(r[0]), ",; \t\r\n\v\f\u00a0")
 }
 
 // Send sends one message. The wallet is charged for each recipient.
 func (c *Client) Send(ctx context.Context, r SendRequest) (*Response, error) {
-	return c.call(ctx, sendSMS, r, r.Recipient.single())
+	return c.do(ctx, endpointSendSMS, r, r.Recipient.isSingle())
 }
 
-// GroupSendRequest is one message to everyone in a saved group.
-type GroupSendRequest struct {
+// SendGroupRequest is one message to everyone in a saved group.
+type SendGroupRequest struct {
 	WalletID string `json:"walletId"`
 	GroupID  string `json:"groupId"`
 	Message  string `json:"message"`
 }
 
 // SendGroup sends one message to every contact of a group.
-func (c *Client) SendGroup(ctx context.Context, r GroupSendRequest) (*Response, error) {
-	return c.call(ctx, sendGroupSMS, r, false)
+func (c *Client) SendGroup(ctx context.Context, r SendGroupRequest) (*Response, error) {
+	return c.do(ctx, endpointSendGroupSMS, r, false)
 }
 
 // HistoryRequest asks for one page of what was sent.
@@ -73,5 +73,5 @@ type HistoryRequest struct {
 
 // History lists what the wallet has sent.
 func (c *Client) History(ctx context.Context, r HistoryRequest) (*Response, error) {
-	return c.call(ctx, listHistory, r, false)
+	return c.do(ctx, endpointListSMSHistory, r, false)
 }

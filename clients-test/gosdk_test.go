@@ -152,7 +152,7 @@ func each(t *testing.T, run func(t *testing.T, era string)) {
 	}
 }
 
-func TestEveryTool(t *testing.T) {
+func TestGoSDK_Tools(t *testing.T) {
 	each(t, func(t *testing.T, era string) {
 		s := connect(t, era, "", program(t, nil, "--sandbox"))
 		list, err := s.ListTools(t.Context(), nil)
@@ -182,7 +182,7 @@ func TestEveryTool(t *testing.T) {
 	})
 }
 
-func TestAPersonIsAsked(t *testing.T) {
+func TestGoSDK_Elicitation(t *testing.T) {
 	each(t, func(t *testing.T, era string) {
 		var numbers []any
 		for i := range 40 {
@@ -204,7 +204,7 @@ func TestAPersonIsAsked(t *testing.T) {
 	})
 }
 
-func TestDocumentsAndPrompts(t *testing.T) {
+func TestGoSDK_ResourcesAndPrompts(t *testing.T) {
 	each(t, func(t *testing.T, era string) {
 		s := connect(t, era, "", program(t, nil, "--sandbox"))
 		resources, err := s.ListResources(t.Context(), nil)
@@ -247,7 +247,7 @@ func TestDocumentsAndPrompts(t *testing.T) {
 	})
 }
 
-func TestErrors(t *testing.T) {
+func TestGoSDK_Errors(t *testing.T) {
 	each(t, func(t *testing.T, era string) {
 		s := connect(t, era, "", program(t, nil, "--sandbox"))
 		expect := func(err error, code int64) {
@@ -272,7 +272,7 @@ func TestErrors(t *testing.T) {
 	})
 }
 
-func TestACancelledSendIsMadeOnce(t *testing.T) {
+func TestGoSDK_CancelSend(t *testing.T) {
 	each(t, func(t *testing.T, era string) {
 		var sends atomic.Int32
 		arrived, release := make(chan struct{}), make(chan struct{})

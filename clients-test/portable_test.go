@@ -14,7 +14,7 @@ import (
 // One schema that a host's model cannot take hides every tool, or the server: so
 // the lists are held, as they are on the wire, against what the hosts have in
 // common.
-func TestTheListsArePortable(t *testing.T) {
+func TestLists_HostCompatible(t *testing.T) {
 	t.Parallel()
 	c := program(t, nil, "--sandbox")
 	in, err := c.StdinPipe()
@@ -135,7 +135,7 @@ func lintSchema(at string, schema any, top bool) (faults []string) {
 	return faults
 }
 
-func TestTheLintFindsWhatItShould(t *testing.T) {
+func TestSchemaLint(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		`true`:              "the schema is bool",

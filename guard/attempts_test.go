@@ -16,43 +16,43 @@ import (
 	"time"
 )
 
-// reserved is what all days hold.
-func (r *rig) reserved() (total int64) {
-	r.Helper()
-	if err := r.guard.book.db.QueryRow(`SELECT coalesce(sum(total), 0) FROM days`).Scan(&total); err != nil {
-		r.Error(err)
+// reservedTotal is what all days hold.
+func (env *testEnv) reservedTotal() (total int64) {
+	env.Helper()
+	if err := env.guard.ledger.DB.QueryRow(`SELECT coalesce(sum(total), 0) FROM days`).Scan(&total); err != nil {
+		env.Error(err)
 	}
 	return total
 }
 
 // Whoever lost the commit of a quote settles that attempt once the database is
 // back, and never what somebody else did with the same quote meanwhile.
-func TestALostCommitSettlesItsOwnAttempt(t *testing.T) {
+func TestAttempt_LostCommit(t *testing.T) {
 	t.Parallel()
-	postgresAlone(t)
-	for to, state := range map[string]string{one: sent, "+256700000408": unknown} {
+	postgresOnly(t)
+	for to, state := range map[string]string{phone1: StateSent, "+256700000408": StateUnknown} {
 		t.Run(state, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, 5000, func(o *Options) { o.Confirm, o.Limits.PerDay = ByQuote, 35 })
-			direct := r.file
-			wire := r.onCable()
-			r.restart()
-			id := r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true}, to) }).Quote.ID
-			away := r.guard
-			wire.commit = func(client, server net.Conn, _ []byte) { reset(server); reset(client); wire.cut() }
-			r.fails(NotConfigured, func() (*Receipt, *Error) { return r.send("Hi", How{Quote: id}, to) })
+			env := newTestEnv(t, 5000, func(o *Options) { o.Confirm, o.Limits.PerDay = ConfirmByQuote, 35 })
+			direct := env.ledgerSource
+			proxy := env.useFlakyProxy()
+			env.restart()
+			id := env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{DryRun: true}, to) }).Quote.ID
+			partitioned := env.guard
+			proxy.onCommit = func(client, server net.Conn, _ []byte) { reset(server); reset(client); proxy.disconnect() }
+			env.expectError(CodeNotConfigured, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{QuoteID: id}, to) })
 
-			r.file = direct
-			r.restart() // another replica
-			here := r.guard
-			here.api = around{here.api, func() { wire.mend(); away.book.late.Wait() }, func() {}}
-			_, _ = r.send("Hi", How{Quote: id}, to)
-			here.book.late.Wait()
-			if got := r.states(); !slices.Equal(got, []string{state}) || r.reserved() != 35 {
-				t.Errorf("%v, %d reserved", got, r.reserved())
+			env.ledgerSource = direct
+			env.restart() // another replica
+			original := env.guard
+			original.api = hookAPI{original.api, func() { proxy.reconnect(); partitioned.ledger.BackgroundTasks.Wait() }, func() {}}
+			_, _ = env.send("Hi", SpendOptions{QuoteID: id}, to)
+			original.ledger.BackgroundTasks.Wait()
+			if got := env.states(); !slices.Equal(got, []string{state}) || env.reservedTotal() != 35 {
+				t.Errorf("%v, %d reserved", got, env.reservedTotal())
 			}
-			r.fails(DuplicateSend, func() (*Receipt, *Error) { return r.send("Hi", How{}, to) })
-			if _, charged := r.record(t); !maps.Equal(charged, map[string]int{"Hi " + to: 1}) {
+			env.expectError(CodeDuplicateSend, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, to) })
+			if _, charged := env.charges(t); !maps.Equal(charged, map[string]int{"Hi " + to: 1}) {
 				t.Errorf("%v", charged)
 			}
 		})
@@ -61,91 +61,93 @@ func TestALostCommitSettlesItsOwnAttempt(t *testing.T) {
 
 // A person settled what was not known, and then the answer comes after all: the
 // vendor knows better.
-func TestALateOutcomeCorrectsAPerson(t *testing.T) {
+func TestAttempt_LateOutcomeOverridesResolve(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ said, is string }{{failed, sent}, {sent, failed}, {sent, unknown}, {sent, sent}} {
+	for _, c := range []struct{ said, is string }{{StateFailed, StateSent}, {StateSent, StateFailed}, {StateSent, StateUnknown}, {StateSent, StateSent}} {
 		var log bytes.Buffer
-		r := newRig(t, 5000, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
-		l, err := r.guard.ledger(t.Context())
+		env := newTestEnv(t, 5000, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		l, err := env.guard.openLedger(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := l.admit(t.Context(), &intent{account: "a", caller: "anna", tool: sendTool, content: []string{"Hi"}, targets: []string{one}, total: 35},
-			terms{limits: Defaults().Limits, own: &Limits{PerCall: 100, PerDay: 100, ConfirmAbove: 100}, unasked: true})
-		if err != nil || v.id == "" {
-			t.Fatalf("%+v %v", v, err)
+		d, err := l.Reserve(t.Context(), &Intent{Account: "a", Caller: "anna", Tool: sendTool, DedupKey: []string{"Hi"}, Targets: []string{phone1}, TotalUGX: 35},
+			Policy{Limits: DefaultOptions().Limits, CallerLimits: &Limits{PerCall: 100, PerDay: 100, ConfirmAbove: 100}, ConfirmOff: true})
+		if err != nil || d.SpendID == "" {
+			t.Fatalf("%+v %v", d, err)
 		}
-		r.pass(callTime)
-		if err := l.Resolve(t.Context(), v.id, c.said); err != nil {
+		env.advance(CallTimeout)
+		if err := l.ResolveSpend(t.Context(), d.SpendID, c.said); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 { // it may be tried again
-			if err := l.outcome(t.Context(), v, c.is, ""); err != nil {
+			if err := l.RecordOutcome(t.Context(), d, c.is, ""); err != nil {
 				t.Fatal(err)
 			}
 		}
 		want := c.is
-		if c.is == unknown {
+		if c.is == StateUnknown {
 			want = c.said
 		}
-		reserved := map[string]int64{sent: 70, failed: 0}[want] // of the account, and of the caller
-		if got := r.states(); !slices.Equal(got, []string{want}) || r.reserved() != reserved || strings.Contains(log.String(), "corrected") != (want != c.said) {
-			t.Errorf("%v: %v, %d reserved, %s", c, got, r.reserved(), log.String())
+		reserved := map[string]int64{StateSent: 70, StateFailed: 0}[want] // of the account, and of the caller
+		if got := env.states(); !slices.Equal(got, []string{want}) || env.reservedTotal() != reserved || strings.Contains(log.String(), "corrected") != (want != c.said) {
+			t.Errorf("%v: %v, %d reserved, %s", c, got, env.reservedTotal(), log.String())
 		}
 	}
 }
 
 // What people decline while the database is away does not pile up.
-func TestDeclinesDoNotPileUp(t *testing.T) {
+func TestVoid_PendingLimit(t *testing.T) {
 	t.Parallel()
-	postgresAlone(t)
-	r := newRig(t, 5000, nil)
-	wire := r.onCable()
-	r.restart()
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true}, one) })
-	wire.cut()
-	for i := range 4 * maxBurns {
-		r.fails(NotConfigured, func() (*Receipt, *Error) { return r.send("Hi", How{Quote: fmt.Sprint("quote ", i), Answer: No}, one) })
+	postgresOnly(t)
+	env := newTestEnv(t, 5000, nil)
+	proxy := env.useFlakyProxy()
+	env.restart()
+	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{DryRun: true}, phone1) })
+	proxy.disconnect()
+	for i := range 4 * MaxPendingVoids {
+		env.expectError(CodeNotConfigured, func() (*Receipt, *Error) {
+			return env.send("Hi", SpendOptions{QuoteID: fmt.Sprint("quote ", i), Answer: AnswerNo}, phone1)
+		})
 	}
-	if waiting := r.guard.book.waiting.Load(); waiting > maxBurns+8 { // some had not begun to be counted
+	if waiting := env.guard.ledger.PendingRetries.Load(); waiting > MaxPendingVoids+8 { // some had not begun to be counted
 		t.Errorf("%d wait", waiting)
 	}
-	wire.mend()
-	r.guard.book.late.Wait()
+	proxy.reconnect()
+	env.guard.ledger.BackgroundTasks.Wait()
 }
 
 // A transaction that hangs ends with the ledger, which may not take long to close.
-func TestAHungTransactionEndsWithTheLedger(t *testing.T) {
+func TestClose_HungTx(t *testing.T) {
 	t.Parallel()
-	postgresAlone(t)
-	r := newRig(t, 5000, nil)
-	wire := r.onCable()
-	r.restart()
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true}, one) })
-	hung := make(chan struct{})
-	wire.commit = func(net.Conn, net.Conn, []byte) { close(hung) } // and nobody forwards it
+	postgresOnly(t)
+	env := newTestEnv(t, 5000, nil)
+	proxy := env.useFlakyProxy()
+	env.restart()
+	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{DryRun: true}, phone1) })
+	blocked := make(chan struct{})
+	proxy.onCommit = func(net.Conn, net.Conn, []byte) { close(blocked) } // and nobody forwards it
 	done := make(chan *Error)
-	go func() { _, failure := r.send("Hi", How{}, one); done <- failure }()
-	<-hung
+	go func() { _, failure := env.send("Hi", SpendOptions{}, phone1); done <- failure }()
+	<-blocked
 	start := time.Now()
-	r.guard.book.end()
-	if failure := <-done; failure == nil || time.Since(start) > lockWait/2 {
+	env.guard.ledger.Cancel()
+	if failure := <-done; failure == nil || time.Since(start) > LockTimeout/2 {
 		t.Errorf("%v after %s", failure, time.Since(start))
 	}
 }
 
-func TestTheFiguresOfThePoolAreItsOwn(t *testing.T) {
+func TestStats_Pool(t *testing.T) {
 	t.Parallel()
-	postgresAlone(t)
-	l := opened(t, with(t, newLedgerSource(t), "pool_max_conns", "2"))
-	var took sync.WaitGroup
+	postgresOnly(t)
+	l := openTestLedger(t, withQueryParam(t, newLedgerSource(t), "pool_max_conns", "2"))
+	var wg sync.WaitGroup
 	release := make(chan struct{})
-	var held atomic.Int64
+	var holding atomic.Int64
 	both := make(chan struct{})
 	for i := range 3 {
-		took.Go(func() {
-			_ = l.accountTx(context.Background(), fmt.Sprint(i), func(context.Context, *sql.Tx) error {
-				if held.Add(1) == 2 {
+		wg.Go(func() {
+			_ = l.WithAccountTx(context.Background(), fmt.Sprint(i), func(context.Context, *sql.Tx) error {
+				if holding.Add(1) == 2 {
 					close(both)
 				}
 				<-release
@@ -154,22 +156,22 @@ func TestTheFiguresOfThePoolAreItsOwn(t *testing.T) {
 		})
 	}
 	<-both
-	if s := l.Stats(); s.MaxOpenConnections != 2 || s.InUse != 2 || s.Idle != 0 {
+	if s := l.DBStats(); s.MaxOpenConnections != 2 || s.InUse != 2 || s.Idle != 0 {
 		t.Errorf("%+v", s)
 	}
 	close(release)
-	took.Wait()
+	wg.Wait()
 }
 
 // Calls that come while the ledger is opened wait for that together, each for as
 // long as it may.
-func TestTheLedgerIsOpenedOnceForAll(t *testing.T) {
+func TestOpenLedger_SingleFlight(t *testing.T) {
 	t.Parallel()
 	var opened atomic.Int64
-	begun, release := make(chan struct{}), make(chan struct{})
-	g := New(nil, Options{Ledger: func(ctx context.Context) (*Ledger, error) {
+	started, release := make(chan struct{}), make(chan struct{})
+	g := New(nil, Options{OpenLedger: func(ctx context.Context) (*Ledger, error) {
 		if opened.Add(1) == 1 {
-			close(begun)
+			close(started)
 		}
 		select {
 		case <-release:
@@ -178,22 +180,22 @@ func TestTheLedgerIsOpenedOnceForAll(t *testing.T) {
 			return nil, ctx.Err()
 		}
 	}})
-	var all sync.WaitGroup
+	var wg sync.WaitGroup
 	for range 20 {
-		all.Go(func() {
-			if _, err := g.ledger(t.Context()); err != nil {
+		wg.Go(func() {
+			if _, err := g.openLedger(t.Context()); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	<-begun
+	<-started
 	short, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := g.ledger(short); err == nil {
+	if _, err := g.openLedger(short); err == nil {
 		t.Error("who may not wait has a ledger")
 	}
 	close(release)
-	all.Wait()
+	wg.Wait()
 	if opened.Load() != 1 {
 		t.Errorf("it was opened %d times", opened.Load())
 	}
@@ -202,16 +204,16 @@ func TestTheLedgerIsOpenedOnceForAll(t *testing.T) {
 	}
 
 	// Closing ends an opening, however long that would take.
-	hung := make(chan struct{})
-	g = New(nil, Options{Ledger: func(ctx context.Context) (*Ledger, error) { close(hung); <-ctx.Done(); return nil, ctx.Err() }})
-	all.Go(func() {
-		if _, err := g.ledger(context.WithoutCancel(t.Context())); err == nil {
+	blocked := make(chan struct{})
+	g = New(nil, Options{OpenLedger: func(ctx context.Context) (*Ledger, error) { close(blocked); <-ctx.Done(); return nil, ctx.Err() }})
+	wg.Go(func() {
+		if _, err := g.openLedger(context.WithoutCancel(t.Context())); err == nil {
 			t.Error("it opened")
 		}
 	})
-	<-hung
+	<-blocked
 	if err := g.Close(); err != nil {
 		t.Error(err)
 	}
-	all.Wait()
+	wg.Wait()
 }

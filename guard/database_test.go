@@ -25,9 +25,9 @@ const (
 	ledgerEnv   = "GUARD_TEST_LEDGER"
 )
 
-// onBoth runs the tests with ledgers in files, and once more with ledgers in
+// runWithBothBackends runs the tests with ledgers in files, and once more with ledgers in
 // PostgreSQL, in a process of their own.
-func onBoth(m *testing.M) int {
+func runWithBothBackends(m *testing.M) int {
 	database := os.Getenv(databaseEnv) // before the tests, so that their result is kept for this one alone
 	code := m.Run()
 	switch {
@@ -45,10 +45,10 @@ func onBoth(m *testing.M) int {
 	if flag.Lookup("rapid.checks").Value.String() == manyChecks { // which take twice as long there
 		args = append(slices.Clone(args), "-rapid.checks=100")
 	}
-	again := exec.Command(os.Args[0], args...)
-	again.Env = append(os.Environ(), ledgerEnv+"=postgres")
-	again.Stdout, again.Stderr = os.Stdout, os.Stderr //nolint:forbidigo // as a test's own
-	if err := again.Run(); err != nil {
+	rerun := exec.Command(os.Args[0], args...)
+	rerun.Env = append(os.Environ(), ledgerEnv+"=postgres")
+	rerun.Stdout, rerun.Stderr = os.Stdout, os.Stderr //nolint:forbidigo // as a test's own
+	if err := rerun.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "with PostgreSQL:", err)
 		return 1
 	}
@@ -65,21 +65,21 @@ func fuzzing() bool {
 	return false
 }
 
-// onPostgres tells whether the ledgers of this run are in PostgreSQL.
-func onPostgres() bool { return os.Getenv(ledgerEnv) == "postgres" }
+// usingPostgres tells whether the ledgers of this run are in PostgreSQL.
+func usingPostgres() bool { return os.Getenv(ledgerEnv) == "postgres" }
 
-// filesAlone skips a test that is about files.
-func filesAlone(t *testing.T) {
+// sqliteOnly skips a test that is about files.
+func sqliteOnly(t *testing.T) {
 	t.Helper()
-	if onPostgres() {
+	if usingPostgres() {
 		t.Skip("is about files")
 	}
 }
 
-// postgresAlone skips a test that is about PostgreSQL.
-func postgresAlone(t *testing.T) {
+// postgresOnly skips a test that is about PostgreSQL.
+func postgresOnly(t *testing.T) {
 	t.Helper()
-	if !onPostgres() {
+	if !usingPostgres() {
 		t.Skip("is about PostgreSQL")
 	}
 }
@@ -88,17 +88,17 @@ func postgresAlone(t *testing.T) {
 // schema that is empty and goes with the test.
 func newLedgerSource(t testing.TB) string {
 	t.Helper()
-	if !onPostgres() {
+	if !usingPostgres() {
 		return filepath.Join(t.TempDir(), "state", "ledger.db")
 	}
 	name := "ledger_" + strings.ToLower(rand.Text())
-	do(t, "CREATE SCHEMA "+name)
-	t.Cleanup(func() { do(t, "DROP SCHEMA "+name+" CASCADE") })
-	return inSchema(t, os.Getenv(databaseEnv), name)
+	execSQL(t, "CREATE SCHEMA "+name)
+	t.Cleanup(func() { execSQL(t, "DROP SCHEMA "+name+" CASCADE") })
+	return schemaURL(t, os.Getenv(databaseEnv), name)
 }
 
-// inSchema is the URL of a schema of a database.
-func inSchema(t testing.TB, database, name string) string {
+// schemaURL is the URL of a schema of a database.
+func schemaURL(t testing.TB, database, name string) string {
 	t.Helper()
 	u, err := url.Parse(database)
 	if err != nil {
@@ -110,13 +110,13 @@ func inSchema(t testing.TB, database, name string) string {
 	return u.String()
 }
 
-// database is the database that tests look into by another way than the ledger's.
-var database = sync.OnceValues(func() (*sql.DB, error) { return sql.Open("pgx", os.Getenv(databaseEnv)) })
+// openTestDB is the database that tests look into by another way than the ledger's.
+var openTestDB = sync.OnceValues(func() (*sql.DB, error) { return sql.Open("pgx", os.Getenv(databaseEnv)) })
 
-// do runs a statement in the database.
-func do(t testing.TB, statement string, args ...any) {
+// execSQL runs a statement in the database.
+func execSQL(t testing.TB, statement string, args ...any) {
 	t.Helper()
-	db, err := database()
+	db, err := openTestDB()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,21 +12,21 @@ import (
 // Error is a tool call that failed, as the agent is told of it. It is written
 // as it stands into the tool's result.
 type Error struct {
-	Code       string       `json:"code"`
-	Message    string       `json:"message"`
-	HTTPStatus int          `json:"http_status,omitempty"`
-	VendorCode string       `json:"vendor_code,omitempty"`
-	Details    string       `json:"details,omitempty"` // what else the vendor said
-	Money      client.Money `json:"money"`             // what this call did
-	Retry      client.Retry `json:"retry"`
-	RetryAfter int          `json:"retry_after,omitempty"` // seconds, as the server asked
-	Next       string       `json:"next,omitempty"`        // the tool to call
-	RequestID  string       `json:"request_id,omitempty"`
-	Quote      *Quote       `json:"quote,omitempty"`   // of a spend that a person must agree to
-	Overlap    []string     `json:"overlap,omitempty"` // the numbers that were covered before
-	Spend      string       `json:"spend,omitempty"`   // the ledger's name of one whose outcome is unknown
-	Question   string       `json:"-"`                 // to put to a person about the quote
-	Attempts   int          `json:"attempts,omitempty"`
+	Code                string             `json:"code"`
+	Message             string             `json:"message"`
+	HTTPStatus          int                `json:"http_status,omitempty"`
+	VendorCode          string             `json:"vendor_code,omitempty"`
+	Details             string             `json:"details,omitempty"` // what else the vendor said
+	Money               client.MoneyState  `json:"money"`             // what this call did
+	Retry               client.RetryAdvice `json:"retry"`
+	RetryAfter          int                `json:"retry_after,omitempty"` // seconds, as the server asked
+	NextTool            string             `json:"next,omitempty"`        // the tool to call
+	RequestID           string             `json:"request_id,omitempty"`
+	Quote               *Quote             `json:"quote,omitempty"`   // of a spend that a person must agree to
+	DuplicateRecipients []string           `json:"overlap,omitempty"` // the numbers that were covered before
+	SpendID             string             `json:"spend,omitempty"`   // the ledger's name of one whose outcome is unknown
+	ConfirmationPrompt  string             `json:"-"`                 // to put to a person about the quote
+	Attempts            int                `json:"attempts,omitempty"`
 }
 
 // Error is the code and the message.
@@ -34,136 +34,136 @@ func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
 // Our own codes. The vendor's seven keep their names beside them.
 const (
-	NotConfigured         = "not_configured"
-	InvalidArguments      = "invalid_arguments"
-	Declined              = "declined"
-	ConfirmationRequired  = "confirmation_required"
-	LimitExceeded         = "limit_exceeded"
-	DuplicateSend         = "duplicate_send"
-	DestinationNotAllowed = "destination_not_allowed"
-	OutcomeUnknown        = "outcome_unknown"
-	RateLimited           = "rate_limited"
-	Unreachable           = "unreachable"
-	BadResponse           = "bad_response"
-	ReadOnly              = "read_only"
+	CodeNotConfigured         = "not_configured"
+	CodeInvalidArguments      = "invalid_arguments"
+	CodeDeclined              = "declined"
+	CodeConfirmationRequired  = "confirmation_required"
+	CodeLimitExceeded         = "limit_exceeded"
+	CodeDuplicateSend         = "duplicate_send"
+	CodeDestinationNotAllowed = "destination_not_allowed"
+	CodeOutcomeUnknown        = "outcome_unknown"
+	CodeRateLimited           = "rate_limited"
+	CodeUnreachable           = "unreachable"
+	CodeBadResponse           = "bad_response"
+	CodeReadOnly              = "read_only"
 )
 
-// Meaning is one code of the table: what it says, and what it usually means for
+// CodeInfo is one code of the table: what it says, and what it usually means for
 // the money and for trying again.
-type Meaning struct {
-	Code    string
-	Meaning string
-	Money   client.Money
-	Retry   client.Retry
-	Next    string
+type CodeInfo struct {
+	Code        string
+	Description string
+	Money       client.MoneyState
+	Retry       client.RetryAdvice
+	NextTool    string
 }
 
 // Codes is the table of every code that a tool may answer.
-func Codes() []Meaning {
-	var all []Meaning
-	for _, c := range client.Codes() {
-		m := Meaning{Code: c.Name, Meaning: c.Meaning, Money: c.Money, Retry: c.Retry}
+func Codes() []CodeInfo {
+	var infos []CodeInfo
+	for _, c := range client.ErrorCodes() {
+		m := CodeInfo{Code: c.Name, Description: c.Description, Money: c.Money, Retry: c.Advice}
 		switch {
-		case c.Retry == client.RetryAfterTopUp:
-			m.Next = "topup_wallet"
-		case c.Money == client.Unknown: // a spend answers outcome_unknown instead, so this is a read's
-			m.Money, m.Retry = client.NotCharged, client.RetryLater
+		case c.Advice == client.RetryAfterTopUp:
+			m.NextTool = "topup_wallet"
+		case c.Money == client.MoneyUnknown: // a spend answers outcome_unknown instead, so this is a read's
+			m.Money, m.Retry = client.MoneyNotCharged, client.RetryLater
 		}
-		all = append(all, m)
+		infos = append(infos, m)
 	}
-	return append(all, []Meaning{
-		{NotConfigured, "Credentials or the wallet are not set, or unusable", client.NotCharged, client.RetryNo, ""},
-		{InvalidArguments, "An argument is wrong; the message names each", client.NotCharged, client.RetryAfterFix, ""},
-		{Declined, "The person said no", client.NotCharged, client.RetryNo, ""},
-		{ConfirmationRequired, "A person must agree first", client.NotCharged, client.RetryAfterFix, ""},
-		{LimitExceeded, "The operator's limit forbids it", client.NotCharged, client.RetryNo, ""},
-		{DuplicateSend, "The same was already sent, or may have been", client.NotCharged, client.CheckFirst, "list_sms_history"},
-		{DestinationNotAllowed, "The operator does not allow this country", client.NotCharged, client.RetryNo, ""},
-		{OutcomeUnknown, "It may have happened, and may not; do not repeat it before looking", client.Unknown, client.CheckFirst, ""},
-		{RateLimited, "Too many calls at once", client.NotCharged, client.RetryLater, ""},
-		{Unreachable, "No connection to the API, or no answer to a call that is free", client.NotCharged, client.RetryLater, ""},
-		{BadResponse, "The API answered what its documents do not describe", client.NotCharged, client.RetryNo, ""},
-		{ReadOnly, "The operator allows reading alone", client.NotCharged, client.RetryNo, ""},
+	return append(infos, []CodeInfo{
+		{CodeNotConfigured, "Credentials or the wallet are not set, or unusable", client.MoneyNotCharged, client.RetryNever, ""},
+		{CodeInvalidArguments, "An argument is wrong; the message names each", client.MoneyNotCharged, client.RetryAfterFix, ""},
+		{CodeDeclined, "The person said no", client.MoneyNotCharged, client.RetryNever, ""},
+		{CodeConfirmationRequired, "A person must agree first", client.MoneyNotCharged, client.RetryAfterFix, ""},
+		{CodeLimitExceeded, "The operator's limit forbids it", client.MoneyNotCharged, client.RetryNever, ""},
+		{CodeDuplicateSend, "The same was already sent, or may have been", client.MoneyNotCharged, client.RetryCheckFirst, "list_sms_history"},
+		{CodeDestinationNotAllowed, "The operator does not allow this country", client.MoneyNotCharged, client.RetryNever, ""},
+		{CodeOutcomeUnknown, "It may have happened, and may not; do not repeat it before looking", client.MoneyUnknown, client.RetryCheckFirst, ""},
+		{CodeRateLimited, "Too many calls at once", client.MoneyNotCharged, client.RetryLater, ""},
+		{CodeUnreachable, "No connection to the API, or no answer to a call that is free", client.MoneyNotCharged, client.RetryLater, ""},
+		{CodeBadResponse, "The API answered what its documents do not describe", client.MoneyNotCharged, client.RetryNever, ""},
+		{CodeReadOnly, "The operator allows reading alone", client.MoneyNotCharged, client.RetryNever, ""},
 	}...)
 }
 
-// Fail is an error with what the table says of its code.
-func Fail(code, message string) *Error {
+// NewError is an error with what the table says of its code.
+func NewError(code, message string) *Error {
 	table := Codes()
-	m := table[slices.IndexFunc(table, func(m Meaning) bool { return m.Code == code })]
-	return &Error{Code: code, Message: message, Money: m.Money, Retry: m.Retry, Next: m.Next}
+	m := table[slices.IndexFunc(table, func(m CodeInfo) bool { return m.Code == code })]
+	return &Error{Code: code, Message: message, Money: m.Money, Retry: m.Retry, NextTool: m.NextTool}
 }
 
-// Lost is the error of a call that may have taken effect: a spend's money is
+// NewOutcomeUnknown is the error of a call that may have taken effect: a spend's money is
 // unknown, and next names the tool that shows what happened.
-func Lost(e client.Endpoint, what string) *Error {
-	lost := Fail(OutcomeUnknown, what)
+func NewOutcomeUnknown(e client.Endpoint, description string) *Error {
+	unknownErr := NewError(CodeOutcomeUnknown, description)
 	advice := "Messages may have gone out and been charged; the cost stays in the day's budget, and the same is refused until a person has settled it. Do not send again: look at list_sms_history and get_balance, and tell your user."
-	lost.Next = "list_sms_history"
+	unknownErr.NextTool = "list_sms_history"
 	switch {
-	case e.Effect != client.Spends:
+	case e.Effect != client.EffectSpend:
 		advice = "The group may exist already: look at list_groups before creating it again."
-		lost.Next, lost.Money = "list_groups", client.NotCharged
+		unknownErr.NextTool, unknownErr.Money = "list_groups", client.MoneyNotCharged
 	case e.Name == "topup_wallet":
 		advice = "The payer may have been asked to pay; the amount stays in the day's limit, and the same is refused until a person has settled it. Do not ask again: look at get_balance and list_sms_history, and have your user ask the payer what the phone shows."
-		lost.Next = "get_balance"
+		unknownErr.NextTool = "get_balance"
 	}
-	lost.Message = "The outcome is unknown: " + strings.TrimSuffix(what, ".") + ". " + advice
-	return lost
+	unknownErr.Message = "The outcome is unknown: " + strings.TrimSuffix(description, ".") + ". " + advice
+	return unknownErr
 }
 
-// explain makes the agent's error of the client's.
-func explain(f *client.Error) *Error {
-	e := name(f)
-	e.HTTPStatus, e.VendorCode, e.Details = f.Status, f.Code, f.Details
-	e.RequestID, e.Attempts = f.RequestID, f.Attempts
-	e.RetryAfter = int(f.RetryAfter.Seconds())
+// fromClientError makes the agent's error of the client's.
+func fromClientError(clientErr *client.Error) *Error {
+	e := classify(clientErr)
+	e.HTTPStatus, e.VendorCode, e.Details = clientErr.Status, clientErr.Code, clientErr.Details
+	e.RequestID, e.Attempts = clientErr.RequestID, clientErr.Attempts
+	e.RetryAfter = int(clientErr.RetryAfter.Seconds())
 	return e
 }
 
-// name finds the code of a failure and its sentence.
-func name(f *client.Error) *Error {
+// classify finds the code of a failure and its sentence.
+func classify(clientErr *client.Error) *Error {
 	endpoints := client.Endpoints()
-	endpoint := endpoints[slices.IndexFunc(endpoints, func(e client.Endpoint) bool { return e.Name == f.Endpoint })]
-	changes := endpoint.Effect != client.Reads
-	known := slices.ContainsFunc(client.Codes(), func(c client.Code) bool { return c.Name == f.Code && c.Status == f.Status })
+	endpoint := endpoints[slices.IndexFunc(endpoints, func(e client.Endpoint) bool { return e.Name == clientErr.Endpoint })]
+	mutates := endpoint.Effect != client.EffectRead
+	documented := slices.ContainsFunc(client.ErrorCodes(), func(c client.ErrorCode) bool { return c.Name == clientErr.Code && c.Status == clientErr.Status })
 	switch {
-	case !f.Sent && f.Retry == client.RetryAfterFix:
-		return Fail(InvalidArguments, f.Message)
-	case !f.Sent:
-		return Fail(Unreachable, "The request never left: "+f.Message+". Nothing was sent and nothing was charged.")
-	case f.OutcomeUnknown():
-		return Lost(endpoint, what(f))
-	case known:
-		e := Fail(f.Code, fmt.Sprintf("Wesendall refused the call (%s): %s", f.Code, f.Message))
-		e.Money, e.Retry = f.Money, f.Retry
-		if f.Money == client.Refunded {
-			e.Message = "The provider refused the message and Wesendall refunded it: " + f.Message
-			if f.Retry == client.CheckFirst {
+	case !clientErr.Sent && clientErr.Advice == client.RetryAfterFix:
+		return NewError(CodeInvalidArguments, clientErr.Message)
+	case !clientErr.Sent:
+		return NewError(CodeUnreachable, "The request never left: "+clientErr.Message+". Nothing was sent and nothing was charged.")
+	case clientErr.OutcomeUnknown():
+		return NewOutcomeUnknown(endpoint, describe(clientErr))
+	case documented:
+		e := NewError(clientErr.Code, fmt.Sprintf("Wesendall refused the call (%s): %s", clientErr.Code, clientErr.Message))
+		e.Money, e.Retry = clientErr.Money, clientErr.Advice
+		if clientErr.Money == client.MoneyRefunded {
+			e.Message = "The provider refused the message and Wesendall refunded it: " + clientErr.Message
+			if clientErr.Advice == client.RetryCheckFirst {
 				e.Message += ". Some of the recipients may have got it all the same: look at list_sms_history before sending again."
-				e.Next = "list_sms_history"
+				e.NextTool = "list_sms_history"
 			}
 		}
 		return e
-	case f.Status == http.StatusTooManyRequests:
-		return Fail(RateLimited, "Wesendall answered that there are too many calls: "+f.Message)
-	case f.Retry == client.RetryLater && f.Status < 500:
-		e := Fail(Unreachable, "No answer came: "+f.Message)
-		if changes {
+	case clientErr.Status == http.StatusTooManyRequests:
+		return NewError(CodeRateLimited, "Wesendall answered that there are too many calls: "+clientErr.Message)
+	case clientErr.Advice == client.RetryLater && clientErr.Status < 500:
+		e := NewError(CodeUnreachable, "No answer came: "+clientErr.Message)
+		if mutates {
 			e.Message += ". The contacts may have been added; calling again is safe, since those that are there are skipped."
 		}
 		return e
 	default:
-		e := Fail(BadResponse, "Wesendall answered what its documents do not describe: "+what(f))
-		e.Retry = f.Retry
+		e := NewError(CodeBadResponse, "Wesendall answered what its documents do not describe: "+describe(clientErr))
+		e.Retry = clientErr.Advice
 		return e
 	}
 }
 
-// what is what came, in a few words.
-func what(f *client.Error) string {
-	if f.Status == 0 {
-		return f.Message
+// describe is what came, in a few words.
+func describe(clientErr *client.Error) string {
+	if clientErr.Status == 0 {
+		return clientErr.Message
 	}
-	return strings.TrimSpace(fmt.Sprintf("HTTP %d %s", f.Status, f.Code)) + ": " + f.Message
+	return strings.TrimSpace(fmt.Sprintf("HTTP %d %s", clientErr.Status, clientErr.Code)) + ": " + clientErr.Message
 }

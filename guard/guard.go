@@ -27,7 +27,7 @@ type API interface {
 	Balance(context.Context, client.BalanceRequest) (*client.Response, error)
 	TopUp(context.Context, client.TopUpRequest) (*client.Response, error)
 	Send(context.Context, client.SendRequest) (*client.Response, error)
-	SendGroup(context.Context, client.GroupSendRequest) (*client.Response, error)
+	SendGroup(context.Context, client.SendGroupRequest) (*client.Response, error)
 	History(context.Context, client.HistoryRequest) (*client.Response, error)
 	Groups(context.Context, client.GroupsRequest) (*client.Response, error)
 	CreateGroup(context.Context, client.CreateGroupRequest) (*client.Response, error)
@@ -36,62 +36,62 @@ type API interface {
 
 // Options say what the guard allows.
 type Options struct {
-	Base      string // the API's base URL: budgets are for it and a wallet
-	Limits    Limits
-	Confirm   Mode
-	Countries []string // calling codes, such as 256
-	Rate      float64  // upstream calls a second; 0 is no limit
-	Ledger    func(context.Context) (*Ledger, error)
-	Log       *slog.Logger
-	Now       func() time.Time // nil is the clock
+	BaseURL    string // the API's base URL: budgets are for it and a wallet
+	Limits     Limits
+	Confirm    ConfirmMode
+	Countries  []string // calling codes, such as 256
+	Rate       float64  // upstream calls a second; 0 is no limit
+	OpenLedger func(context.Context) (*Ledger, error)
+	Logger     *slog.Logger
+	Clock      func() time.Time // nil is the clock
 	// Sleep waits for a turn, until the context ends at the latest; nil waits by
 	// the clock.
-	Sleep func(context.Context, time.Duration) error
+	SleepFunc func(context.Context, time.Duration) error
 }
 
-// Defaults are the limits that hold where the operator sets none, and a ledger
+// DefaultOptions are the limits that hold where the operator sets none, and a ledger
 // in memory.
-func Defaults() Options {
+func DefaultOptions() Options {
 	return Options{
 		Limits: Limits{
 			PerCall: 50_000, PerDay: 100_000, TopUp: 500_000, Recipients: 1_000,
 			ConfirmAbove: 1_000, DuplicateWindow: 10 * time.Minute,
 		},
-		Confirm: Auto, Countries: []string{"256"}, Rate: 10,
-		Ledger: func(ctx context.Context) (*Ledger, error) { return OpenLedger(ctx, "") },
+		Confirm: ConfirmAuto, Countries: []string{"256"}, Rate: 10,
+		OpenLedger: func(ctx context.Context) (*Ledger, error) { return OpenLedger(ctx, "") },
 	}
 }
 
 // Guard is a careful client. Its errors are all of type *Error. It is safe for
 // concurrent use.
 type Guard struct {
-	api     API
-	options Options
-	now     func() time.Time
-	sleep   func(context.Context, time.Duration) error
-	only    *seat    // of the one caller
-	callers *callers // where there are many
-	caller  string   // "" is the one
-	own     *Limits  // of the caller; nil for none
-	*shelf
+	api          API
+	options      Options
+	now          func() time.Time
+	sleepFunc    func(context.Context, time.Duration) error
+	defaultState *callerState // of the one caller
+	callerStates *callerCache // where there are many
+	callerID     string       // "" is the one
+	callerLimits *Limits      // of the caller; nil for none
+	*ledgerHandle
 }
 
-// shelf keeps the ledger, once it is open.
-type shelf struct {
+// ledgerHandle keeps the ledger, once it is open.
+type ledgerHandle struct {
 	mu      sync.Mutex
-	book    *Ledger
+	ledger  *Ledger
 	opening *flight // while that lasts
 	closed  bool
 
 	// What callers are named with.
-	first     sync.Once
-	tried     atomic.Int64           // when it was last found closed
-	key       atomic.Pointer[[]byte] // the ledger's, once it is open
-	makeshift func() *[]byte         // until then
+	firstOpen   sync.Once
+	lastFailure atomic.Int64           // when it was last found closed
+	key         atomic.Pointer[[]byte] // the ledger's, once it is open
+	fallbackKey func() *[]byte         // until then
 }
 
-func newShelf() *shelf {
-	return &shelf{makeshift: sync.OnceValue(func() *[]byte {
+func newLedgerHandle() *ledgerHandle {
+	return &ledgerHandle{fallbackKey: sync.OnceValue(func() *[]byte {
 		key := make([]byte, 32)
 		_, _ = rand.Read(key) // which never fails
 		return &key
@@ -101,24 +101,24 @@ func newShelf() *shelf {
 // New wraps a client. It opens nothing: the ledger is opened at the first spend
 // or quote.
 func New(api API, o Options) *Guard {
-	g := &Guard{api: api, options: o, now: o.Now, sleep: o.Sleep, only: newSeat(o.Rate), callers: newCallers(), shelf: newShelf()}
+	g := &Guard{api: api, options: o, now: o.Clock, sleepFunc: o.SleepFunc, defaultState: newCallerState(o.Rate), callerStates: newCallerCache(), ledgerHandle: newLedgerHandle()}
 	if g.now == nil {
 		g.now = time.Now
 	}
-	if g.sleep == nil {
-		g.sleep = sleep
+	if g.sleepFunc == nil {
+		g.sleepFunc = sleep
 	}
 	return g
 }
 
-// ledger is the ledger, which is opened if it is not open. Calls that come
+// openLedger is the ledger, which is opened if it is not open. Calls that come
 // meanwhile wait for that together. A failure is not kept: the operator may mend
 // it.
-func (g *Guard) ledger(ctx context.Context) (*Ledger, error) {
+func (g *Guard) openLedger(ctx context.Context) (*Ledger, error) {
 	g.mu.Lock()
-	if g.book != nil {
+	if g.ledger != nil {
 		defer g.mu.Unlock()
-		return g.book, nil
+		return g.ledger, nil
 	}
 	o := g.opening
 	if o == nil {
@@ -132,10 +132,10 @@ func (g *Guard) ledger(ctx context.Context) (*Ledger, error) {
 	select {
 	case <-o.done:
 	case <-ctx.Done():
-		return nil, g.broken(ctx.Err())
+		return nil, g.ledgerError(ctx.Err())
 	}
 	if o.err != nil {
-		return nil, g.broken(o.err)
+		return nil, g.ledgerError(o.err)
 	}
 	return o.book, nil
 }
@@ -151,12 +151,12 @@ type flight struct {
 func (g *Guard) open(ctx context.Context, o *flight) {
 	defer close(o.done)
 	defer o.stop()
-	book, err := g.options.Ledger(ctx)
-	if err == nil && g.options.Now != nil {
-		book.now = g.options.Now
+	l, err := g.options.OpenLedger(ctx)
+	if err == nil && g.options.Clock != nil {
+		l.Now = g.options.Clock
 	}
-	if err == nil && g.options.Log != nil {
-		book.log = g.options.Log
+	if err == nil && g.options.Logger != nil {
+		l.Logger = g.options.Logger
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -164,92 +164,92 @@ func (g *Guard) open(ctx context.Context, o *flight) {
 		return
 	}
 	if g.closed {
-		o.err = errors.Join(context.Canceled, book.Close())
+		o.err = errors.Join(context.Canceled, l.Close())
 		return
 	}
-	o.book, g.book = book, book
-	g.key.Store(&book.key)
+	o.book, g.ledger = l, l
+	g.key.Store(&l.Key)
 }
 
 // Close closes the ledger.
 func (g *Guard) Close() error {
 	g.mu.Lock()
-	o, book := g.opening, g.book
+	o, l := g.opening, g.ledger
 	g.closed = true
 	g.mu.Unlock()
 	switch {
 	case o != nil:
 		o.stop()
 		<-o.done
-	case book != nil:
-		return book.Close()
+	case l != nil:
+		return l.Close()
 	}
 	return nil
 }
 
 // Balance reads the wallet's balance and price.
-func (g *Guard) Balance(ctx context.Context, r client.BalanceRequest) (*client.Response, error) {
-	response, err := slowly(ctx, g, g.api.Balance, r)
+func (g *Guard) Balance(ctx context.Context, req client.BalanceRequest) (*client.Response, error) {
+	response, err := callRateLimited(ctx, g, g.api.Balance, req)
 	if err == nil {
-		g.learn(r.WalletID, response)
+		g.cacheBalance(req.WalletID, response)
 	}
 	return response, err
 }
 
-// slowly makes a call at the rate that is allowed.
-func slowly[R any](ctx context.Context, g *Guard, method func(context.Context, R) (*client.Response, error), r R) (*client.Response, error) {
-	if err := g.wait(ctx); err != nil {
+// callRateLimited makes a call at the rate that is allowed.
+func callRateLimited[R any](ctx context.Context, g *Guard, method func(context.Context, R) (*client.Response, error), req R) (*client.Response, error) {
+	if err := g.waitForRate(ctx); err != nil {
 		return nil, err
 	}
-	return call(ctx, method, r)
+	return callUpstream(ctx, method, req)
 }
 
 // History reads a page of what was sent.
-func (g *Guard) History(ctx context.Context, r client.HistoryRequest) (*client.Response, error) {
-	return slowly(ctx, g, g.api.History, r)
+func (g *Guard) History(ctx context.Context, req client.HistoryRequest) (*client.Response, error) {
+	return callRateLimited(ctx, g, g.api.History, req)
 }
 
 // Groups reads the groups.
-func (g *Guard) Groups(ctx context.Context, r client.GroupsRequest) (*client.Response, error) {
-	return slowly(ctx, g, g.api.Groups, r)
+func (g *Guard) Groups(ctx context.Context, req client.GroupsRequest) (*client.Response, error) {
+	return callRateLimited(ctx, g, g.api.Groups, req)
 }
 
 // CreateGroup makes a group.
-func (g *Guard) CreateGroup(ctx context.Context, r client.CreateGroupRequest) (*client.Response, error) {
-	return slowly(ctx, g, g.api.CreateGroup, r)
+func (g *Guard) CreateGroup(ctx context.Context, req client.CreateGroupRequest) (*client.Response, error) {
+	return callRateLimited(ctx, g, g.api.CreateGroup, req)
 }
 
 // AddContacts adds contacts to a group.
-func (g *Guard) AddContacts(ctx context.Context, r client.AddContactsRequest) (*client.Response, error) {
-	contacts := make([]client.Contact, len(r.Contacts))
-	var faults []string
-	for i, c := range r.Contacts {
-		n := numbers{}
-		n.add(c.Phone)
+func (g *Guard) AddContacts(ctx context.Context, req client.AddContactsRequest) (*client.Response, error) {
+	contacts := make([]client.Contact, len(req.Contacts))
+	var problems []string
+	for i, c := range req.Contacts {
+		phones := phoneList{}
+		phones.add(c.Phone)
 		argument := fmt.Sprintf("contacts/%d/phone", i)
-		if faults = append(faults, n.faults(argument)...); len(n.refused) > 0 {
+		if problems = append(problems, phones.problems(argument)...); len(phones.rejected) > 0 {
 			continue
 		}
-		if err := g.allowed(argument, &n, false); err != nil {
+		if err := g.checkDestinations(argument, &phones, false); err != nil {
 			return nil, err
 		}
-		contacts[i] = client.Contact{Phone: n.e164[0], Name: c.Name}
+		contacts[i] = client.Contact{Phone: phones.e164[0], Name: c.Name}
 	}
-	if len(faults) > 0 {
-		return nil, Fail(InvalidArguments, "Nothing was added. "+strings.Join(faults, "; "))
+	if len(problems) > 0 {
+		return nil, NewError(CodeInvalidArguments, "Nothing was added. "+strings.Join(problems, "; "))
 	}
-	r.Contacts = contacts
-	return slowly(ctx, g, g.api.AddContacts, r)
+	req.Contacts = contacts
+	return callRateLimited(ctx, g, g.api.AddContacts, req)
 }
 
-// call makes one call and explains its failure.
-func call[R any](ctx context.Context, method func(context.Context, R) (*client.Response, error), r R) (*client.Response, error) {
-	response, err := method(ctx, r)
+// callUpstream makes one call and explains its failure.
+func callUpstream[R any](ctx context.Context, method func(context.Context, R) (*client.Response, error), req R) (*client.Response, error) {
+	response, err := method(ctx, req)
 	if err == nil {
 		return response, nil
 	}
-	if failure, ok := errors.AsType[*client.Error](err); ok {
-		return nil, explain(failure)
+	if clientErr, ok := errors.AsType[*client.Error](err); ok {
+		return nil, fromClientError(clientErr)
 	}
 	return nil, err
 }

@@ -16,58 +16,58 @@ import (
 	"github.com/wesendall/wesendall-mcp/sandbox"
 )
 
-// vendor is the stand-in API over HTTP, with faults before it, and a client
+// fakeAPI is the stand-in API over HTTP, with faults before it, and a client
 // that looks at its records.
-type vendor struct {
-	url   string
-	plain *client.Client // goes past the faults
+type fakeAPI struct {
+	url          string
+	directClient *client.Client // goes past the faults
 
-	mu    sync.Mutex
-	posts int
-	fault faultFunc
+	mu      sync.Mutex
+	posts   int
+	handler faultHandler
 }
 
-// faultFunc handles a request in the API's place or around it.
-type faultFunc func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter))
+// faultHandler handles a request in the API's place or around it.
+type faultHandler func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter))
 
-// faulty sets what handles the requests from now on; nil is the API itself.
-func (v *vendor) faulty(f faultFunc) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.fault = f
+// setFault sets what handles the requests from now on; nil is the API itself.
+func (f *fakeAPI) setFault(handler faultHandler) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.handler = handler
 }
 
-func newVendor(t testing.TB, balance int64) *vendor {
+func newFakeAPI(t testing.TB, balance int64) *fakeAPI {
 	t.Helper()
-	s, err := sandbox.Open(context.Background(), sandbox.Options{Balance: balance, Group: true, ApproveAfter: time.Nanosecond, Accounts: others(balance)})
+	s, err := sandbox.Open(context.Background(), sandbox.Options{Balance: balance, WithSampleGroup: true, ApproveAfter: time.Nanosecond, Accounts: otherAccounts(balance)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &vendor{}
+	f := &fakeAPI{}
 	direct := httptest.NewServer(s)
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		v.mu.Lock()
-		if q.Method == http.MethodPost {
-			v.posts++
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f.mu.Lock()
+		if r.Method == http.MethodPost {
+			f.posts++
 		}
-		fault := v.fault
-		v.mu.Unlock()
+		fault := f.handler
+		f.mu.Unlock()
 		if fault != nil {
-			fault(w, q, func(w http.ResponseWriter) { s.ServeHTTP(w, q) })
+			fault(w, r, func(w http.ResponseWriter) { s.ServeHTTP(w, r) })
 			return
 		}
-		s.ServeHTTP(w, q)
+		s.ServeHTTP(w, r)
 	}))
 	t.Cleanup(func() { front.Close(); direct.Close(); _ = s.Close() })
-	v.url, v.plain = front.URL, v.client(t, direct.URL)
-	return v
+	f.url, f.directClient = front.URL, f.newClient(t, direct.URL)
+	return f
 }
 
-func (*vendor) client(t testing.TB, url string) *client.Client {
+func (*fakeAPI) newClient(t testing.TB, url string) *client.Client {
 	t.Helper()
 	c, err := client.New(client.Options{
-		BaseURL: url, Key: sandbox.APIKey, Secret: client.NewSecret(sandbox.APISecret),
-		Sleep: func(context.Context, time.Duration) error { return nil },
+		BaseURL: url, APIKey: sandbox.APIKey, APISecret: client.NewSecret(sandbox.APISecret),
+		SleepFunc: func(context.Context, time.Duration) error { return nil },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -75,17 +75,17 @@ func (*vendor) client(t testing.TB, url string) *client.Client {
 	return c
 }
 
-func (v *vendor) asked() int {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.posts
+func (f *fakeAPI) requestCount() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.posts
 }
 
-// record is what the vendor knows: the balance, and whom each message was
+// charges is what the vendor knows: the balance, and whom each message was
 // charged for.
-func (v *vendor) record(t testing.TB) (balance int64, charged map[string]int) {
+func (f *fakeAPI) charges(t testing.TB) (balance int64, charged map[string]int) {
 	t.Helper()
-	b, err := v.plain.Balance(context.Background(), client.BalanceRequest{WalletID: sandbox.WalletID})
+	b, err := f.directClient.Balance(context.Background(), client.BalanceRequest{WalletID: sandbox.WalletID})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func (v *vendor) record(t testing.TB) (balance int64, charged map[string]int) {
 	}
 	charged = map[string]int{}
 	for page := int64(1); ; page++ {
-		h, err := v.plain.History(context.Background(), client.HistoryRequest{WalletID: sandbox.WalletID, Page: page, PerPage: 100})
+		h, err := f.directClient.History(context.Background(), client.HistoryRequest{WalletID: sandbox.WalletID, Page: page, PerPage: 100})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,129 +120,129 @@ func (v *vendor) record(t testing.TB) (balance int64, charged map[string]int) {
 }
 
 // clock is a clock that a test moves.
-type clock struct{ at atomic.Int64 }
+type clock struct{ nanos atomic.Int64 }
 
 func newClock() *clock {
-	c := &clock{}
-	c.at.Store(time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC).UnixNano())
-	return c
+	clk := &clock{}
+	clk.nanos.Store(time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC).UnixNano())
+	return clk
 }
 
-func (c *clock) now() time.Time       { return time.Unix(0, c.at.Load()).UTC() }
-func (c *clock) pass(d time.Duration) { c.at.Add(int64(d)) }
+func (c *clock) now() time.Time          { return time.Unix(0, c.nanos.Load()).UTC() }
+func (c *clock) advance(d time.Duration) { c.nanos.Add(int64(d)) }
 func (c *clock) set(text string) {
-	at, err := time.Parse(time.RFC3339, text)
+	parsed, err := time.Parse(time.RFC3339, text)
 	if err != nil {
 		panic(err)
 	}
-	c.at.Store(at.UnixNano())
+	c.nanos.Store(parsed.UnixNano())
 }
 
-// rig is a guard before a vendor.
-type rig struct {
+// testEnv is a guard before a vendor.
+type testEnv struct {
 	testing.TB
-	*vendor
+	*fakeAPI
 	*clock
-	options Options
-	guard   *Guard
-	file    string // or the URL of the ledger's database
+	options      Options
+	guard        *Guard
+	ledgerSource string // or the URL of the ledger's database
 }
 
-func newRig(t testing.TB, balance int64, change func(*Options)) *rig {
+func newTestEnv(t testing.TB, balance int64, change func(*Options)) *testEnv {
 	t.Helper()
-	r := &rig{TB: t, vendor: newVendor(t, balance), clock: newClock(), file: newLedgerSource(t)}
-	r.options = Defaults()
-	r.options.Base, r.options.Rate, r.options.Now = r.url, 0, r.now
-	r.options.Ledger = func(ctx context.Context) (*Ledger, error) { return OpenLedger(ctx, r.file) }
+	env := &testEnv{TB: t, fakeAPI: newFakeAPI(t, balance), clock: newClock(), ledgerSource: newLedgerSource(t)}
+	env.options = DefaultOptions()
+	env.options.BaseURL, env.options.Rate, env.options.Clock = env.url, 0, env.now
+	env.options.OpenLedger = func(ctx context.Context) (*Ledger, error) { return OpenLedger(ctx, env.ledgerSource) }
 	if change != nil {
-		change(&r.options)
+		change(&env.options)
 	}
-	r.restart()
-	return r
+	env.restart()
+	return env
 }
 
 // restart is another process on the same ledger.
-func (r *rig) restart() {
-	g := New(r.client(r.TB, r.url), r.options)
-	r.guard = g
-	r.Cleanup(func() { _ = g.Close() })
+func (env *testEnv) restart() {
+	g := New(env.newClient(env.TB, env.url), env.options)
+	env.guard = g
+	env.Cleanup(func() { _ = g.Close() })
 }
 
-func (r *rig) send(message string, how How, to ...string) (*Receipt, *Error) {
-	r.Helper()
-	receipt, err := r.guard.Send(context.Background(), client.SendRequest{WalletID: sandbox.WalletID, Message: message, Recipient: to}, how)
-	return receipt, r.ours(err)
+func (env *testEnv) send(message string, opts SpendOptions, to ...string) (*Receipt, *Error) {
+	env.Helper()
+	receipt, err := env.guard.Send(context.Background(), client.SendRequest{WalletID: sandbox.WalletID, Message: message, Recipient: to}, opts)
+	return receipt, env.asGuardError(err)
 }
 
-func (r *rig) sendGroup(message string, how How) (*Receipt, *Error) {
-	r.Helper()
-	receipt, err := r.guard.SendGroup(context.Background(), client.GroupSendRequest{WalletID: sandbox.WalletID, Message: message, GroupID: sandbox.GroupID}, how)
-	return receipt, r.ours(err)
+func (env *testEnv) sendGroup(message string, opts SpendOptions) (*Receipt, *Error) {
+	env.Helper()
+	receipt, err := env.guard.SendGroup(context.Background(), client.SendGroupRequest{WalletID: sandbox.WalletID, Message: message, GroupID: sandbox.GroupID}, opts)
+	return receipt, env.asGuardError(err)
 }
 
-func (r *rig) topUp(amount int64, how How, payer string) (*Receipt, *Error) {
-	r.Helper()
-	receipt, err := r.guard.TopUp(context.Background(), client.TopUpRequest{WalletID: sandbox.WalletID, Amount: amount, PhoneNumber: payer}, how)
-	return receipt, r.ours(err)
+func (env *testEnv) topUp(amount int64, opts SpendOptions, payer string) (*Receipt, *Error) {
+	env.Helper()
+	receipt, err := env.guard.TopUp(context.Background(), client.TopUpRequest{WalletID: sandbox.WalletID, Amount: amount, PhoneNumber: payer}, opts)
+	return receipt, env.asGuardError(err)
 }
 
-func (r *rig) ours(err error) *Error {
-	r.Helper()
+func (env *testEnv) asGuardError(err error) *Error {
+	env.Helper()
 	if err == nil {
 		return nil
 	}
 	failure, ok := errors.AsType[*Error](err)
 	if !ok {
-		r.Fatalf("not an error of ours: %v", err)
+		env.Fatalf("not an error of ours: %v", err)
 	}
 	return failure
 }
 
-// refusal is an Error to look at rather than to handle.
-type refusal struct{ *Error }
+// wantError is an Error to look at rather than to handle.
+type wantError struct{ *Error }
 
-// fails wants a code, and that this call asked the vendor for nothing.
-func (r *rig) fails(code string, call func() (*Receipt, *Error)) refusal {
-	r.Helper()
-	before := r.asked()
+// expectError wants a code, and that this call asked the vendor for nothing.
+func (env *testEnv) expectError(code string, call func() (*Receipt, *Error)) wantError {
+	env.Helper()
+	before := env.requestCount()
 	_, failure := call()
 	if failure == nil || failure.Code != code {
-		r.Fatalf("want %s: %v", code, failure)
+		env.Fatalf("want %s: %v", code, failure)
 	}
-	if r.asked() != before || failure.Money != client.NotCharged {
-		r.Errorf("%s: something was sent, %+v", code, failure)
+	if env.requestCount() != before || failure.Money != client.MoneyNotCharged {
+		env.Errorf("%s: something was sent, %+v", code, failure)
 	}
-	return refusal{failure}
+	return wantError{failure}
 }
 
-func (r *rig) works(call func() (*Receipt, *Error)) *Receipt {
-	r.Helper()
+func (env *testEnv) expectOK(call func() (*Receipt, *Error)) *Receipt {
+	env.Helper()
 	receipt, failure := call()
 	if failure != nil {
-		r.Fatalf("%v", failure)
+		env.Fatalf("%v", failure)
 	}
 	return receipt
 }
 
 // spends are all rows that are not quotes.
-func (r *rig) spends() []Spend {
-	r.Helper()
-	l, err := r.guard.ledger(context.Background())
+func (env *testEnv) spends() []Spend {
+	env.Helper()
+	l, err := env.guard.openLedger(context.Background())
 	if err != nil {
-		r.Fatal(err)
+		env.Fatal(err)
 	}
-	spends, err := l.Spends(context.Background(), time.Time{})
+	spends, err := l.ListSpends(context.Background(), time.Time{})
 	if err != nil {
-		r.Fatal(err)
+		env.Fatal(err)
 	}
 	return spends
 }
 
 // states are their states, sorted.
-func (r *rig) states() []string {
-	r.Helper()
+func (env *testEnv) states() []string {
+	env.Helper()
 	var states []string
-	for _, s := range r.spends() {
+	for _, s := range env.spends() {
 		states = append(states, s.State)
 	}
 	slices.Sort(states)
@@ -250,7 +250,7 @@ func (r *rig) states() []string {
 }
 
 const (
-	one = "+256700000010"
-	two = "+256700000011"
-	six = "+256700000016"
+	phone1 = "+256700000010"
+	phone2 = "+256700000011"
+	phone3 = "+256700000016"
 )

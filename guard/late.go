@@ -11,61 +11,61 @@ import (
 // more of it than there were calls at once, since nothing is spent without an
 // intent that was written down.
 const (
-	firstRetry, lastRetry = 50 * time.Millisecond, 2 * time.Second
-	// insistTime is how long a caller waits before it goes to the background, and
+	minBackoff, maxBackoff = 50 * time.Millisecond, 2 * time.Second
+	// foregroundTimeout is how long a caller waits before it goes to the background, and
 	// for how long closing waits for what is there.
-	insistTime = 5 * time.Second
-	// maxBurns is how much may wait for quotes to be burnt too, which end by
+	foregroundTimeout = 5 * time.Second
+	// MaxPendingVoids is how much may wait for quotes to be burnt too, which end by
 	// themselves.
-	maxBurns = 64
+	MaxPendingVoids = 64
 )
 
-// insist runs a transaction; one that fails goes on in the background.
-func (l *Ledger) insist(ctx context.Context, account string, do func(context.Context, *sql.Tx) error) error {
-	ctx, cancel := context.WithTimeout(ctx, insistTime)
+// withRetry runs a transaction; one that fails goes on in the background.
+func (l *Ledger) withRetry(ctx context.Context, account string, fn func(context.Context, *sql.Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, foregroundTimeout)
 	defer cancel()
-	err := l.accountTx(ctx, account, do)
+	err := l.WithAccountTx(ctx, account, fn)
 	if err != nil {
-		l.later(account, do)
+		l.retryInBackground(account, fn)
 	}
 	return err
 }
 
-// later runs a transaction in the background until it succeeds.
-func (l *Ledger) later(account string, do func(context.Context, *sql.Tx) error) {
-	l.background(func(ctx context.Context) {
-		l.waiting.Add(1)
-		defer l.waiting.Add(-1)
-		for delay := firstRetry; sleep(ctx, delay) == nil; delay = min(2*delay, lastRetry) {
-			err := l.accountTx(ctx, account, do)
+// retryInBackground runs a transaction in the background until it succeeds.
+func (l *Ledger) retryInBackground(account string, fn func(context.Context, *sql.Tx) error) {
+	l.runInBackground(func(ctx context.Context) {
+		l.PendingRetries.Add(1)
+		defer l.PendingRetries.Add(-1)
+		for backoff := minBackoff; sleep(ctx, backoff) == nil; backoff = min(2*backoff, maxBackoff) {
+			err := l.WithAccountTx(ctx, account, fn)
 			if err == nil {
 				return
 			}
-			if delay == firstRetry {
-				l.log.Warn("the ledger cannot be written; it is tried until it can", "error", err)
+			if backoff == minBackoff {
+				l.Logger.Warn("the ledger cannot be written; it is tried until it can", "error", err)
 			}
 		}
-		l.log.Error("the ledger was closed before all could be written down; an outcome will count as unknown")
+		l.Logger.Error("the ledger was closed before all could be written down; an outcome will count as unknown")
 	})
 }
 
-// background runs something for as long as the ledger is open.
-func (l *Ledger) background(run func(context.Context)) {
+// runInBackground runs something for as long as the ledger is open.
+func (l *Ledger) runInBackground(task func(context.Context)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.life.Err() == nil {
-		l.late.Go(func() { run(l.life) })
+	if l.ctx.Err() == nil {
+		l.BackgroundTasks.Go(func() { task(l.ctx) })
 	}
 }
 
 // Close closes the ledger, when what is late is written down or has had its time.
 func (l *Ledger) Close() error {
-	timer := time.AfterFunc(insistTime, l.end)
+	timer := time.AfterFunc(foregroundTimeout, l.Cancel)
 	defer timer.Stop()
-	l.late.Wait()
+	l.BackgroundTasks.Wait()
 	l.mu.Lock()
-	l.end()
+	l.Cancel()
 	l.mu.Unlock()
-	l.late.Wait() // for what came in between, and ends now
+	l.BackgroundTasks.Wait() // for what came in between, and ends now
 	return l.close()
 }

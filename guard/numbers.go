@@ -10,142 +10,142 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// region is where a number without a country code is from.
-const region = "UG"
+// defaultRegion is where a number without a country code is from.
+const defaultRegion = "UG"
 
-// Refused is a number that nothing can be sent to.
-type Refused struct {
-	Number string `json:"number"`
+// RejectedNumber is a number that nothing can be sent to.
+type RejectedNumber struct {
+	Input  string `json:"number"`
 	Reason string `json:"reason"`
 }
 
-// numbers are the phone numbers of a list.
-type numbers struct {
-	e164    []string // each once, in the order of the list
-	refused []Refused
-	seen    map[string]bool
-	notes   []string // on those that are possible, but in no numbering plan
+// phoneList are the phone numbers of a list.
+type phoneList struct {
+	e164     []string // each once, in the order of the list
+	rejected []RejectedNumber
+	seen     map[string]bool
+	warnings []string // on those that are possible, but in no numbering plan
 }
 
-// read finds the numbers of a list, in E.164 and each once. "0700 000 012" is
+// parseNumbers finds the numbers of a list, in E.164 and each once. "0700 000 012" is
 // one number; the vendor splits at spaces, so what is sent has none left.
-func read(list []string) numbers {
-	var n numbers
+func parseNumbers(list []string) phoneList {
+	var phones phoneList
 	for _, entry := range list {
 		for part := range strings.FieldsFuncSeq(entry, func(r rune) bool { return strings.ContainsRune(",;\r\n\t", r) }) {
-			for _, number := range join(strings.Fields(part)) {
-				n.add(number)
+			for _, number := range joinGroups(strings.Fields(part)) {
+				phones.add(number)
 			}
 		}
 	}
-	return n
+	return phones
 }
 
-func (n *numbers) add(text string) {
-	text = compact(text)
-	number, err := phonenumbers.Parse(text, region)
+func (phones *phoneList) add(raw string) {
+	raw = stripPunctuation(raw)
+	number, err := phonenumbers.Parse(raw, defaultRegion)
 	// Letters would be read as the keys that they are on.
-	if err != nil || strings.ContainsFunc(text, unicode.IsLetter) {
-		n.refuse(text, "is not a phone number")
+	if err != nil || strings.ContainsFunc(raw, unicode.IsLetter) {
+		phones.reject(raw, "is not a phone number")
 		return
 	}
 	switch phonenumbers.IsPossibleNumberWithReason(number) {
 	case phonenumbers.IS_POSSIBLE:
 	case phonenumbers.TOO_SHORT, phonenumbers.IS_POSSIBLE_LOCAL_ONLY:
-		n.refuse(text, "has too few digits")
+		phones.reject(raw, "has too few digits")
 		return
 	case phonenumbers.TOO_LONG:
-		n.refuse(text, "has too many digits")
+		phones.reject(raw, "has too many digits")
 		return
 	case phonenumbers.INVALID_COUNTRY_CODE:
-		n.refuse(text, "has no country code that exists")
+		phones.reject(raw, "has no country code that exists")
 		return
 	default:
-		n.refuse(text, "has a wrong number of digits")
+		phones.reject(raw, "has a wrong number of digits")
 		return
 	}
 	e164 := phonenumbers.Format(number, phonenumbers.E164)
 	if strings.HasPrefix(e164, "+2560") { // a digit is missing behind the zero that one dials at home
-		n.refuse(text, "has too few digits")
+		phones.reject(raw, "has too few digits")
 		return
 	}
 	// In some countries a zero or two at the beginning belong to a number for
 	// one reader and not for the next: the vendor must not read another number.
-	if again, err := phonenumbers.Parse(e164, region); err != nil || phonenumbers.Format(again, phonenumbers.E164) != e164 {
-		n.refuse(text, "can be read as two numbers")
+	if reparsed, err := phonenumbers.Parse(e164, defaultRegion); err != nil || phonenumbers.Format(reparsed, phonenumbers.E164) != e164 {
+		phones.reject(raw, "can be read as two numbers")
 		return
 	}
-	if n.seen[e164] {
+	if phones.seen[e164] {
 		return
 	}
-	if n.seen == nil {
-		n.seen = map[string]bool{}
+	if phones.seen == nil {
+		phones.seen = map[string]bool{}
 	}
-	n.seen[e164] = true
-	n.e164 = append(n.e164, e164)
+	phones.seen[e164] = true
+	phones.e164 = append(phones.e164, e164)
 	if !phonenumbers.IsValidNumber(number) {
-		n.notes = append(n.notes, e164+" is in no numbering plan known here")
+		phones.warnings = append(phones.warnings, e164+" is in no numbering plan known here")
 	}
 }
 
-func (n *numbers) refuse(number, reason string) {
-	n.refused = append(n.refused, Refused{number, reason})
+func (phones *phoneList) reject(number, reason string) {
+	phones.rejected = append(phones.rejected, RejectedNumber{number, reason})
 }
 
-// without takes out the numbers of other countries than these calling codes,
+// removeOtherCountries takes out the numbers of other countries than these calling codes,
 // and returns them.
-func (n *numbers) without(countries []string) []string {
-	var inside, outside []string
-	for _, e164 := range n.e164 {
-		number, err := phonenumbers.Parse(e164, region)
+func (phones *phoneList) removeOtherCountries(countries []string) []string {
+	var allowed, removed []string
+	for _, e164 := range phones.e164 {
+		number, err := phonenumbers.Parse(e164, defaultRegion)
 		if err != nil || !slices.Contains(countries, strconv.Itoa(int(number.GetCountryCode()))) {
-			outside = append(outside, e164)
+			removed = append(removed, e164)
 			continue
 		}
-		inside = append(inside, e164)
+		allowed = append(allowed, e164)
 	}
-	n.e164 = inside
-	return outside
+	phones.e164 = allowed
+	return removed
 }
 
-// faults are sentences about what was refused, for an argument.
-func (n numbers) faults(argument string) []string {
-	var faults []string
-	for _, r := range n.refused {
-		faults = append(faults, fmt.Sprintf("%s: %q %s", argument, shorten(r.Number), r.Reason))
+// problems are sentences about what was refused, for an argument.
+func (phones phoneList) problems(argument string) []string {
+	var problems []string
+	for _, r := range phones.rejected {
+		problems = append(problems, fmt.Sprintf("%s: %q %s", argument, truncate(r.Input), r.Reason))
 	}
-	return faults
+	return problems
 }
 
-func shorten(text string) string {
+func truncate(text string) string {
 	if runes := []rune(text); len(runes) > 40 {
 		return string(runes[:40]) + "…"
 	}
 	return text
 }
 
-// join makes numbers of the pieces between spaces. A piece begins a new number
+// joinGroups makes numbers of the pieces between spaces. A piece begins a new number
 // when the one before it is complete, or when it begins with a plus.
-func join(pieces []string) []string {
+func joinGroups(groups []string) []string {
 	var numbers []string
-	for _, piece := range pieces {
-		piece = compact(piece)
+	for _, group := range groups {
+		group = stripPunctuation(group)
 		last := len(numbers) - 1
 		switch {
-		case piece == "":
-		case last < 0, strings.HasPrefix(piece, "+") && numbers[last] != "+", complete(numbers[last]):
-			numbers = append(numbers, piece)
+		case group == "":
+		case last < 0, strings.HasPrefix(group, "+") && numbers[last] != "+", isComplete(numbers[last]):
+			numbers = append(numbers, group)
 		default:
-			numbers[last] += piece
+			numbers[last] += group
 		}
 	}
 	return numbers
 }
 
-// complete tells whether a number has all its digits: nine after +256 or 256,
+// isComplete tells whether a number has all its digits: nine after +256 or 256,
 // nine after 0, and nine where it begins without either. A number of another
 // country has none that is known here, and is over at the next plus.
-func complete(number string) bool {
+func isComplete(number string) bool {
 	digits, international := strings.CutPrefix(number, "+")
 	switch {
 	case strings.HasPrefix(digits, "256"):
@@ -159,8 +159,8 @@ func complete(number string) bool {
 	}
 }
 
-// compact leaves out what people put between a number's digits.
-func compact(number string) string {
+// stripPunctuation leaves out what people put between a number's digits.
+func stripPunctuation(number string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) || unicode.Is(unicode.Cf, r) || strings.ContainsRune("()./", r) {
 			return -1

@@ -10,9 +10,9 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
-func TestNumbersOfAList(t *testing.T) {
+func TestParseNumbers(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]string{
+	for raw, want := range map[string]string{
 		"0700 000 012":                                "+256700000012",
 		"+256 700-000-012":                            "+256700000012",
 		"+256 (700) 000 012, 0700000010":              "+256700000012 +256700000010",
@@ -38,31 +38,31 @@ func TestNumbersOfAList(t *testing.T) {
 		"0772-HELLOX":                                 "!0772HELLOX is not a phone number",
 		"0700000010, 12, 13":                          "+256700000010 !12 has too few digits !13 has too few digits",
 	} {
-		n := read([]string{text})
-		got := slices.Clone(n.e164)
-		for _, r := range n.refused {
-			got = append(got, "!"+r.Number+" "+r.Reason)
+		phones := parseNumbers([]string{raw})
+		got := slices.Clone(phones.e164)
+		for _, r := range phones.rejected {
+			got = append(got, "!"+r.Input+" "+r.Reason)
 		}
 		if strings.Join(got, " ") != want {
-			t.Errorf("%q: %q, not %q", text, got, want)
+			t.Errorf("%q: %q, not %q", raw, got, want)
 		}
 	}
-	if got := read([]string{"0700000010", "0700-000-010", "0700000011"}).e164; !slices.Equal(got, []string{"+256700000010", "+256700000011"}) {
+	if got := parseNumbers([]string{"0700000010", "0700-000-010", "0700000011"}).e164; !slices.Equal(got, []string{"+256700000010", "+256700000011"}) {
 		t.Error(got)
 	}
-	if n := read([]string{"+256100000010"}); len(n.e164) != 1 || len(n.notes) != 1 {
-		t.Errorf("a possible number that no plan has only gets a note: %+v", n)
+	if phones := parseNumbers([]string{"+256100000010"}); len(phones.e164) != 1 || len(phones.warnings) != 1 {
+		t.Errorf("a possible number that no plan has only gets a note: %+v", phones)
 	}
 }
 
-func TestNoNumberAtAllIsRefusedHere(t *testing.T) {
+func TestParseNumbers_Empty(t *testing.T) {
 	t.Parallel()
-	g := guarded(t, func(http.ResponseWriter, *http.Request) { t.Error("a request") })
-	_, err := g.Send(t.Context(), client.SendRequest{WalletID: "w", Message: "Hi", Recipient: client.Recipients{" , "}}, How{})
-	if e, ok := err.(*Error); !ok || e.Code != InvalidArguments { //nolint:errorlint // the method's own promise
+	g := newTestGuard(t, func(http.ResponseWriter, *http.Request) { t.Error("a request") })
+	_, err := g.Send(t.Context(), client.SendRequest{WalletID: "w", Message: "Hi", Recipient: client.Recipients{" , "}}, SpendOptions{})
+	if e, ok := err.(*Error); !ok || e.Code != CodeInvalidArguments { //nolint:errorlint // the method's own promise
 		t.Error(err)
 	}
-	_, err = g.Send(t.Context(), client.SendRequest{WalletID: "w", Message: "Hi", Recipient: client.Recipients{"0700000010", "12", "x"}}, How{})
+	_, err = g.Send(t.Context(), client.SendRequest{WalletID: "w", Message: "Hi", Recipient: client.Recipients{"0700000010", "12", "x"}}, SpendOptions{})
 	if err == nil || !strings.Contains(err.Error(), `recipient: "12" has too few digits; recipient: "x" is not a phone number`) {
 		t.Error(err)
 	}
@@ -72,26 +72,26 @@ func TestNoNumberAtAllIsRefusedHere(t *testing.T) {
 	}
 }
 
-func FuzzRecipients(f *testing.F) {
+func FuzzParseNumbers(f *testing.F) {
 	f.Add("0700 000 012, +256700000010")
 	f.Add("+270000000")
-	f.Fuzz(func(t *testing.T, text string) {
-		n := read([]string{text})
-		for _, number := range n.e164 {
+	f.Fuzz(func(t *testing.T, raw string) {
+		phones := parseNumbers([]string{raw})
+		for _, number := range phones.e164 {
 			// The vendor splits at spaces and commas: one entry must stay one number.
 			if !strings.HasPrefix(number, "+") || strings.Trim(number[1:], "0123456789") != "" {
-				t.Errorf("%q of %q", number, text)
+				t.Errorf("%q of %q", number, raw)
 			}
 		}
-		if again := read(n.e164); !slices.Equal(again.e164, n.e164) {
-			t.Errorf("%q becomes %q", n.e164, again.e164)
+		if again := parseNumbers(phones.e164); !slices.Equal(again.e164, phones.e164) {
+			t.Errorf("%q becomes %q", phones.e164, again.e164)
 		}
 	})
 }
 
-func TestTheCarriersView(t *testing.T) {
+func TestAnalyzeGSM(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]Carrier{
+	for raw, want := range map[string]GSMInfo{
 		"":                       {Encoding: "GSM-7"},
 		"Webale nnyo":            {Encoding: "GSM-7", Segments: 1},
 		strings.Repeat("a", 160): {Encoding: "GSM-7", Segments: 1},
@@ -100,29 +100,29 @@ func TestTheCarriersView(t *testing.T) {
 		strings.Repeat("a", 307): {Encoding: "GSM-7", Segments: 3},
 		strings.Repeat("€", 80):  {Encoding: "GSM-7", Segments: 1},
 		strings.Repeat("€", 81):  {Encoding: "GSM-7", Segments: 2},
-		strings.Repeat("ê", 70):  {Encoding: "UCS-2", Segments: 1, Forcing: []Forcing{{"ê", new("e")}}},
-		strings.Repeat("ê", 71):  {Encoding: "UCS-2", Segments: 2, Forcing: []Forcing{{"ê", new("e")}}},
-		strings.Repeat("ê", 135): {Encoding: "UCS-2", Segments: 3, Forcing: []Forcing{{"ê", new("e")}}},
-		"“Hi” – it’s… 😀 日":       {Encoding: "UCS-2", Segments: 1, Forcing: []Forcing{{"“", new(`"`)}, {"”", new(`"`)}, {"–", new("-")}, {"’", new("'")}, {"…", new("...")}, {"😀", nil}, {"日", nil}}},
-		"a\u200bb\u202e":         {Encoding: "UCS-2", Segments: 1, Forcing: []Forcing{{"U+200B", new("")}, {"U+202E", new("")}}},
-		strings.Repeat("😀", 35):  {Encoding: "UCS-2", Segments: 1, Forcing: []Forcing{{"😀", nil}}},
-		strings.Repeat("😀", 36):  {Encoding: "UCS-2", Segments: 2, Forcing: []Forcing{{"😀", nil}}},
+		strings.Repeat("ê", 70):  {Encoding: "UCS-2", Segments: 1, NonGSMChars: []NonGSMChar{{"ê", new("e")}}},
+		strings.Repeat("ê", 71):  {Encoding: "UCS-2", Segments: 2, NonGSMChars: []NonGSMChar{{"ê", new("e")}}},
+		strings.Repeat("ê", 135): {Encoding: "UCS-2", Segments: 3, NonGSMChars: []NonGSMChar{{"ê", new("e")}}},
+		"“Hi” – it’s… 😀 日":       {Encoding: "UCS-2", Segments: 1, NonGSMChars: []NonGSMChar{{"“", new(`"`)}, {"”", new(`"`)}, {"–", new("-")}, {"’", new("'")}, {"…", new("...")}, {"😀", nil}, {"日", nil}}},
+		"a\u200bb\u202e":         {Encoding: "UCS-2", Segments: 1, NonGSMChars: []NonGSMChar{{"U+200B", new("")}, {"U+202E", new("")}}},
+		strings.Repeat("😀", 35):  {Encoding: "UCS-2", Segments: 1, NonGSMChars: []NonGSMChar{{"😀", nil}}},
+		strings.Repeat("😀", 36):  {Encoding: "UCS-2", Segments: 2, NonGSMChars: []NonGSMChar{{"😀", nil}}},
 	} {
-		got := CarrierView(text)
-		if got.Encoding != want.Encoding || got.Segments != want.Segments || !reflect.DeepEqual(got.Forcing, want.Forcing) {
-			t.Errorf("%.20q: %+v, not %+v", text, got, want)
+		got := AnalyzeGSM(raw)
+		if got.Encoding != want.Encoding || got.Segments != want.Segments || !reflect.DeepEqual(got.NonGSMChars, want.NonGSMChars) {
+			t.Errorf("%.20q: %+v, not %+v", raw, got, want)
 		}
 	}
 }
 
-func TestUnits(t *testing.T) {
+func TestSMSUnits(t *testing.T) {
 	t.Parallel()
 	for length, want := range map[int]int{1: 1, 160: 1, 161: 2, 320: 2, 321: 3, 1600: 10} {
-		if got := Units(strings.Repeat("a", length)); got != want {
+		if got := SMSUnits(strings.Repeat("a", length)); got != want {
 			t.Errorf("%d characters: %d units", length, got)
 		}
 	}
-	if Length("a€\U0001F600") != 4 || Units(strings.Repeat("\U0001F600", 81)) != 2 || Units("") != 0 {
+	if UTF16Len("a€\U0001F600") != 4 || SMSUnits(strings.Repeat("\U0001F600", 81)) != 2 || SMSUnits("") != 0 {
 		t.Error("length is counted in UTF-16 code units")
 	}
 }

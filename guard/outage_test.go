@@ -20,56 +20,56 @@ import (
 	"github.com/wesendall/wesendall-mcp/sandbox"
 )
 
-// cable is the network between a ledger and its database, which a test cuts.
-type cable struct {
+// flakyProxy is the network between a ledger and its database, which a test cuts.
+type flakyProxy struct {
 	net.Listener
-	to string
+	target string
 
-	mu     sync.Mutex
-	whole  bool
-	ends   map[net.Conn]bool
-	commit func(client, server net.Conn, message []byte) // what becomes of the next one
+	mu        sync.Mutex
+	connected bool
+	conns     map[net.Conn]bool
+	onCommit  func(client, server net.Conn, message []byte) // what becomes of the next one
 }
 
-// onCable has the ledger of a rig reach its database over a cable.
-func (r *rig) onCable() *cable {
-	r.Helper()
-	u, err := url.Parse(r.file)
+// useFlakyProxy has the ledger of a rig reach its database over a cable.
+func (env *testEnv) useFlakyProxy() *flakyProxy {
+	env.Helper()
+	u, err := url.Parse(env.ledgerSource)
 	if err != nil {
-		r.Fatal(err)
+		env.Fatal(err)
 	}
-	c := &cable{to: u.Host, whole: true, ends: map[net.Conn]bool{}}
-	if c.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-		r.Fatal(err)
+	proxy := &flakyProxy{target: u.Host, connected: true, conns: map[net.Conn]bool{}}
+	if proxy.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		env.Fatal(err)
 	}
-	r.Cleanup(func() { _ = c.Close(); c.cut() })
-	u.Host = c.Addr().String()
-	r.file = u.String()
+	env.Cleanup(func() { _ = proxy.Close(); proxy.disconnect() })
+	u.Host = proxy.Addr().String()
+	env.ledgerSource = u.String()
 	go func() {
 		for {
-			conn, err := c.Accept()
+			conn, err := proxy.Accept()
 			if err != nil {
 				return
 			}
-			go c.connect(conn)
+			go proxy.connect(conn)
 		}
 	}()
-	return c
+	return proxy
 }
 
-func (c *cable) connect(client net.Conn) {
-	server, err := net.Dial("tcp", c.to)
+func (proxy *flakyProxy) connect(client net.Conn) {
+	server, err := net.Dial("tcp", proxy.target)
 	if err != nil {
 		reset(client)
 		return
 	}
-	c.mu.Lock()
-	whole := c.whole
-	if whole {
-		c.ends[client], c.ends[server] = true, true
+	proxy.mu.Lock()
+	connected := proxy.connected
+	if connected {
+		proxy.conns[client], proxy.conns[server] = true, true
 	}
-	c.mu.Unlock()
-	if !whole {
+	proxy.mu.Unlock()
+	if !connected {
 		reset(client)
 		reset(server)
 		return
@@ -86,12 +86,12 @@ func (c *cable) connect(client net.Conn) {
 			return
 		}
 		if bytes.Contains(message[:n], []byte("commit\x00")) {
-			c.mu.Lock()
-			commit := c.commit
-			c.commit = nil
-			c.mu.Unlock()
-			if commit != nil {
-				commit(client, server, message[:n])
+			proxy.mu.Lock()
+			onCommit := proxy.onCommit
+			proxy.onCommit = nil
+			proxy.mu.Unlock()
+			if onCommit != nil {
+				onCommit(client, server, message[:n])
 				return
 			}
 		}
@@ -102,109 +102,109 @@ func (c *cable) connect(client net.Conn) {
 	}
 }
 
-// cut ends every connection, and lets none come about.
-func (c *cable) cut() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.whole = false
-	for conn := range c.ends {
+// disconnect ends every connection, and lets none come about.
+func (proxy *flakyProxy) disconnect() {
+	proxy.mu.Lock()
+	defer proxy.mu.Unlock()
+	proxy.connected = false
+	for conn := range proxy.conns {
 		reset(conn)
 	}
-	clear(c.ends)
+	clear(proxy.conns)
 }
 
-func (c *cable) mend() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.whole = true
+func (proxy *flakyProxy) reconnect() {
+	proxy.mu.Lock()
+	defer proxy.mu.Unlock()
+	proxy.connected = true
 }
 
-// around is an API with something before a send's request and after its answer.
-type around struct {
+// hookAPI is an API with something before a send's request and after its answer.
+type hookAPI struct {
 	API
 	before, after func()
 }
 
-func (a around) Send(ctx context.Context, r client.SendRequest) (*client.Response, error) {
+func (a hookAPI) Send(ctx context.Context, r client.SendRequest) (*client.Response, error) {
 	a.before()
 	defer a.after()
 	return a.API.Send(ctx, r)
 }
 
 // The database goes away at each point of a spend, and comes back.
-func TestTheDatabaseGoesAwayAtEachPoint(t *testing.T) {
+func TestOutage_AtEachStage(t *testing.T) {
 	t.Parallel()
-	postgresAlone(t)
+	postgresOnly(t)
 	nothing := func() {}
-	for _, to := range []struct{ number, outcome, state string }{{one, "", sent}, {"+256700000502", "send_failed", failed}, {"+256700000408", OutcomeUnknown, unknown}} {
+	for _, to := range []struct{ number, outcome, state string }{{phone1, "", StateSent}, {"+256700000502", "send_failed", StateFailed}, {"+256700000408", CodeOutcomeUnknown, StateUnknown}} {
 		for _, at := range []string{"between the intent and the request", "between the request and the outcome"} {
 			t.Run(to.state+" "+at, func(t *testing.T) {
 				t.Parallel()
-				r := newRig(t, 5000, nil)
-				c := r.onCable()
-				api := around{r.guard.api, c.cut, nothing}
+				env := newTestEnv(t, 5000, nil)
+				proxy := env.useFlakyProxy()
+				api := hookAPI{env.guard.api, proxy.disconnect, nothing}
 				if at == "between the request and the outcome" {
-					api.before, api.after = nothing, c.cut
+					api.before, api.after = nothing, proxy.disconnect
 				}
-				r.guard.api = api
-				_, failure := r.send("Hi", How{}, to.number)
+				env.guard.api = api
+				_, failure := env.send("Hi", SpendOptions{}, to.number)
 				if code := codeOf(failure); code != to.outcome {
 					t.Fatal(failure)
 				}
 				// While it is away nothing is spent, and reading goes on.
-				r.fails(NotConfigured, func() (*Receipt, *Error) { return r.send("Ho", How{}, two) })
-				r.reads()
-				c.mend()
-				r.guard.book.late.Wait()
-				if got := r.states(); !slices.Equal(got, []string{to.state}) {
+				env.expectError(CodeNotConfigured, func() (*Receipt, *Error) { return env.send("Ho", SpendOptions{}, phone2) })
+				env.expectReadsWork()
+				proxy.reconnect()
+				env.guard.ledger.BackgroundTasks.Wait()
+				if got := env.states(); !slices.Equal(got, []string{to.state}) {
 					t.Errorf("%v", got)
 				}
-				r.guard.api = api.API
-				r.works(func() (*Receipt, *Error) { return r.send("Ho", How{}, two) })
-				r.holds(map[string]bool{"Hi " + to.number: true, "Ho " + two: true})
+				env.guard.api = api.API
+				env.expectOK(func() (*Receipt, *Error) { return env.send("Ho", SpendOptions{}, phone2) })
+				env.checkInvariants(map[string]bool{"Hi " + to.number: true, "Ho " + phone2: true})
 			})
 		}
 	}
 	t.Run("before the intent", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, 5000, nil)
-		c := r.onCable()
+		env := newTestEnv(t, 5000, nil)
+		proxy := env.useFlakyProxy()
 		for _, opened := range []bool{false, true} {
-			c.cut()
-			if r.guard.book != nil != opened {
+			proxy.disconnect()
+			if env.guard.ledger != nil != opened {
 				t.Fatal("not what this is about")
 			}
-			failure := r.fails(NotConfigured, func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
+			failure := env.expectError(CodeNotConfigured, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
 			if !strings.Contains(failure.Message, "Nothing was sent: the database") || strings.Contains(failure.Message, "127.0.0.1") {
 				t.Error(failure.Message)
 			}
-			r.fails(NotConfigured, func() (*Receipt, *Error) { return r.topUp(500, How{}, one) })
-			r.fails(NotConfigured, func() (*Receipt, *Error) { return r.sendGroup("Hi", How{DryRun: true}) })
-			r.reads()
-			c.mend()
-			r.works(func() (*Receipt, *Error) { return r.sendGroup("Hi", How{DryRun: true}) })
+			env.expectError(CodeNotConfigured, func() (*Receipt, *Error) { return env.topUp(500, SpendOptions{}, phone1) })
+			env.expectError(CodeNotConfigured, func() (*Receipt, *Error) { return env.sendGroup("Hi", SpendOptions{DryRun: true}) })
+			env.expectReadsWork()
+			proxy.reconnect()
+			env.expectOK(func() (*Receipt, *Error) { return env.sendGroup("Hi", SpendOptions{DryRun: true}) })
 		}
-		c.cut() // and it is back before anybody sees that
-		c.mend()
-		r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
-		r.holds(map[string]bool{"Hi " + one: true})
+		proxy.disconnect() // and it is back before anybody sees that
+		proxy.reconnect()
+		env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
+		env.checkInvariants(map[string]bool{"Hi " + phone1: true})
 	})
 	t.Run("for good", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, 5000, nil)
-		c := r.onCable()
-		r.guard.api = around{r.guard.api, nothing, c.cut}
-		r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
-		r.guard.book.end() // its time is over
-		_ = r.guard.Close()
-		c.mend()
-		r.restart()
-		r.fails(DuplicateSend, func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
-		r.pass(callTime)
-		if got := r.states(); !slices.Equal(got, []string{unknown}) {
+		env := newTestEnv(t, 5000, nil)
+		proxy := env.useFlakyProxy()
+		env.guard.api = hookAPI{env.guard.api, nothing, proxy.disconnect}
+		env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
+		env.guard.ledger.Cancel() // its time is over
+		_ = env.guard.Close()
+		proxy.reconnect()
+		env.restart()
+		env.expectError(CodeDuplicateSend, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
+		env.advance(CallTimeout)
+		if got := env.states(); !slices.Equal(got, []string{StateUnknown}) {
 			t.Errorf("%v", got)
 		}
-		r.holds(map[string]bool{"Hi " + one: true})
+		env.checkInvariants(map[string]bool{"Hi " + phone1: true})
 	})
 }
 
@@ -215,22 +215,22 @@ func codeOf(failure *Error) string {
 	return failure.Code
 }
 
-// reads reads what needs no ledger.
-func (r *rig) reads() {
-	r.Helper()
-	_, balance := r.guard.Balance(context.Background(), client.BalanceRequest{WalletID: sandbox.WalletID})
-	_, history := r.guard.History(context.Background(), client.HistoryRequest{WalletID: sandbox.WalletID})
-	_, groups := r.guard.Groups(context.Background(), client.GroupsRequest{WalletID: sandbox.WalletID})
+// expectReadsWork reads what needs no ledger.
+func (env *testEnv) expectReadsWork() {
+	env.Helper()
+	_, balance := env.guard.Balance(context.Background(), client.BalanceRequest{WalletID: sandbox.WalletID})
+	_, history := env.guard.History(context.Background(), client.HistoryRequest{WalletID: sandbox.WalletID})
+	_, groups := env.guard.Groups(context.Background(), client.GroupsRequest{WalletID: sandbox.WalletID})
 	if err := errors.Join(balance, history, groups); err != nil {
-		r.Error("reading stopped, too: ", err)
+		env.Error("reading stopped, too: ", err)
 	}
 }
 
 // Nobody answers an intent's commit: whether it was written or not, nothing is
 // sent, and nothing of it stays.
-func TestACommitThatNobodyAnswers(t *testing.T) {
+func TestOutage_LostCommit(t *testing.T) {
 	t.Parallel()
-	postgresAlone(t)
+	postgresOnly(t)
 	for _, c := range []struct {
 		name   string
 		commit func(client, server net.Conn, message []byte, awaited func())
@@ -239,64 +239,64 @@ func TestACommitThatNobodyAnswers(t *testing.T) {
 		{"it never arrived", func(client, server net.Conn, _ []byte, _ func()) {
 			reset(server)
 			reset(client)
-		}, []string{sent}},
+		}, []string{StateSent}},
 		{"it arrived", func(client, server net.Conn, message []byte, _ func()) {
 			reset(client)
 			_, _ = server.Write(message)
-		}, []string{failed, sent}},
+		}, []string{StateFailed, StateSent}},
 		{"it arrives late", func(client, server net.Conn, message []byte, awaited func()) {
 			reset(client)
 			awaited()
 			_, _ = server.Write(message)
-		}, []string{failed, sent}},
+		}, []string{StateFailed, StateSent}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, 5000, func(o *Options) { o.Limits.PerDay = 70 })
-			wire := r.onCable()
-			r.works(func() (*Receipt, *Error) { return r.send("before", How{}, one) })
-			l := r.guard.book
-			l.late.Wait()
-			wire.commit = func(client, server net.Conn, message []byte) {
-				c.commit(client, server, message, r.awaited)
+			env := newTestEnv(t, 5000, func(o *Options) { o.Limits.PerDay = 70 })
+			proxy := env.useFlakyProxy()
+			env.expectOK(func() (*Receipt, *Error) { return env.send("before", SpendOptions{}, phone1) })
+			l := env.guard.ledger
+			l.BackgroundTasks.Wait()
+			proxy.onCommit = func(client, server net.Conn, message []byte) {
+				c.commit(client, server, message, env.waitForPending)
 			}
-			r.fails(NotConfigured, func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
-			l.late.Wait()
-			if got := r.states(); !slices.Equal(got, c.states) {
+			env.expectError(CodeNotConfigured, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
+			l.BackgroundTasks.Wait()
+			if got := env.states(); !slices.Equal(got, c.states) {
 				t.Errorf("%v", got)
 			}
-			r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) }) // the last UGX 35 of the day
-			r.holds(map[string]bool{"before " + one: true, "Hi " + one: true})
+			env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) }) // the last UGX 35 of the day
+			env.checkInvariants(map[string]bool{"before " + phone1: true, "Hi " + phone1: true})
 		})
 	}
 }
 
-// awaited returns when somebody waits for the lock of an account in the rig's ledger.
-func (r *rig) awaited() {
-	db, err := database()
+// waitForPending returns when somebody waits for the lock of an account in the rig's ledger.
+func (env *testEnv) waitForPending() {
+	db, err := openTestDB()
 	if err != nil {
-		r.Error(err)
+		env.Error(err)
 		return
 	}
-	schema, _ := url.Parse(r.file)
-	ctx, cancel := context.WithTimeout(context.Background(), lockWait/2)
+	schema, _ := url.Parse(env.ledgerSource)
+	ctx, cancel := context.WithTimeout(context.Background(), LockTimeout/2)
 	defer cancel()
-	for waits := false; !waits; {
+	for waiting := false; !waiting; {
 		// Only the ledgers of this schema have its meta.
 		if err := db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_locks w JOIN pg_locks h USING (classid, objid) JOIN pg_locks t ON t.pid = h.pid
 			JOIN pg_class c ON c.oid = t.relation JOIN pg_namespace n ON n.oid = c.relnamespace
 			WHERE w.locktype = 'advisory' AND h.locktype = 'advisory' AND NOT w.granted AND h.granted AND n.nspname = $1)`,
-			schema.Query().Get("search_path")).Scan(&waits); err != nil {
-			r.Error(err)
+			schema.Query().Get("search_path")).Scan(&waiting); err != nil {
+			env.Error(err)
 			return
 		}
 	}
 }
 
 // The server itself is stopped while a request is at the vendor, and started again.
-func TestTheServerIsStoppedAndStarted(t *testing.T) {
+func TestOutage_Restart(t *testing.T) {
 	t.Parallel()
-	postgresAlone(t)
+	postgresOnly(t)
 	server := exec.Command("testdata/postgres", "bash", "-c", `echo "$WESENDALL_TEST_POSTGRES"
 		while read -r verb; do $WESENDALL_TEST_PG_CTL "$verb" >&2; echo "$verb"; done`)
 	in, err := server.StdinPipe()
@@ -324,77 +324,79 @@ func TestTheServerIsStoppedAndStarted(t *testing.T) {
 			}
 		}
 	}
-	r := newRig(t, 5000, nil)
-	r.file = strings.TrimSpace(source)
-	r.works(func() (*Receipt, *Error) { return r.send("before", How{}, one) })
-	api := r.guard.api
-	r.guard.api = around{api, control("stop"), func() {}}
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
-	r.guard.api = api
-	r.fails(NotConfigured, func() (*Receipt, *Error) { return r.send("Ho", How{}, one) })
-	r.reads()
+	env := newTestEnv(t, 5000, nil)
+	env.ledgerSource = strings.TrimSpace(source)
+	env.expectOK(func() (*Receipt, *Error) { return env.send("before", SpendOptions{}, phone1) })
+	api := env.guard.api
+	env.guard.api = hookAPI{api, control("stop"), func() {}}
+	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
+	env.guard.api = api
+	env.expectError(CodeNotConfigured, func() (*Receipt, *Error) { return env.send("Ho", SpendOptions{}, phone1) })
+	env.expectReadsWork()
 	control("start")()
-	r.guard.book.late.Wait()
-	r.works(func() (*Receipt, *Error) { return r.send("Ho", How{}, one) })
-	if got := r.states(); !slices.Equal(got, []string{sent, sent, sent}) {
+	env.guard.ledger.BackgroundTasks.Wait()
+	env.expectOK(func() (*Receipt, *Error) { return env.send("Ho", SpendOptions{}, phone1) })
+	if got := env.states(); !slices.Equal(got, []string{StateSent, StateSent, StateSent}) {
 		t.Errorf("%v", got)
 	}
-	r.holds(map[string]bool{"before " + one: true, "Hi " + one: true, "Ho " + one: true})
-	_ = r.guard.Close()
+	env.checkInvariants(map[string]bool{"before " + phone1: true, "Hi " + phone1: true, "Ho " + phone1: true})
+	_ = env.guard.Close()
 }
 
 // What is late is written down before a ledger is closed.
-func TestClosingWaitsForWhatIsLate(t *testing.T) {
+func TestClose_WaitsForRetries(t *testing.T) {
 	t.Parallel()
-	postgresAlone(t)
-	r := newRig(t, 5000, nil)
-	c := r.onCable()
-	r.guard.api = around{r.guard.api, func() {}, c.cut}
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
-	time.AfterFunc(10*time.Millisecond, c.mend)
-	if err := r.guard.Close(); err != nil {
+	postgresOnly(t)
+	env := newTestEnv(t, 5000, nil)
+	proxy := env.useFlakyProxy()
+	env.guard.api = hookAPI{env.guard.api, func() {}, proxy.disconnect}
+	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
+	time.AfterFunc(10*time.Millisecond, proxy.reconnect)
+	if err := env.guard.Close(); err != nil {
 		t.Error(err)
 	}
-	r.restart()
-	if got := r.states(); !slices.Equal(got, []string{sent}) {
+	env.restart()
+	if got := env.states(); !slices.Equal(got, []string{StateSent}) {
 		t.Errorf("%v", got)
 	}
 }
 
 // Who declined while the database was away has declined.
-func TestADeclineIsWrittenDownWhenTheDatabaseIsBack(t *testing.T) {
+func TestOutage_DeferredVoid(t *testing.T) {
 	t.Parallel()
-	postgresAlone(t)
-	r := newRig(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
-	c := r.onCable()
-	id := r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return r.send("Hi", How{}, one) }).Quote.ID
-	c.cut()
-	r.fails(NotConfigured, func() (*Receipt, *Error) { return r.send("Hi", How{Quote: id, Answer: No, Ask: later}, one) })
-	c.mend()
-	r.guard.book.late.Wait()
-	r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return r.send("Hi", How{Quote: id}, one) })
+	postgresOnly(t)
+	env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
+	proxy := env.useFlakyProxy()
+	id := env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) }).Quote.ID
+	proxy.disconnect()
+	env.expectError(CodeNotConfigured, func() (*Receipt, *Error) {
+		return env.send("Hi", SpendOptions{QuoteID: id, Answer: AnswerNo, Elicit: elicitPending}, phone1)
+	})
+	proxy.reconnect()
+	env.guard.ledger.BackgroundTasks.Wait()
+	env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{QuoteID: id}, phone1) })
 }
 
 // One account whose lock is taken, and many of whose calls wait, keeps nobody else
 // waiting.
-func TestAccountsDoNotWaitForEachOther(t *testing.T) {
+func TestLocks_PerAccount(t *testing.T) {
 	t.Parallel()
-	postgresAlone(t)
-	r := newRig(t, 5000, nil)
-	r.works(func() (*Receipt, *Error) { return r.send("before", How{}, one) })
-	l := r.guard.book
-	ours := r.guard.accountOf(sandbox.WalletID)
+	postgresOnly(t)
+	env := newTestEnv(t, 5000, nil)
+	env.expectOK(func() (*Receipt, *Error) { return env.send("before", SpendOptions{}, phone1) })
+	l := env.guard.ledger
+	accountKey := env.guard.accountKey(sandbox.WalletID)
 	held, release := make(chan struct{}), make(chan struct{})
-	var all sync.WaitGroup
-	all.Go(func() {
-		other, err := OpenLedger(context.Background(), r.file) // another replica
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		other, err := OpenLedger(context.Background(), env.ledgerSource) // another replica
 		if err != nil {
 			t.Error(err)
 			close(held)
 			return
 		}
 		defer func() { _ = other.Close() }()
-		if err := other.accountTx(context.Background(), ours, func(context.Context, *sql.Tx) error {
+		if err := other.WithAccountTx(context.Background(), accountKey, func(context.Context, *sql.Tx) error {
 			close(held)
 			<-release
 			return nil
@@ -404,26 +406,26 @@ func TestAccountsDoNotWaitForEachOther(t *testing.T) {
 	})
 	<-held
 	for range 20 {
-		all.Go(func() {
-			if _, failure := r.send("Hi", How{}, one); failure != nil && failure.Code != DuplicateSend {
+		wg.Go(func() {
+			if _, failure := env.send("Hi", SpendOptions{}, phone1); failure != nil && failure.Code != CodeDuplicateSend {
 				t.Error(failure)
 			}
 		})
 	}
 	for waiting := 0; waiting < 20; { // until all of them do
-		l.store.(*postgres).turns.mu.Lock()
-		if each := l.store.(*postgres).turns.each[ours]; each != nil {
-			waiting = each.users
+		l.Backend.(*Postgres).AccountLocks.Mu.Lock()
+		if entry := l.Backend.(*Postgres).AccountLocks.Entries[accountKey]; entry != nil {
+			waiting = entry.Refs
 		}
-		l.store.(*postgres).turns.mu.Unlock()
+		l.Backend.(*Postgres).AccountLocks.Mu.Unlock()
 	}
-	in := intent{account: "another", tool: sendTool, content: []string{"Hi"}, targets: []string{one}, recipients: 1, units: 1, total: 35}
-	if v, err := l.admit(context.Background(), &in, terms{limits: Defaults().Limits}); err != nil || v.id == "" {
-		t.Errorf("%+v, %v", v, err)
+	intent := Intent{Account: "another", Tool: sendTool, DedupKey: []string{"Hi"}, Targets: []string{phone1}, Recipients: 1, Units: 1, TotalUGX: 35}
+	if d, err := l.Reserve(context.Background(), &intent, Policy{Limits: DefaultOptions().Limits}); err != nil || d.SpendID == "" {
+		t.Errorf("%+v, %v", d, err)
 	}
 	close(release)
-	all.Wait()
-	if r.asked() != 2 {
-		t.Errorf("%d requests", r.asked())
+	wg.Wait()
+	if env.requestCount() != 2 {
+		t.Errorf("%d requests", env.requestCount())
 	}
 }

@@ -12,54 +12,56 @@ import (
 
 // Two that change the same row at once, of which the first has not committed yet:
 // the second waits, and then sees what became of the row.
-func TestTheSecondSeesWhatTheFirstWrote(t *testing.T) {
+func TestConcurrency_Serialized(t *testing.T) {
 	t.Parallel()
-	postgresAlone(t)
+	postgresOnly(t)
 	for name, c := range map[string]struct {
 		first  string // changes the row of the id $1
-		second func(r *rig, id string) string
+		second func(env *testEnv, id string) string
 		want   string
 		total  int64 // that is reserved then
 	}{
-		"a quote is burnt while it is used": {`UPDATE spends SET state = 'burnt' WHERE id = $1`, func(r *rig, id string) string {
-			_, failure := r.send("Hi", How{Quote: id}, one)
+		"a quote is burnt while it is used": {`UPDATE spends SET state = 'burnt' WHERE id = $1`, func(env *testEnv, id string) string {
+			_, failure := env.send("Hi", SpendOptions{QuoteID: id}, phone1)
 			return failure.Error()
 		}, "the quote counts no more", 0},
-		"a quote is used while it is burnt": {`UPDATE spends SET state = 'in_progress' WHERE id = $1`, func(r *rig, id string) string {
-			if err := r.guard.book.burn(context.Background(), &intent{account: r.guard.accountOf(sandbox.WalletID)}, id); err != nil {
+		"a quote is used while it is burnt": {`UPDATE spends SET state = 'in_progress' WHERE id = $1`, func(env *testEnv, id string) string {
+			if err := env.guard.ledger.Void(context.Background(), &Intent{Account: env.guard.accountKey(sandbox.WalletID)}, id); err != nil {
 				return err.Error()
 			}
-			return r.states()[0]
-		}, inProgress, 0},
-		"a quote is used while it is used": {`UPDATE spends SET state = 'in_progress' WHERE id = $1`, func(r *rig, id string) string {
-			_, failure := r.send("Hi", How{Quote: id}, one)
+			return env.states()[0]
+		}, StateInProgress, 0},
+		"a quote is used while it is used": {`UPDATE spends SET state = 'in_progress' WHERE id = $1`, func(env *testEnv, id string) string {
+			_, failure := env.send("Hi", SpendOptions{QuoteID: id}, phone1)
 			return failure.Code
-		}, DuplicateSend, 0},
-		"an outcome comes while a person settles it": {`UPDATE spends SET state = 'sent' WHERE id = $1`, func(r *rig, id string) string {
-			r.pass(callTime)
-			return r.guard.book.Resolve(context.Background(), id, failed).Error()
+		}, CodeDuplicateSend, 0},
+		"an outcome comes while a person settles it": {`UPDATE spends SET state = 'sent' WHERE id = $1`, func(env *testEnv, id string) string {
+			env.advance(CallTimeout)
+			return env.guard.ledger.ResolveSpend(context.Background(), id, StateFailed).Error()
 		}, "is known: sent", 35},
-		"an outcome comes twice": {`UPDATE spends SET state = 'failed' WHERE id = $1`, func(r *rig, id string) string {
-			if err := r.guard.book.outcome(context.Background(), verdict{id: id, attempt: r.attempt(id)}, failed, ""); err != nil {
+		"an outcome comes twice": {`UPDATE spends SET state = 'failed' WHERE id = $1`, func(env *testEnv, id string) string {
+			if err := env.guard.ledger.RecordOutcome(context.Background(), Decision{SpendID: id, AttemptID: env.attemptID(id)}, StateFailed, ""); err != nil {
 				return err.Error()
 			}
-			return r.states()[0]
-		}, failed, 35}, // since this first one released nothing
+			return env.states()[0]
+		}, StateFailed, 35}, // since this first one released nothing
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, 5000, func(o *Options) { o.Confirm = ByQuote })
-			r.works(func() (*Receipt, *Error) { return r.send("so that the price is known", How{DryRun: true}, one) })
-			l := r.guard.book
-			id := r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true}, one) }).Quote.ID
+			env := newTestEnv(t, 5000, func(o *Options) { o.Confirm = ConfirmByQuote })
+			env.expectOK(func() (*Receipt, *Error) {
+				return env.send("so that the price is known", SpendOptions{DryRun: true}, phone1)
+			})
+			l := env.guard.ledger
+			id := env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{DryRun: true}, phone1) }).Quote.ID
 			if strings.HasPrefix(name, "an outcome") {
-				v, err := l.admit(t.Context(), &intent{account: "base wallet", tool: sendTool, content: []string{"Hi"}, targets: []string{one}, total: 35}, terms{limits: Defaults().Limits})
+				d, err := l.Reserve(t.Context(), &Intent{Account: "base wallet", Tool: sendTool, DedupKey: []string{"Hi"}, Targets: []string{phone1}, TotalUGX: 35}, Policy{Limits: DefaultOptions().Limits})
 				if err != nil {
 					t.Fatal(err)
 				}
-				id = v.id
+				id = d.SpendID
 			}
-			first, err := l.db.BeginTx(t.Context(), nil)
+			first, err := l.DB.BeginTx(t.Context(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -71,71 +73,71 @@ func TestTheSecondSeesWhatTheFirstWrote(t *testing.T) {
 				t.Fatal(err)
 			}
 			second := make(chan string)
-			go func() { second <- c.second(r, id) }()
-			r.blocked(pid)
+			go func() { second <- c.second(env, id) }()
+			env.waitUntilBlocked(pid)
 			if err := first.Commit(); err != nil {
 				t.Fatal(err)
 			}
-			if got := <-second; !strings.Contains(got, c.want) || r.asked() != 0 {
-				t.Errorf("%s, %d requests", got, r.asked())
+			if got := <-second; !strings.Contains(got, c.want) || env.requestCount() != 0 {
+				t.Errorf("%s, %d requests", got, env.requestCount())
 			}
 			var total int64
-			if err := l.db.QueryRow(`SELECT coalesce(sum(total), 0) FROM days`).Scan(&total); err != nil || total != c.total {
+			if err := l.DB.QueryRow(`SELECT coalesce(sum(total), 0) FROM days`).Scan(&total); err != nil || total != c.total {
 				t.Errorf("UGX %d are reserved: %v", total, err)
 			}
 		})
 	}
 }
 
-// blocked returns when somebody waits for a process of the server.
-func (r *rig) blocked(pid int) {
-	r.Helper()
-	db, err := database()
+// waitUntilBlocked returns when somebody waits for a process of the server.
+func (env *testEnv) waitUntilBlocked(pid int) {
+	env.Helper()
+	db, err := openTestDB()
 	if err != nil {
-		r.Fatal(err)
+		env.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), lockWait/2)
+	ctx, cancel := context.WithTimeout(context.Background(), LockTimeout/2)
 	defer cancel()
-	for waits := false; !waits; {
-		if err := db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid)))`, pid).Scan(&waits); err != nil {
-			r.Error("nobody waits: ", err)
+	for waiting := false; !waiting; {
+		if err := db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid)))`, pid).Scan(&waiting); err != nil {
+			env.Error("nobody waits: ", err)
 			return
 		}
 	}
 }
 
 // Each account's budget is for all replicas together.
-func TestReplicasRaceForOneBudget(t *testing.T) {
+func TestConcurrency_ReplicaBudget(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 50_000, func(o *Options) { o.Confirm, o.Limits.PerDay = Off, 350 })
-	done := make(chan int)
+	env := newTestEnv(t, 50_000, func(o *Options) { o.Confirm, o.Limits.PerDay = ConfirmOff, 350 })
+	counts := make(chan int)
 	for i := range 4 {
-		r.restart()
-		g := r.guard
+		env.restart()
+		g := env.guard
 		go func() {
 			count := 0
 			for j := range 5 {
-				if _, err := g.Send(context.Background(), client.SendRequest{WalletID: sandbox.WalletID, Message: fmt.Sprint("Hi ", i*5+j), Recipient: client.Recipients{one}}, How{}); err == nil {
+				if _, err := g.Send(context.Background(), client.SendRequest{WalletID: sandbox.WalletID, Message: fmt.Sprint("Hi ", i*5+j), Recipient: client.Recipients{phone1}}, SpendOptions{}); err == nil {
 					count++
 				}
 			}
-			done <- count
+			counts <- count
 		}()
 	}
 	count := 0
 	for range 4 {
-		count += <-done
+		count += <-counts
 	}
-	if count != 10 || r.asked() != 10 {
-		t.Errorf("%d were sent, %d asked", count, r.asked())
+	if count != 10 || env.requestCount() != 10 {
+		t.Errorf("%d were sent, %d asked", count, env.requestCount())
 	}
 }
 
-// attempt is the present one of a row.
-func (r *rig) attempt(id string) (attempt string) {
-	r.Helper()
-	if err := r.guard.book.db.QueryRow(`SELECT attempt FROM spends WHERE id = $1`, id).Scan(&attempt); err != nil {
-		r.Error(err)
+// attemptID is the present one of a row.
+func (env *testEnv) attemptID(id string) (attempt string) {
+	env.Helper()
+	if err := env.guard.ledger.DB.QueryRow(`SELECT attempt FROM spends WHERE id = $1`, id).Scan(&attempt); err != nil {
+		env.Error(err)
 	}
 	return attempt
 }

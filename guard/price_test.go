@@ -14,10 +14,10 @@ import (
 	"github.com/wesendall/wesendall-mcp/sandbox"
 )
 
-// says has the vendor answer a GET of a path with a body, which may change.
-func (r *rig) says(path string, body *atomic.Value) {
-	r.faulty(func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
-		if q.Method == http.MethodGet && strings.HasSuffix(q.URL.Path, path) {
+// setResponse has the vendor answer a GET of a path with a body, which may change.
+func (env *testEnv) setResponse(path string, body *atomic.Value) {
+	env.setFault(func(w http.ResponseWriter, r *http.Request, pass func(http.ResponseWriter)) {
+		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, path) {
 			_, _ = w.Write([]byte(body.Load().(string)))
 			return
 		}
@@ -25,187 +25,187 @@ func (r *rig) says(path string, body *atomic.Value) {
 	})
 }
 
-// said is an answer that may be changed while it is given.
-func said(text string) *atomic.Value {
+// mutableBody is an answer that may be changed while it is given.
+func mutableBody(text string) *atomic.Value {
 	v := &atomic.Value{}
 	v.Store(text)
 	return v
 }
 
-func priceOf(cost int) string {
+func balanceBody(cost int) string {
 	return fmt.Sprintf(`{"success":true,"data":{"balance":5000,"cost_per_sms":%d}}`, cost)
 }
 
-func groupOf(size int) string {
+func groupsBody(size int) string {
 	return fmt.Sprintf(`{"success":true,"data":{"groups":[{"id":%q,"contact_count":%d}]}}`, sandbox.GroupID, size)
 }
 
 // A group may grow while the person thinks.
-func TestAGroupIsReadAgainOnceAPersonAgreed(t *testing.T) {
+func TestGroup_RereadAfterConfirm(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		size int
 		code string
-	}{"grew": {11, ConfirmationRequired}, "grew above the limit": {1001, LimitExceeded}, "stayed": {10, ""}, "shrank": {9, ""}} {
+	}{"grew": {11, CodeConfirmationRequired}, "grew above the limit": {1001, CodeLimitExceeded}, "stayed": {10, ""}, "shrank": {9, ""}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
-			groups := said(groupOf(10))
-			r.says("/groups", groups)
+			env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
+			groups := mutableBody(groupsBody(10))
+			env.setResponse("/groups", groups)
 			ask := func(_ context.Context, question string) (Answer, error) {
 				if !strings.Contains(question, "the 10 contacts of the group") || !strings.Contains(question, "UGX 350") {
 					t.Error(question)
 				}
-				groups.Store(groupOf(c.size))
-				return Yes, nil
+				groups.Store(groupsBody(c.size))
+				return AnswerYes, nil
 			}
-			send := func() (*Receipt, *Error) { return r.sendGroup("Hi", How{Ask: ask}) }
+			send := func() (*Receipt, *Error) { return env.sendGroup("Hi", SpendOptions{Elicit: ask}) }
 			if c.code != "" {
-				r.fails(c.code, send)
+				env.expectError(c.code, send)
 				return
 			}
-			if got := r.works(send); got.Quote.Recipients != c.size || got.Left != 100_000-int64(c.size)*35 {
-				t.Errorf("%+v, %d left", got.Quote, got.Left)
+			if got := env.expectOK(send); got.Quote.Recipients != c.size || got.BudgetRemaining != 100_000-int64(c.size)*35 {
+				t.Errorf("%+v, %d left", got.Quote, got.BudgetRemaining)
 			}
 		})
 	}
 }
 
-func TestAnEmptyGroupIsNotSentTo(t *testing.T) {
+func TestGroup_Empty(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 5000, func(o *Options) { o.Confirm = Off })
-	groups := said(groupOf(0))
-	r.says("/groups", groups)
-	failure := r.fails(InvalidArguments, func() (*Receipt, *Error) { return r.sendGroup("Hi", How{}) })
+	env := newTestEnv(t, 5000, func(o *Options) { o.Confirm = ConfirmOff })
+	groups := mutableBody(groupsBody(0))
+	env.setResponse("/groups", groups)
+	failure := env.expectError(CodeInvalidArguments, func() (*Receipt, *Error) { return env.sendGroup("Hi", SpendOptions{}) })
 	if !strings.Contains(failure.Message, "no contacts") {
 		t.Error(failure.Message)
 	}
 }
 
 // A list of contacts in the answer may be a part of them, and is no size.
-func TestAGroupOfUnknownSizeIsHeldAgainstTheRecipientsToo(t *testing.T) {
+func TestGroup_UnknownSizeRecipients(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 900, func(o *Options) { o.Confirm, o.Limits.Recipients = Off, 25 })
-	groups := said(fmt.Sprintf(`{"data":[{"id":%q,"contacts":[]}]}`, sandbox.GroupID))
-	r.says("/groups", groups)
-	failure := r.fails(LimitExceeded, func() (*Receipt, *Error) { return r.sendGroup("Hi", How{}) })
+	env := newTestEnv(t, 900, func(o *Options) { o.Confirm, o.Limits.Recipients = ConfirmOff, 25 })
+	groups := mutableBody(fmt.Sprintf(`{"data":[{"id":%q,"contacts":[]}]}`, sandbox.GroupID))
+	env.setResponse("/groups", groups)
+	failure := env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) { return env.sendGroup("Hi", SpendOptions{}) })
 	if !strings.Contains(failure.Message, "WESENDALL_MAX_RECIPIENTS") {
 		t.Error(failure.Message)
 	}
-	r.options.Limits.Recipients = 26 // 25.7 is what UGX 900 pay for
-	r.restart()
-	r.works(func() (*Receipt, *Error) { return r.sendGroup("Hi", How{}) })
+	env.options.Limits.Recipients = 26 // 25.7 is what UGX 900 pay for
+	env.restart()
+	env.expectOK(func() (*Receipt, *Error) { return env.sendGroup("Hi", SpendOptions{}) })
 }
 
 // What the vendor says last is the price, whichever call asked.
-func TestThePriceIsTheLastOneTold(t *testing.T) {
+func TestPrice_Latest(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 5000, func(o *Options) { o.Limits.PerCall = 500 })
-	price := said(priceOf(35))
-	r.says("/balance", price)
-	ten := []string{}
+	env := newTestEnv(t, 5000, func(o *Options) { o.Limits.PerCall = 500 })
+	price := mutableBody(balanceBody(35))
+	env.setResponse("/balance", price)
+	recipients := []string{}
 	for i := range 10 {
-		ten = append(ten, fmt.Sprintf("+2567000000%d", 20+i))
+		recipients = append(recipients, fmt.Sprintf("+2567000000%d", 20+i))
 	}
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
-	price.Store(priceOf(350))
+	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
+	price.Store(balanceBody(350))
 	// The price that is kept says UGX 350. The question's own look says 3,500.
-	if q := r.works(func() (*Receipt, *Error) { return r.send("Ho", How{DryRun: true}, ten...) }).Quote; q.Total != 3500 || q.CostPerSMS != 350 {
+	if q := env.expectOK(func() (*Receipt, *Error) { return env.send("Ho", SpendOptions{DryRun: true}, recipients...) }).Quote; q.TotalUGX != 3500 || q.CostPerSMS != 350 {
 		t.Errorf("%+v", q)
 	}
-	r.fails(LimitExceeded, func() (*Receipt, *Error) { return r.send("Ho", How{Ask: yes}, ten...) })
-	price.Store(priceOf(35))
-	if _, err := r.guard.Balance(t.Context(), client.BalanceRequest{WalletID: sandbox.WalletID}); err != nil {
+	env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) { return env.send("Ho", SpendOptions{Elicit: elicitYes}, recipients...) })
+	price.Store(balanceBody(35))
+	if _, err := env.guard.Balance(t.Context(), client.BalanceRequest{WalletID: sandbox.WalletID}); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.works(func() (*Receipt, *Error) { return r.send("Ho", How{}, ten...) }); got.Quote.Total != 350 {
+	if got := env.expectOK(func() (*Receipt, *Error) { return env.send("Ho", SpendOptions{}, recipients...) }); got.Quote.TotalUGX != 350 {
 		t.Errorf("%+v", got.Quote)
 	}
 	// It rises while nobody looks: the limit holds before anybody is asked.
-	r.options.Limits.ConfirmAbove = 0
-	r.restart()
-	r.works(func() (*Receipt, *Error) { return r.send("He", How{Ask: yes}, one) })
-	price.Store(priceOf(350))
-	r.fails(LimitExceeded, func() (*Receipt, *Error) {
-		return r.send("Hu", How{Ask: func(context.Context, string) (Answer, error) { t.Error("asked"); return Yes, nil }}, ten...)
+	env.options.Limits.ConfirmAbove = 0
+	env.restart()
+	env.expectOK(func() (*Receipt, *Error) { return env.send("He", SpendOptions{Elicit: elicitYes}, phone1) })
+	price.Store(balanceBody(350))
+	env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) {
+		return env.send("Hu", SpendOptions{Elicit: func(context.Context, string) (Answer, error) { t.Error("asked"); return AnswerYes, nil }}, recipients...)
 	})
 }
 
 // A quote may know of a price that this process does not, and a price may rise
 // while a person thinks.
-func TestADearerPriceIsHeldAgainstTheLimits(t *testing.T) {
+func TestPrice_IncreaseChecked(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 50_000, func(o *Options) { o.Limits.PerCall = 500 })
-	price := said(priceOf(35))
-	r.says("/balance", price)
-	four := []string{one, two, six, "+256700000017"}
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
-	here := r.guard
-	price.Store(priceOf(350))
-	r.restart()
-	q := r.works(func() (*Receipt, *Error) { return r.send("Ho", How{DryRun: true}, four...) }).Quote
-	r.guard = here
-	r.fails(LimitExceeded, func() (*Receipt, *Error) { return r.send("Ho", How{Quote: q.ID}, four...) })
+	env := newTestEnv(t, 50_000, func(o *Options) { o.Limits.PerCall = 500 })
+	price := mutableBody(balanceBody(35))
+	env.setResponse("/balance", price)
+	recipients := []string{phone1, phone2, phone3, "+256700000017"}
+	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
+	original := env.guard
+	price.Store(balanceBody(350))
+	env.restart()
+	q := env.expectOK(func() (*Receipt, *Error) { return env.send("Ho", SpendOptions{DryRun: true}, recipients...) }).Quote
+	env.guard = original
+	env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) { return env.send("Ho", SpendOptions{QuoteID: q.ID}, recipients...) })
 
-	price.Store(priceOf(35))
-	r.options.Limits.ConfirmAbove = 0
-	r.restart()
-	ask := func(context.Context, string) (Answer, error) { price.Store(priceOf(70)); return Yes, nil }
-	failure := r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return r.send("He", How{Ask: ask}, four...) })
+	price.Store(balanceBody(35))
+	env.options.Limits.ConfirmAbove = 0
+	env.restart()
+	ask := func(context.Context, string) (Answer, error) { price.Store(balanceBody(70)); return AnswerYes, nil }
+	failure := env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return env.send("He", SpendOptions{Elicit: ask}, recipients...) })
 	if !strings.Contains(failure.Message, "UGX 280, not the UGX 140") {
 		t.Error(failure.Message)
 	}
 }
 
 // What a failure releases is what was reserved, though the quote was dearer.
-func TestAFailureReleasesWhatWasReserved(t *testing.T) {
+func TestBudget_ReleaseOnFailure(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 50_000, func(o *Options) { o.Confirm, o.Limits.PerDay = ByQuote, 700 })
-	price := said(priceOf(70))
-	r.says("/balance", price)
-	q := r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true}, "+256700000502") }).Quote
-	price.Store(priceOf(35))
-	if _, err := r.guard.Balance(t.Context(), client.BalanceRequest{WalletID: sandbox.WalletID}); err != nil {
+	env := newTestEnv(t, 50_000, func(o *Options) { o.Confirm, o.Limits.PerDay = ConfirmByQuote, 700 })
+	price := mutableBody(balanceBody(70))
+	env.setResponse("/balance", price)
+	q := env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{DryRun: true}, "+256700000502") }).Quote
+	price.Store(balanceBody(35))
+	if _, err := env.guard.Balance(t.Context(), client.BalanceRequest{WalletID: sandbox.WalletID}); err != nil {
 		t.Fatal(err)
 	}
-	if _, failure := r.send("Hi", How{Quote: q.ID}, "+256700000502"); failure == nil || failure.Code != "send_failed" {
+	if _, failure := env.send("Hi", SpendOptions{QuoteID: q.ID}, "+256700000502"); failure == nil || failure.Code != "send_failed" {
 		t.Fatal(failure)
 	}
 	spent := int64(0)
 	for i := range 30 {
-		if _, failure := r.send(fmt.Sprint("Hi ", i), How{}, one); failure == nil {
+		if _, failure := env.send(fmt.Sprint("Hi ", i), SpendOptions{}, phone1); failure == nil {
 			spent += 35
 		}
 	}
 	if spent != 700 {
 		t.Errorf("UGX %d of 700 were spent", spent)
 	}
-	failure := r.fails(DuplicateSend, func() (*Receipt, *Error) { return r.send("Hi", How{Quote: q.ID}, "+256700000502") })
+	failure := env.expectError(CodeDuplicateSend, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{QuoteID: q.ID}, "+256700000502") })
 	if !strings.Contains(failure.Message, "failed without a charge") {
 		t.Error(failure.Message)
 	}
 }
 
-func TestAQuestionHidesNothing(t *testing.T) {
+func TestConfirmPrompt_Sanitized(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
+	env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
 	question := ""
-	ask := func(_ context.Context, q string) (Answer, error) { question = q; return No, nil }
-	_, _ = r.send("Hi\x1b[8m\u202e \u200bthere", How{Ask: ask}, one)
+	ask := func(_ context.Context, q string) (Answer, error) { question = q; return AnswerNo, nil }
+	_, _ = env.send("Hi\x1b[8m\u202e \u200bthere", SpendOptions{Elicit: ask}, phone1)
 	if !strings.Contains(question, "“Hi[8m there”") {
 		t.Errorf("%q", question)
 	}
 }
 
-func TestAnUnknownOutcomeSaysWhatItIsAbout(t *testing.T) {
+func TestUnknownOutcome_Message(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 5000, nil)
-	_, failure := r.send("Hi", How{}, one, "+256700000408")
-	spends := r.spends()
-	if failure == nil || failure.Code != OutcomeUnknown || len(spends) != 1 || failure.Spend != spends[0].ID {
+	env := newTestEnv(t, 5000, nil)
+	_, failure := env.send("Hi", SpendOptions{}, phone1, "+256700000408")
+	spends := env.spends()
+	if failure == nil || failure.Code != CodeOutcomeUnknown || len(spends) != 1 || failure.SpendID != spends[0].ID {
 		t.Fatalf("%+v, %+v", failure, spends)
 	}
-	for _, want := range []string{"+256700000010, +256700000408, about UGX 70", "in the ledger it is " + failure.Spend, "ledger resolve", "stays in the day's budget", "Do not send again", "list_sms_history", "get_balance"} {
+	for _, want := range []string{"+256700000010, +256700000408, about UGX 70", "in the ledger it is " + failure.SpendID, "ledger resolve", "stays in the day's budget", "Do not send again", "list_sms_history", "get_balance"} {
 		if !strings.Contains(failure.Message, want) {
 			t.Errorf("no %q in %s", want, failure.Message)
 		}
@@ -213,71 +213,71 @@ func TestAnUnknownOutcomeSaysWhatItIsAbout(t *testing.T) {
 }
 
 // Upstream calls are counted, not the calls of tools.
-func TestTheRate(t *testing.T) {
+func TestRateLimit(t *testing.T) {
 	t.Parallel()
-	var r *rig
-	var slept []time.Duration
-	r = newRig(t, 5000, func(o *Options) {
-		o.Rate, o.Confirm = 1, Off
-		o.Sleep = func(ctx context.Context, d time.Duration) error {
-			slept = append(slept, d)
-			r.pass(d)
+	var env *testEnv
+	var delays []time.Duration
+	env = newTestEnv(t, 5000, func(o *Options) {
+		o.Rate, o.Confirm = 1, ConfirmOff
+		o.SleepFunc = func(ctx context.Context, d time.Duration) error {
+			delays = append(delays, d)
+			env.advance(d)
 			return ctx.Err()
 		}
 	})
-	var told []string
+	var progressTexts []string
 	ctx := WithProgress(t.Context(), func(text string, now bool) {
 		if now {
-			told = append(told, text)
+			progressTexts = append(progressTexts, text)
 		}
 	})
 	send := func(ctx context.Context, message string) *Error {
-		_, err := r.guard.SendGroup(ctx, client.GroupSendRequest{WalletID: sandbox.WalletID, Message: message, GroupID: sandbox.GroupID}, How{})
-		return r.ours(err)
+		_, err := env.guard.SendGroup(ctx, client.SendGroupRequest{WalletID: sandbox.WalletID, Message: message, GroupID: sandbox.GroupID}, SpendOptions{})
+		return env.asGuardError(err)
 	}
-	history := func() { _, _ = r.guard.History(t.Context(), client.HistoryRequest{WalletID: sandbox.WalletID}) }
+	history := func() { _, _ = env.guard.History(t.Context(), client.HistoryRequest{WalletID: sandbox.WalletID}) }
 	for range 3 { // of the five that may come at once
 		history()
 	}
 	if failure := send(ctx, "Hi"); failure != nil { // groups, balance, send: the third waits
 		t.Fatal(failure)
 	}
-	if !slices.Equal(slept, []time.Duration{time.Second}) || len(told) != 1 || !strings.HasPrefix(told[0], "Waiting 1.0 s for a turn") {
-		t.Errorf("%v, %q", slept, told)
+	if !slices.Equal(delays, []time.Duration{time.Second}) || len(progressTexts) != 1 || !strings.HasPrefix(progressTexts[0], "Waiting 1.0 s for a turn") {
+		t.Errorf("%v, %q", delays, progressTexts)
 	}
 	// A call that is cancelled while it waits is not written down.
-	gone, cancel := context.WithCancel(t.Context())
+	cancelledCtx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if failure := send(gone, "Ho"); failure == nil || failure.Code != Unreachable || r.asked() != 1 || len(r.states()) != 1 {
-		t.Errorf("%v, %d requests, %v", failure, r.asked(), r.states())
+	if failure := send(cancelledCtx, "Ho"); failure == nil || failure.Code != CodeUnreachable || env.requestCount() != 1 || len(env.states()) != 1 {
+		t.Errorf("%v, %d requests, %v", failure, env.requestCount(), env.states())
 	}
 	// What is refused takes no turn, nor does who gave up.
-	r.pass(5 * time.Second)
-	slept = nil
+	env.advance(5 * time.Second)
+	delays = nil
 	for range 20 {
-		if failure := send(t.Context(), "Hi"); failure == nil || failure.Code != DuplicateSend && failure.Code != RateLimited {
+		if failure := send(t.Context(), "Hi"); failure == nil || failure.Code != CodeDuplicateSend && failure.Code != CodeRateLimited {
 			t.Fatal(failure)
 		}
-		r.pass(time.Second) // for the reading of the group
+		env.advance(time.Second) // for the reading of the group
 	}
-	if len(slept) > 0 {
-		t.Errorf("%v", slept)
+	if len(delays) > 0 {
+		t.Errorf("%v", delays)
 	}
-	r.guard.sleep = func(context.Context, time.Duration) error { return context.Canceled }
+	env.guard.sleepFunc = func(context.Context, time.Duration) error { return context.Canceled }
 	for range 20 {
 		history()
 	}
-	r.pass(time.Second)
-	if _, err := r.guard.Balance(t.Context(), client.BalanceRequest{WalletID: sandbox.WalletID}); err != nil {
+	env.advance(time.Second)
+	if _, err := env.guard.Balance(t.Context(), client.BalanceRequest{WalletID: sandbox.WalletID}); err != nil {
 		t.Errorf("those who gave up are waited for: %v", err)
 	}
 	// A queue that is too long refuses.
-	r.guard.sleep = func(context.Context, time.Duration) error { return nil } // they all come at once
+	env.guard.sleepFunc = func(context.Context, time.Duration) error { return nil } // they all come at once
 	for range 20 {
 		history()
 	}
 	failure := send(t.Context(), "Hu")
-	if failure == nil || failure.Code != RateLimited || failure.RetryAfter < 1 || !strings.Contains(failure.Message, "WESENDALL_RATE") || r.asked() != 1 {
+	if failure == nil || failure.Code != CodeRateLimited || failure.RetryAfter < 1 || !strings.Contains(failure.Message, "WESENDALL_RATE") || env.requestCount() != 1 {
 		t.Errorf("%+v", failure)
 	}
 }

@@ -12,76 +12,86 @@ import (
 )
 
 // A person who agrees to a repetition was told which calls it repeats.
-func TestARepetitionIsAgreedToOnce(t *testing.T) {
+func TestDuplicate_ConfirmOnce(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 50_000, func(o *Options) { o.Confirm = ByQuote })
+	env := newTestEnv(t, 50_000, func(o *Options) { o.Confirm = ConfirmByQuote })
 	var quotes []string
 	for range 3 {
-		quotes = append(quotes, r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true, AllowDuplicate: true}, one) }).Quote.ID)
+		quotes = append(quotes, env.expectOK(func() (*Receipt, *Error) {
+			return env.send("Hi", SpendOptions{DryRun: true, AllowDuplicate: true}, phone1)
+		}).Quote.ID)
 	}
 	use := func(id string) func() (*Receipt, *Error) {
-		return func() (*Receipt, *Error) { return r.send("Hi", How{AllowDuplicate: true, Quote: id}, one) }
+		return func() (*Receipt, *Error) {
+			return env.send("Hi", SpendOptions{AllowDuplicate: true, QuoteID: id}, phone1)
+		}
 	}
-	r.works(use(quotes[0]))
+	env.expectOK(use(quotes[0]))
 	for _, id := range quotes[1:] { // which were made when there was nothing to repeat
-		failure := r.fails(ConfirmationRequired, use(id))
+		failure := env.expectError(CodeConfirmationRequired, use(id))
 		if !strings.Contains(failure.Message, "does not say that it repeats one of 24 November 12:00 (UGX 35)") {
 			t.Error(failure.Message)
 		}
-		r.fails(ConfirmationRequired, use(id)) // and are burnt
+		env.expectError(CodeConfirmationRequired, use(id)) // and are burnt
 	}
-	told := r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true, AllowDuplicate: true}, one) }).Quote
-	r.works(use(told.ID))
+	quote := env.expectOK(func() (*Receipt, *Error) {
+		return env.send("Hi", SpendOptions{DryRun: true, AllowDuplicate: true}, phone1)
+	}).Quote
+	env.expectOK(use(quote.ID))
 }
 
 // Two calls are asked about at the same time, and both are agreed to.
-func TestTwoQuestionsAtOnceSendOnce(t *testing.T) {
+func TestDuplicate_ConcurrentConfirm(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 50_000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
+	env := newTestEnv(t, 50_000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
 	outer := func(context.Context, string) (Answer, error) {
-		r.works(func() (*Receipt, *Error) { return r.send("Hi", How{AllowDuplicate: true, Ask: yes}, one) })
-		return Yes, nil
+		env.expectOK(func() (*Receipt, *Error) {
+			return env.send("Hi", SpendOptions{AllowDuplicate: true, Elicit: elicitYes}, phone1)
+		})
+		return AnswerYes, nil
 	}
-	_, failure := r.send("Hi", How{AllowDuplicate: true, Ask: outer}, one)
-	if failure == nil || failure.Code != ConfirmationRequired || r.asked() != 1 {
-		t.Errorf("%v, %d requests", failure, r.asked())
+	_, failure := env.send("Hi", SpendOptions{AllowDuplicate: true, Elicit: outer}, phone1)
+	if failure == nil || failure.Code != CodeConfirmationRequired || env.requestCount() != 1 {
+		t.Errorf("%v, %d requests", failure, env.requestCount())
 	}
 }
 
-func TestARepeatedTopUpNamesTheEarlierOne(t *testing.T) {
+func TestDuplicate_TopUp(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 5000, nil)
-	r.works(func() (*Receipt, *Error) { return r.topUp(500, How{Ask: yes}, one) })
-	failure := r.fails(DuplicateSend, func() (*Receipt, *Error) { return r.topUp(500, How{Ask: yes}, one) })
-	if !strings.Contains(failure.Message, "Look at get_balance") || failure.Next != "get_balance" {
+	env := newTestEnv(t, 5000, nil)
+	env.expectOK(func() (*Receipt, *Error) { return env.topUp(500, SpendOptions{Elicit: elicitYes}, phone1) })
+	failure := env.expectError(CodeDuplicateSend, func() (*Receipt, *Error) { return env.topUp(500, SpendOptions{Elicit: elicitYes}, phone1) })
+	if !strings.Contains(failure.Message, "Look at get_balance") || failure.NextTool != "get_balance" {
 		t.Error(failure.Message)
 	}
 	question := ""
-	ask := func(_ context.Context, q string) (Answer, error) { question = q; return No, nil }
-	r.fails(Declined, func() (*Receipt, *Error) { return r.topUp(500, How{AllowDuplicate: true, Ask: ask}, one) })
+	ask := func(_ context.Context, q string) (Answer, error) { question = q; return AnswerNo, nil }
+	env.expectError(CodeDeclined, func() (*Receipt, *Error) {
+		return env.topUp(500, SpendOptions{AllowDuplicate: true, Elicit: ask}, phone1)
+	})
 	if !strings.Contains(question, "it repeats one of 24 November 12:00 (UGX 500)") {
 		t.Error(question)
 	}
 }
 
 // Where several calls reached some of the same, the open ones come first.
-func TestEveryOverlapIsNamed(t *testing.T) {
+func TestDuplicate_ListsOverlap(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 100_000 })
-	if _, failure := r.send("Hi", How{}, "+256700000408"); failure == nil {
+	env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 100_000 })
+	if _, failure := env.send("Hi", SpendOptions{}, "+256700000408"); failure == nil {
 		t.Fatal("no unknown outcome")
 	}
-	r.pass(time.Minute)
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, two) })
-	failure := r.fails(DuplicateSend, func() (*Receipt, *Error) { return r.send("Hi", How{}, one, two, "+256700000408") })
-	overlap := slices.Sorted(slices.Values(failure.Overlap))
-	if !slices.Equal(overlap, []string{two, "+256700000408"}) || !strings.Contains(failure.Message, "nobody knows. So it was with 1 other call. 2 of these recipients are covered.") {
+	env.advance(time.Minute)
+	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone2) })
+	failure := env.expectError(CodeDuplicateSend, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1, phone2, "+256700000408") })
+	overlap := slices.Sorted(slices.Values(failure.DuplicateRecipients))
+	if !slices.Equal(overlap, []string{phone2, "+256700000408"}) || !strings.Contains(failure.Message, "nobody knows. So it was with 1 other call. 2 of these recipients are covered.") {
 		t.Errorf("%v: %s", overlap, failure.Message)
 	}
 	question := ""
-	ask := func(_ context.Context, q string) (Answer, error) { question = q; return No, nil }
-	r.fails(Declined, func() (*Receipt, *Error) {
-		return r.send("Hi", How{AllowDuplicate: true, Ask: ask}, one, two, "+256700000408")
+	ask := func(_ context.Context, q string) (Answer, error) { question = q; return AnswerNo, nil }
+	env.expectError(CodeDeclined, func() (*Receipt, *Error) {
+		return env.send("Hi", SpendOptions{AllowDuplicate: true, Elicit: ask}, phone1, phone2, "+256700000408")
 	})
 	if !strings.Contains(question, "one of 24 November 12:00 (UGX 35), whose outcome nobody knows, and one of 24 November 12:01 (UGX 35)") {
 		t.Error(question)
@@ -89,21 +99,25 @@ func TestEveryOverlapIsNamed(t *testing.T) {
 }
 
 // Who declines, declines whatever quote was presented.
-func TestADeclineBurnsThePresentedQuote(t *testing.T) {
+func TestDecline_VoidsQuote(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
-	q := r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true}, one) }).Quote
-	r.fails(Declined, func() (*Receipt, *Error) { return r.send("Hi", How{Quote: q.ID, Ask: no}, one) })
-	r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return r.send("Hi", How{Quote: q.ID}, one) })
+	env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
+	q := env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{DryRun: true}, phone1) }).Quote
+	env.expectError(CodeDeclined, func() (*Receipt, *Error) {
+		return env.send("Hi", SpendOptions{QuoteID: q.ID, Elicit: elicitNo}, phone1)
+	})
+	env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{QuoteID: q.ID}, phone1) })
 }
 
 // An answer counts where there was a question.
-func TestAnAnswerToNoQuestionCountsForNothing(t *testing.T) {
+func TestAnswer_WithoutQuestion(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []Mode{Auto, Elicit, ByQuote} {
-		r := newRig(t, 5000, func(o *Options) { o.Confirm, o.Limits.ConfirmAbove = mode, 0 })
-		q := r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true}, one) }).Quote
-		failure := r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return r.send("Hi", How{Quote: q.ID, Answer: Yes}, one) })
+	for _, mode := range []ConfirmMode{ConfirmAuto, ConfirmElicit, ConfirmByQuote} {
+		env := newTestEnv(t, 5000, func(o *Options) { o.Confirm, o.Limits.ConfirmAbove = mode, 0 })
+		q := env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{DryRun: true}, phone1) }).Quote
+		failure := env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) {
+			return env.send("Hi", SpendOptions{QuoteID: q.ID, Answer: AnswerYes}, phone1)
+		})
 		if !strings.Contains(failure.Message, "nobody was asked") {
 			t.Errorf("%s: %s", mode, failure.Message)
 		}
@@ -111,65 +125,69 @@ func TestAnAnswerToNoQuestionCountsForNothing(t *testing.T) {
 }
 
 // Nobody agreed where nobody need be asked: another process may ask.
-func TestWhatNobodyWasAskedAboutIsNotConfirmed(t *testing.T) {
+func TestAnswer_UnaskedQuote(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 5000, func(o *Options) { o.Confirm = Off })
-	r.works(func() (*Receipt, *Error) { return r.send(strings.Repeat("a", 1600), How{}, one, two) })
-	if spends := r.spends(); len(spends) != 1 || spends[0].Confirmed {
+	env := newTestEnv(t, 5000, func(o *Options) { o.Confirm = ConfirmOff })
+	env.expectOK(func() (*Receipt, *Error) { return env.send(strings.Repeat("a", 1600), SpendOptions{}, phone1, phone2) })
+	if spends := env.spends(); len(spends) != 1 || spends[0].Confirmed {
 		t.Errorf("%+v", spends)
 	}
-	r.options.Confirm = Auto
-	r.restart()
-	r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return r.send(strings.Repeat("b", 1600), How{}, one) })
+	env.options.Confirm = ConfirmAuto
+	env.restart()
+	env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return env.send(strings.Repeat("b", 1600), SpendOptions{}, phone1) })
 }
 
 // A ledger that was removed goes on existing for this process alone.
-func TestARemovedLedgerStopsSpending(t *testing.T) {
+func TestLedger_Removed(t *testing.T) {
 	t.Parallel()
-	filesAlone(t)
-	r := newRig(t, 5000, nil)
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
-	if err := os.Rename(r.file, r.file+".old"); err != nil {
+	sqliteOnly(t)
+	env := newTestEnv(t, 5000, nil)
+	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
+	if err := os.Rename(env.ledgerSource, env.ledgerSource+".old"); err != nil {
 		t.Fatal(err)
 	}
-	failure := r.fails(NotConfigured, func() (*Receipt, *Error) { return r.send("Ho", How{}, one) })
+	failure := env.expectError(CodeNotConfigured, func() (*Receipt, *Error) { return env.send("Ho", SpendOptions{}, phone1) })
 	if !strings.Contains(failure.Message, "removed or replaced") {
 		t.Error(failure.Message)
 	}
-	if err := os.Rename(r.file+".old", r.file); err != nil {
+	if err := os.Rename(env.ledgerSource+".old", env.ledgerSource); err != nil {
 		t.Fatal(err)
 	}
-	r.works(func() (*Receipt, *Error) { return r.send("Ho", How{}, one) })
+	env.expectOK(func() (*Receipt, *Error) { return env.send("Ho", SpendOptions{}, phone1) })
 }
 
 // The same is sent by somebody else between the judgement and the question: the
 // question says so.
-func TestAQuestionKnowsOfWhatWasJustSent(t *testing.T) {
+func TestConfirmPrompt_RecentDuplicate(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
-	r.works(func() (*Receipt, *Error) { return r.send("so that the price is known", How{Ask: yes}, one) })
+	env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
+	env.expectOK(func() (*Receipt, *Error) {
+		return env.send("so that the price is known", SpendOptions{Elicit: elicitYes}, phone1)
+	})
 	var taken atomic.Bool
-	r.faulty(func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
+	env.setFault(func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
 		if strings.HasSuffix(q.URL.Path, "/balance") && taken.CompareAndSwap(false, true) {
-			r.works(func() (*Receipt, *Error) { return r.send("Hi", How{AllowDuplicate: true, Ask: yes}, one) })
+			env.expectOK(func() (*Receipt, *Error) {
+				return env.send("Hi", SpendOptions{AllowDuplicate: true, Elicit: elicitYes}, phone1)
+			})
 		}
 		pass(w)
 	})
 	question := ""
-	ask := func(_ context.Context, q string) (Answer, error) { question = q; return No, nil }
-	_, failure := r.send("Hi", How{AllowDuplicate: true, Ask: ask}, one)
+	ask := func(_ context.Context, q string) (Answer, error) { question = q; return AnswerNo, nil }
+	_, failure := env.send("Hi", SpendOptions{AllowDuplicate: true, Elicit: ask}, phone1)
 	if failure == nil || !strings.Contains(question, "it repeats one of 24 November 12:00 (UGX 35)") {
 		t.Errorf("%v: %s", failure, question)
 	}
 }
 
-func TestALedgerThatIsRemovedWhileAPersonThinks(t *testing.T) {
+func TestLedger_RemovedDuringConfirm(t *testing.T) {
 	t.Parallel()
-	filesAlone(t)
+	sqliteOnly(t)
 	for _, name := range []string{"", "-wal"} {
-		r := newRig(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
-		ask := func(context.Context, string) (Answer, error) { return Yes, os.Remove(r.file + name) }
-		failure := r.fails(NotConfigured, func() (*Receipt, *Error) { return r.send("Hi", How{Ask: ask}, one) })
+		env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
+		ask := func(context.Context, string) (Answer, error) { return AnswerYes, os.Remove(env.ledgerSource + name) }
+		failure := env.expectError(CodeNotConfigured, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{Elicit: ask}, phone1) })
 		if !strings.Contains(failure.Message, "put it back") {
 			t.Error(failure.Message)
 		}
@@ -178,40 +196,50 @@ func TestALedgerThatIsRemovedWhileAPersonThinks(t *testing.T) {
 
 // A quote that a call came with ends with the call, though a person was asked
 // about another.
-func TestAPresentedQuoteEndsWithItsCall(t *testing.T) {
+func TestQuote_VoidedAfterUse(t *testing.T) {
 	t.Parallel()
-	for name, how := range map[string]func(presented, asked string) How{
-		"said no at once":   func(p, _ string) How { return How{Quote: p, Ask: no} },
-		"said no later":     func(p, a string) How { return How{Quote: a, Presented: p, Answer: No, Ask: later} },
-		"said yes at once":  func(p, _ string) How { return How{Quote: p, Ask: yes} },
-		"said yes later on": func(p, a string) How { return How{Quote: a, Presented: p, Answer: Yes, Ask: later} },
+	for name, how := range map[string]func(presented, asked string) SpendOptions{
+		"said no at once": func(p, _ string) SpendOptions { return SpendOptions{QuoteID: p, Elicit: elicitNo} },
+		"said no later": func(p, a string) SpendOptions {
+			return SpendOptions{QuoteID: a, PresentedQuoteID: p, Answer: AnswerNo, Elicit: elicitPending}
+		},
+		"said yes at once": func(p, _ string) SpendOptions { return SpendOptions{QuoteID: p, Elicit: elicitYes} },
+		"said yes later on": func(p, a string) SpendOptions {
+			return SpendOptions{QuoteID: a, PresentedQuoteID: p, Answer: AnswerYes, Elicit: elicitPending}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, 5000, func(o *Options) { o.Limits.ConfirmAbove, o.Limits.DuplicateWindow = 0, time.Second })
-			q := r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true}, one) }).Quote
+			env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove, o.Limits.DuplicateWindow = 0, time.Second })
+			q := env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{DryRun: true}, phone1) }).Quote
 			asked := ""
 			if strings.Contains(name, "later") {
-				asked = r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return r.send("Hi", How{Quote: q.ID, Ask: later}, one) }).Quote.ID
+				asked = env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) {
+					return env.send("Hi", SpendOptions{QuoteID: q.ID, Elicit: elicitPending}, phone1)
+				}).Quote.ID
 			}
-			_, _ = r.send("Hi", how(q.ID, asked), one)
-			if sent := r.asked() == 1; sent != strings.Contains(name, "yes") {
-				t.Fatalf("%d requests", r.asked())
+			_, _ = env.send("Hi", how(q.ID, asked), phone1)
+			if sent := env.requestCount() == 1; sent != strings.Contains(name, "yes") {
+				t.Fatalf("%d requests", env.requestCount())
 			}
-			r.pass(2 * time.Second)
-			r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return r.send("Hi", How{Quote: q.ID}, one) })
+			env.advance(2 * time.Second)
+			env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{QuoteID: q.ID}, phone1) })
 		})
 	}
 }
 
 // A repetition names what it repeats; fewer of those are still all named.
-func TestAQuoteMayNameMoreThanIsRepeated(t *testing.T) {
+func TestQuote_SupersetOfDuplicates(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 100_000 })
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
-	r.pass(5 * time.Minute)
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, two) })
-	q := r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true, AllowDuplicate: true}, one, two) }).Quote
-	r.pass(6 * time.Minute) // and the first is out of the window
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{AllowDuplicate: true, Quote: q.ID}, one, two) })
+	env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 100_000 })
+	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
+	env.advance(5 * time.Minute)
+	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone2) })
+	q := env.expectOK(func() (*Receipt, *Error) {
+		return env.send("Hi", SpendOptions{DryRun: true, AllowDuplicate: true}, phone1, phone2)
+	}).Quote
+	env.advance(6 * time.Minute) // and the first is out of the window
+	env.expectOK(func() (*Receipt, *Error) {
+		return env.send("Hi", SpendOptions{AllowDuplicate: true, QuoteID: q.ID}, phone1, phone2)
+	})
 }

@@ -17,120 +17,120 @@ const (
 )
 
 // TopUp asks a payer for money.
-func (g *Guard) TopUp(ctx context.Context, r client.TopUpRequest, how How) (*Receipt, error) {
-	payer := read([]string{r.PhoneNumber})
-	if len(payer.e164)+len(payer.refused) != 1 {
-		return nil, Fail(InvalidArguments, "Nobody was asked. phone_number: must be one phone number")
+func (g *Guard) TopUp(ctx context.Context, req client.TopUpRequest, opts SpendOptions) (*Receipt, error) {
+	phones := parseNumbers([]string{req.PhoneNumber})
+	if len(phones.e164)+len(phones.rejected) != 1 {
+		return nil, NewError(CodeInvalidArguments, "Nobody was asked. phone_number: must be one phone number")
 	}
-	if err := g.allowed("phone_number", &payer, how.DryRun); err != nil {
+	if err := g.checkDestinations("phone_number", &phones, opts.DryRun); err != nil {
 		return nil, err
 	}
-	s := &spending{
-		wallet: r.WalletID,
-		intent: intent{
-			account: g.accountOf(r.WalletID), tool: topUpTool, content: []string{strconv.FormatInt(r.Amount, 10)},
-			targets: payer.e164, rest: []string{"phone_number", r.Description}, total: r.Amount, topUp: true,
+	s := &spendCall{
+		walletID: req.WalletID,
+		intent: Intent{
+			Account: g.accountKey(req.WalletID), Tool: topUpTool, DedupKey: []string{strconv.FormatInt(req.Amount, 10)},
+			Targets: phones.e164, QuoteKey: []string{"phone_number", req.Description}, TotalUGX: req.Amount, TopUp: true,
 		},
-		quote: Quote{Numbers: payer.e164, Refused: payer.refused, Notes: payer.notes, Total: r.Amount, to: audience(payer.e164)},
+		quote: Quote{RecipientNumbers: phones.e164, Rejected: phones.rejected, Notes: phones.warnings, TotalUGX: req.Amount, audience: formatRecipients(phones.e164)},
 	}
-	s.act = func(ctx context.Context) (*client.Response, error) {
-		r.PhoneNumber = payer.e164[0]
-		return call(ctx, g.api.TopUp, r)
+	s.send = func(ctx context.Context) (*client.Response, error) {
+		req.PhoneNumber = phones.e164[0]
+		return callUpstream(ctx, g.api.TopUp, req)
 	}
-	return g.spend(ctx, s, how)
+	return g.execute(ctx, s, opts)
 }
 
 // Send sends one message to each of the recipients, once.
-func (g *Guard) Send(ctx context.Context, r client.SendRequest, how How) (*Receipt, error) {
-	to := read(r.Recipient)
-	if len(to.e164)+len(to.refused) == 0 {
-		return nil, Fail(InvalidArguments, "Nothing was sent. recipient: must name at least one phone number")
+func (g *Guard) Send(ctx context.Context, req client.SendRequest, opts SpendOptions) (*Receipt, error) {
+	phones := parseNumbers(req.Recipient)
+	if len(phones.e164)+len(phones.rejected) == 0 {
+		return nil, NewError(CodeInvalidArguments, "Nothing was sent. recipient: must name at least one phone number")
 	}
-	if err := g.allowed("recipient", &to, how.DryRun); err != nil {
+	if err := g.checkDestinations("recipient", &phones, opts.DryRun); err != nil {
 		return nil, err
 	}
-	if most, limit := g.recipients(); len(to.e164) > most {
-		return nil, Fail(LimitExceeded, fmt.Sprintf("Nothing was sent: recipient: %d numbers, and one call may reach %d (%s). Only the operator can change it.", len(to.e164), most, limit))
+	if maxCount, limitName := g.maxRecipients(); len(phones.e164) > maxCount {
+		return nil, NewError(CodeLimitExceeded, fmt.Sprintf("Nothing was sent: recipient: %d numbers, and one call may reach %d (%s). Only the operator can change it.", len(phones.e164), maxCount, limitName))
 	}
-	s := g.message(r.WalletID, sendTool, r.Message, to.e164)
-	s.intent.recipients, s.quote.Recipients = len(to.e164), len(to.e164)
-	s.intent.rest = []string{"recipient"}
-	s.quote.Numbers, s.quote.Refused = to.e164[:min(len(to.e164), shown)], to.refused
-	s.quote.Notes, s.quote.to = to.notes, audience(to.e164)
-	s.act = func(ctx context.Context) (*client.Response, error) {
-		r.Recipient = to.e164
-		return call(ctx, g.api.Send, r)
+	s := g.newMessageCall(req.WalletID, sendTool, req.Message, phones.e164)
+	s.intent.Recipients, s.quote.Recipients = len(phones.e164), len(phones.e164)
+	s.intent.QuoteKey = []string{"recipient"}
+	s.quote.RecipientNumbers, s.quote.Rejected = phones.e164[:min(len(phones.e164), maxListed)], phones.rejected
+	s.quote.Notes, s.quote.audience = phones.warnings, formatRecipients(phones.e164)
+	s.send = func(ctx context.Context) (*client.Response, error) {
+		req.Recipient = phones.e164
+		return callUpstream(ctx, g.api.Send, req)
 	}
-	return g.spend(ctx, s, how)
+	return g.execute(ctx, s, opts)
 }
 
 // SendGroup sends one message to everyone in a group. The group is read first,
 // and again once a person has agreed; where its size cannot be read, the whole
 // balance is held against the limits.
-func (g *Guard) SendGroup(ctx context.Context, r client.GroupSendRequest, how How) (*Receipt, error) {
-	s := g.message(r.WalletID, groupTool, r.Message, []string{r.GroupID})
-	s.intent.rest = []string{"groupId"}
-	s.size = func(ctx context.Context) error { return g.size(ctx, s, r.GroupID) }
-	s.act = func(ctx context.Context) (*client.Response, error) { return call(ctx, g.api.SendGroup, r) }
-	return g.spend(ctx, s, how)
+func (g *Guard) SendGroup(ctx context.Context, req client.SendGroupRequest, opts SpendOptions) (*Receipt, error) {
+	s := g.newMessageCall(req.WalletID, groupTool, req.Message, []string{req.GroupID})
+	s.intent.QuoteKey = []string{"groupId"}
+	s.loadSize = func(ctx context.Context) error { return g.loadGroupSize(ctx, s, req.GroupID) }
+	s.send = func(ctx context.Context) (*client.Response, error) { return callUpstream(ctx, g.api.SendGroup, req) }
+	return g.execute(ctx, s, opts)
 }
 
-// size reads how many contacts a group has.
-func (g *Guard) size(ctx context.Context, s *spending, id string) error {
-	groups, err := slowly(ctx, g, g.api.Groups, client.GroupsRequest{WalletID: s.wallet})
+// loadGroupSize reads how many contacts a group has.
+func (g *Guard) loadGroupSize(ctx context.Context, s *spendCall, groupID string) error {
+	groups, err := callRateLimited(ctx, g, g.api.Groups, client.GroupsRequest{WalletID: s.walletID})
 	if err != nil {
-		failure := *asError(err)
+		failure := *toError(err)
 		failure.Message = "Nothing was sent: the group could not be read. " + failure.Message
 		return &failure
 	}
-	size, title, known := sizeOf(groups.Data, id)
-	most, limit := g.recipients()
+	size, title, known := groupSize(groups.Data, groupID)
+	maxCount, limitName := g.maxRecipients()
 	switch {
 	case known && size == 0:
-		return Fail(InvalidArguments, "Nothing was sent. groupId: the group has no contacts; add_contacts adds them")
-	case known && size > most:
-		return Fail(LimitExceeded, fmt.Sprintf("Nothing was sent: the group has %d contacts, and one call may reach %d (%s). Only the operator can change it.", size, most, limit))
+		return NewError(CodeInvalidArguments, "Nothing was sent. groupId: the group has no contacts; add_contacts adds them")
+	case known && size > maxCount:
+		return NewError(CodeLimitExceeded, fmt.Sprintf("Nothing was sent: the group has %d contacts, and one call may reach %d (%s). Only the operator can change it.", size, maxCount, limitName))
 	}
-	s.unsized, s.intent.recipients, s.quote.Recipients = !known, size, size
+	s.sizeUnknown, s.intent.Recipients, s.quote.Recipients = !known, size, size
 	s.quote.Notes = []string{"Who is in the group was not checked: its numbers cannot be listed."}
-	s.quote.to = fmt.Sprintf("the %s of the group %q", count(size, "contact"), strings.TrimSpace(shorten(title)+" "+shorten(id)))
+	s.quote.audience = fmt.Sprintf("the %s of the group %q", pluralize(size, "contact"), strings.TrimSpace(truncate(title)+" "+truncate(groupID)))
 	if !known {
 		s.quote.Notes = append(s.quote.Notes, "The group's size cannot be read, so the total is all that the wallet holds.")
-		s.quote.to = fmt.Sprintf("everyone in the group %q (their number is not known)", shorten(id))
+		s.quote.audience = fmt.Sprintf("everyone in the group %q (their number is not known)", truncate(groupID))
 	}
 	return nil
 }
 
-// message is what the two sends have in common.
-func (g *Guard) message(wallet, tool, message string, targets []string) *spending {
-	units, carrier := Units(message), CarrierView(message)
-	return &spending{
-		wallet:  wallet,
-		intent:  intent{account: g.accountOf(wallet), tool: tool, content: []string{message}, targets: targets, units: units},
-		quote:   Quote{Length: Length(message), Units: units, Carrier: &carrier},
-		message: message,
+// newMessageCall is what the two sends have in common.
+func (g *Guard) newMessageCall(wallet, tool, message string, targets []string) *spendCall {
+	units, gsm := SMSUnits(message), AnalyzeGSM(message)
+	return &spendCall{
+		walletID:    wallet,
+		intent:      Intent{Account: g.accountKey(wallet), Tool: tool, DedupKey: []string{message}, Targets: targets, Units: units},
+		quote:       Quote{Length: UTF16Len(message), Units: units, Carrier: &gsm},
+		messageText: message,
 	}
 }
 
-// accountOf is what budgets and duplicates are counted for.
-func (g *Guard) accountOf(wallet string) string { return g.options.Base + " " + wallet }
+// accountKey is what budgets and duplicates are counted for.
+func (g *Guard) accountKey(wallet string) string { return g.options.BaseURL + " " + wallet }
 
-// allowed holds numbers against the operator's limits on whom to reach. A dry
+// checkDestinations holds numbers against the operator's limits on whom to reach. A dry
 // run goes on in spite of numbers that cannot be reached, to show them.
-func (g *Guard) allowed(argument string, n *numbers, dryRun bool) error {
-	if !dryRun && len(n.refused) > 0 {
-		return Fail(InvalidArguments, "Nothing was sent. "+strings.Join(n.faults(argument), "; "))
+func (g *Guard) checkDestinations(argument string, phones *phoneList, dryRun bool) error {
+	if !dryRun && len(phones.rejected) > 0 {
+		return NewError(CodeInvalidArguments, "Nothing was sent. "+strings.Join(phones.problems(argument), "; "))
 	}
-	outside := n.without(g.options.Countries)
+	disallowed := phones.removeOtherCountries(g.options.Countries)
 	switch {
-	case len(outside) == 0:
+	case len(disallowed) == 0:
 	case dryRun:
-		for _, number := range outside {
-			n.refuse(number, "is in a country that the operator does not allow (WESENDALL_ALLOWED_COUNTRIES)")
+		for _, number := range disallowed {
+			phones.reject(number, "is in a country that the operator does not allow (WESENDALL_ALLOWED_COUNTRIES)")
 		}
 	default:
-		return Fail(DestinationNotAllowed, fmt.Sprintf("Nothing was sent: %s: the operator allows the calling codes %s alone (WESENDALL_ALLOWED_COUNTRIES), and not %s.",
-			argument, strings.Join(g.options.Countries, ", "), strings.Join(outside[:min(len(outside), shown)], ", ")))
+		return NewError(CodeDestinationNotAllowed, fmt.Sprintf("Nothing was sent: %s: the operator allows the calling codes %s alone (WESENDALL_ALLOWED_COUNTRIES), and not %s.",
+			argument, strings.Join(g.options.Countries, ", "), strings.Join(disallowed[:min(len(disallowed), maxListed)], ", ")))
 	}
 	return nil
 }

@@ -18,92 +18,98 @@ import (
 	"github.com/wesendall/wesendall-mcp/sandbox"
 )
 
-func TestADryRunQuotesAndSendsNothing(t *testing.T) {
+func TestDryRun(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 5000, nil)
-	q := r.works(func() (*Receipt, *Error) {
-		return r.send("Hello “you”", How{DryRun: true}, "0700 000 010, 256700000010", "12", "0700000011")
+	env := newTestEnv(t, 5000, nil)
+	q := env.expectOK(func() (*Receipt, *Error) {
+		return env.send("Hello “you”", SpendOptions{DryRun: true}, "0700 000 010, 256700000010", "12", "0700000011")
 	}).Quote
-	if q.ID != "" || q.Recipients != 2 || !slices.Equal(q.Numbers, []string{one, two}) || len(q.Refused) != 1 || q.Refused[0] != (Refused{"12", "has too few digits"}) ||
-		q.Length != 11 || q.Units != 1 || q.CostPerSMS != 35 || q.Total != 70 || q.Balance != 5000 || q.BalanceAfter != 4930 ||
-		q.Carrier.Encoding != "UCS-2" || len(q.Carrier.Forcing) != 2 {
+	if q.ID != "" || q.Recipients != 2 || !slices.Equal(q.RecipientNumbers, []string{phone1, phone2}) || len(q.Rejected) != 1 || q.Rejected[0] != (RejectedNumber{"12", "has too few digits"}) ||
+		q.Length != 11 || q.Units != 1 || q.CostPerSMS != 35 || q.TotalUGX != 70 || q.BalanceUGX != 5000 || q.BalanceAfterUGX != 4930 ||
+		q.Carrier.Encoding != "UCS-2" || len(q.Carrier.NonGSMChars) != 2 {
 		t.Errorf("%+v", q)
 	}
-	q = r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true}, one) }).Quote
-	if len(q.ID) < 26 || !q.ExpiresAt.Equal(r.now().Add(10*time.Minute)) {
+	q = env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{DryRun: true}, phone1) }).Quote
+	if len(q.ID) < 26 || !q.ExpiresAt.Equal(env.now().Add(10*time.Minute)) {
 		t.Errorf("%+v", q)
 	}
-	if q = r.works(func() (*Receipt, *Error) { return r.sendGroup("Hi", How{DryRun: true}) }).Quote; q.Recipients != 2 || q.Total != 70 || len(q.Notes) != 1 {
+	if q = env.expectOK(func() (*Receipt, *Error) { return env.sendGroup("Hi", SpendOptions{DryRun: true}) }).Quote; q.Recipients != 2 || q.TotalUGX != 70 || len(q.Notes) != 1 {
 		t.Errorf("%+v", q)
 	}
-	if q = r.works(func() (*Receipt, *Error) { return r.topUp(700, How{DryRun: true}, one) }).Quote; q.Total != 700 || q.BalanceAfter != 5700 {
+	if q = env.expectOK(func() (*Receipt, *Error) { return env.topUp(700, SpendOptions{DryRun: true}, phone1) }).Quote; q.TotalUGX != 700 || q.BalanceAfterUGX != 5700 {
 		t.Errorf("%+v", q)
 	}
 	var many []string
 	for i := range 60 {
 		many = append(many, fmt.Sprintf("+2567000000%02d", i))
 	}
-	if q = r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true}, many...) }).Quote; q.Recipients != 60 || len(q.Numbers) != 50 {
+	if q = env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{DryRun: true}, many...) }).Quote; q.Recipients != 60 || len(q.RecipientNumbers) != 50 {
 		t.Errorf("%+v", q)
 	}
-	if q = r.works(func() (*Receipt, *Error) { return r.send(strings.Repeat("a", 1600), How{DryRun: true}, many[:20]...) }).Quote; q.BalanceAfter >= 0 || len(q.Notes) != 1 {
+	if q = env.expectOK(func() (*Receipt, *Error) {
+		return env.send(strings.Repeat("a", 1600), SpendOptions{DryRun: true}, many[:20]...)
+	}).Quote; q.BalanceAfterUGX >= 0 || len(q.Notes) != 1 {
 		t.Errorf("nothing says that the balance is too small: %+v", q)
 	}
-	if r.asked() != 0 || len(r.states()) != 0 {
-		t.Errorf("%d requests, rows %v", r.asked(), r.states())
+	if env.requestCount() != 0 || len(env.states()) != 0 {
+		t.Errorf("%d requests, rows %v", env.requestCount(), env.states())
 	}
 }
 
-func yes(context.Context, string) (Answer, error)      { return Yes, nil }
-func no(context.Context, string) (Answer, error)       { return No, nil }
-func nonsense(context.Context, string) (Answer, error) { return Answer(7), nil }
-func later(context.Context, string) (Answer, error)    { return NotAsked, ErrLater }
-func lost(context.Context, string) (Answer, error)     { return NotAsked, errors.New("no answer in time") }
+func elicitYes(context.Context, string) (Answer, error)     { return AnswerYes, nil }
+func elicitNo(context.Context, string) (Answer, error)      { return AnswerNo, nil }
+func elicitInvalid(context.Context, string) (Answer, error) { return Answer(7), nil }
+func elicitPending(context.Context, string) (Answer, error) { return AnswerNone, ErrAnswerPending }
+func elicitError(context.Context, string) (Answer, error) {
+	return AnswerNone, errors.New("no answer in time")
+}
 
 // In each mode, against each kind of client: only a clean yes spends.
 func TestConfirmation(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		mode Mode
+		mode ConfirmMode
 		name string
-		ask  Asker
+		ask  Elicitor
 		code string // "" spends
 		then string // and what the same with the quote's id comes to
 	}{
-		{Auto, "accepts", yes, "", ""},
-		{Auto, "declines", no, Declined, ""},
-		{Auto, "answers nonsense", nonsense, Declined, ""},
-		{Auto, "never answers", lost, Declined, ""},
-		{Auto, "answers later", later, ConfirmationRequired, ""},
-		{Auto, "cannot be asked", nil, ConfirmationRequired, "spends"},
-		{Elicit, "accepts", yes, "", ""},
-		{Elicit, "declines", no, Declined, ""},
-		{Elicit, "cannot be asked", nil, ConfirmationRequired, "no quote"},
-		{ByQuote, "would accept", yes, ConfirmationRequired, "spends"},
-		{ByQuote, "cannot be asked", nil, ConfirmationRequired, "spends"},
-		{Off, "cannot be asked", nil, "", ""},
+		{ConfirmAuto, "accepts", elicitYes, "", ""},
+		{ConfirmAuto, "declines", elicitNo, CodeDeclined, ""},
+		{ConfirmAuto, "answers nonsense", elicitInvalid, CodeDeclined, ""},
+		{ConfirmAuto, "never answers", elicitError, CodeDeclined, ""},
+		{ConfirmAuto, "answers later", elicitPending, CodeConfirmationRequired, ""},
+		{ConfirmAuto, "cannot be asked", nil, CodeConfirmationRequired, "spends"},
+		{ConfirmElicit, "accepts", elicitYes, "", ""},
+		{ConfirmElicit, "declines", elicitNo, CodeDeclined, ""},
+		{ConfirmElicit, "cannot be asked", nil, CodeConfirmationRequired, "no quote"},
+		{ConfirmByQuote, "would accept", elicitYes, CodeConfirmationRequired, "spends"},
+		{ConfirmByQuote, "cannot be asked", nil, CodeConfirmationRequired, "spends"},
+		{ConfirmOff, "cannot be asked", nil, "", ""},
 	} {
 		t.Run(string(c.mode)+", "+c.name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, 5000, func(o *Options) { o.Confirm = c.mode })
-			for name, call := range map[string]func(How) (*Receipt, *Error){
-				"a top-up":   func(h How) (*Receipt, *Error) { return r.topUp(500, h, one) },
-				"a big send": func(h How) (*Receipt, *Error) { return r.send(strings.Repeat("a", 1600), h, one, two, six) },
+			env := newTestEnv(t, 5000, func(o *Options) { o.Confirm = c.mode })
+			for name, call := range map[string]func(SpendOptions) (*Receipt, *Error){
+				"a top-up": func(opts SpendOptions) (*Receipt, *Error) { return env.topUp(500, opts, phone1) },
+				"a big send": func(opts SpendOptions) (*Receipt, *Error) {
+					return env.send(strings.Repeat("a", 1600), opts, phone1, phone2, phone3)
+				},
 			} {
 				if c.code == "" {
-					r.works(func() (*Receipt, *Error) { return call(How{Ask: c.ask}) })
+					env.expectOK(func() (*Receipt, *Error) { return call(SpendOptions{Elicit: c.ask}) })
 					continue
 				}
-				failure := r.fails(c.code, func() (*Receipt, *Error) { return call(How{Ask: c.ask}) })
+				failure := env.expectError(c.code, func() (*Receipt, *Error) { return call(SpendOptions{Elicit: c.ask}) })
 				if !strings.Contains(failure.Message, "othing was sent") {
 					t.Errorf("%s: %s", name, failure.Message)
 				}
 				switch c.then {
 				case "spends":
-					if failure.Question != "" {
+					if failure.ConfirmationPrompt != "" {
 						t.Error("a question that nobody can answer")
 					}
-					r.works(func() (*Receipt, *Error) { return call(How{Ask: c.ask, Quote: failure.Quote.ID}) })
+					env.expectOK(func() (*Receipt, *Error) { return call(SpendOptions{Elicit: c.ask, QuoteID: failure.Quote.ID}) })
 				case "no quote":
 					if failure.Quote != nil {
 						t.Errorf("%+v", failure.Quote)
@@ -114,14 +120,14 @@ func TestConfirmation(t *testing.T) {
 	}
 }
 
-func TestTheQuestionSaysWhatToWhomAndHowMuch(t *testing.T) {
+func TestConfirmPrompt(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 5000, nil)
+	env := newTestEnv(t, 5000, nil)
 	var asked []string
-	ask := func(_ context.Context, q string) (Answer, error) { asked = append(asked, q); return No, nil }
-	text := strings.Repeat("a", 1600)
-	_, _ = r.send(text, How{Ask: ask}, one, two, six, "+256700000017")
-	_, _ = r.topUp(2500, How{Ask: ask}, one)
+	ask := func(_ context.Context, q string) (Answer, error) { asked = append(asked, q); return AnswerNo, nil }
+	raw := strings.Repeat("a", 1600)
+	_, _ = env.send(raw, SpendOptions{Elicit: ask}, phone1, phone2, phone3, "+256700000017")
+	_, _ = env.topUp(2500, SpendOptions{Elicit: ask}, phone1)
 	for i, want := range [][]string{
 		{strings.Repeat("a", 200) + "…", "4 recipients (+256700000010, +256700000011, +256700000016, …)", "UGX 1,400", "10 units each", "UGX 3,600", "costs more than UGX 1000"},
 		{"Ask +256700000010 to pay UGX 2,500", "The wallet holds UGX 5,000, and UGX 7,500 once that is paid", "asks somebody for money"},
@@ -139,81 +145,93 @@ func TestTheQuestionSaysWhatToWhomAndHowMuch(t *testing.T) {
 
 // An answer that comes with a later call, as in 2026-07-28, counts for the
 // question's own quote alone.
-func TestAnAnswerCountsForItsOwnQuestion(t *testing.T) {
+func TestAnswer_BoundToQuote(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		how   func(id string) How
+		how   func(id string) SpendOptions
 		to    string
 		pass  time.Duration
 		other bool // caller
 		code  string
 	}{
-		"yes":                  {how: func(id string) How { return How{Ask: later, Quote: id, Answer: Yes} }},
-		"no":                   {how: func(id string) How { return How{Ask: later, Quote: id, Answer: No} }, code: Declined},
-		"yes to nothing":       {how: func(string) How { return How{Ask: later, Answer: Yes} }, code: ConfirmationRequired},
-		"yes to another":       {how: func(string) How { return How{Ask: later, Quote: "abc", Answer: Yes} }, code: ConfirmationRequired},
-		"yes, but to others":   {how: func(id string) How { return How{Ask: later, Quote: id, Answer: Yes} }, to: two, code: ConfirmationRequired},
-		"yes, too late":        {how: func(id string) How { return How{Ask: later, Quote: id, Answer: Yes} }, pass: 10 * time.Minute, code: ConfirmationRequired},
-		"yes, by another":      {how: func(id string) How { return How{Ask: later, Quote: id, Answer: Yes} }, other: true, code: ConfirmationRequired},
-		"the id and no answer": {how: func(id string) How { return How{Ask: later, Quote: id} }, code: ConfirmationRequired},
+		"yes": {how: func(id string) SpendOptions {
+			return SpendOptions{Elicit: elicitPending, QuoteID: id, Answer: AnswerYes}
+		}},
+		"no": {how: func(id string) SpendOptions {
+			return SpendOptions{Elicit: elicitPending, QuoteID: id, Answer: AnswerNo}
+		}, code: CodeDeclined},
+		"yes to nothing": {how: func(string) SpendOptions { return SpendOptions{Elicit: elicitPending, Answer: AnswerYes} }, code: CodeConfirmationRequired},
+		"yes to another": {how: func(string) SpendOptions {
+			return SpendOptions{Elicit: elicitPending, QuoteID: "abc", Answer: AnswerYes}
+		}, code: CodeConfirmationRequired},
+		"yes, but to others": {how: func(id string) SpendOptions {
+			return SpendOptions{Elicit: elicitPending, QuoteID: id, Answer: AnswerYes}
+		}, to: phone2, code: CodeConfirmationRequired},
+		"yes, too late": {how: func(id string) SpendOptions {
+			return SpendOptions{Elicit: elicitPending, QuoteID: id, Answer: AnswerYes}
+		}, pass: 10 * time.Minute, code: CodeConfirmationRequired},
+		"yes, by another": {how: func(id string) SpendOptions {
+			return SpendOptions{Elicit: elicitPending, QuoteID: id, Answer: AnswerYes}
+		}, other: true, code: CodeConfirmationRequired},
+		"the id and no answer": {how: func(id string) SpendOptions { return SpendOptions{Elicit: elicitPending, QuoteID: id} }, code: CodeConfirmationRequired},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
-			failure := r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return r.send("Hi", How{Ask: later}, one) })
-			if failure.Question == "" {
+			env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
+			failure := env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{Elicit: elicitPending}, phone1) })
+			if failure.ConfirmationPrompt == "" {
 				t.Fatal("there is no question")
 			}
-			r.pass(c.pass)
-			to := one
+			env.advance(c.pass)
+			to := phone1
 			if c.to != "" {
 				to = c.to
 			}
 			if c.other {
-				r.guard = r.guard.For(r.client(t, r.url), "b", nil)
+				env.guard = env.guard.ForCaller(env.newClient(t, env.url), "b", nil)
 			}
-			again := func() (*Receipt, *Error) { return r.send("Hi", c.how(failure.Quote.ID), to) }
+			again := func() (*Receipt, *Error) { return env.send("Hi", c.how(failure.Quote.ID), to) }
 			if c.code == "" {
-				r.works(again)
-				r.fails(DuplicateSend, again) // a replay
-				if _, charged := r.record(t); len(charged) != 1 {
+				env.expectOK(again)
+				env.expectError(CodeDuplicateSend, again) // a replay
+				if _, charged := env.charges(t); len(charged) != 1 {
 					t.Errorf("%v", charged)
 				}
 				return
 			}
-			r.fails(c.code, again)
+			env.expectError(c.code, again)
 			if name == "the id and no answer" || name == "yes to nothing" || name == "yes to another" {
 				return
 			}
 			// Whatever it was, the quote is burnt.
-			r.fails(ConfirmationRequired, func() (*Receipt, *Error) {
-				return r.send("Hi", How{Ask: later, Quote: failure.Quote.ID, Answer: Yes}, one)
+			env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) {
+				return env.send("Hi", SpendOptions{Elicit: elicitPending, QuoteID: failure.Quote.ID, Answer: AnswerYes}, phone1)
 			})
 		})
 	}
 }
 
-func TestAQuoteForAGroupThatGrewIsVoid(t *testing.T) {
+func TestQuote_GroupGrew(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 5000, func(o *Options) { o.Confirm = ByQuote })
-	q := r.works(func() (*Receipt, *Error) { return r.sendGroup("Hi", How{DryRun: true}) }).Quote
-	if _, err := r.plain.AddContacts(t.Context(), client.AddContactsRequest{WalletID: sandbox.WalletID, GroupID: sandbox.GroupID, Contacts: []client.Contact{{Phone: six}}}); err != nil {
+	env := newTestEnv(t, 5000, func(o *Options) { o.Confirm = ConfirmByQuote })
+	q := env.expectOK(func() (*Receipt, *Error) { return env.sendGroup("Hi", SpendOptions{DryRun: true}) }).Quote
+	if _, err := env.directClient.AddContacts(t.Context(), client.AddContactsRequest{WalletID: sandbox.WalletID, GroupID: sandbox.GroupID, Contacts: []client.Contact{{Phone: phone3}}}); err != nil {
 		t.Fatal(err)
 	}
-	failure := r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return r.sendGroup("Hi", How{Quote: q.ID}) })
+	failure := env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return env.sendGroup("Hi", SpendOptions{QuoteID: q.ID}) })
 	if !strings.Contains(failure.Message, "3 recipients, not the 2 of the quote") {
 		t.Error(failure.Message)
 	}
 }
 
 // A broadcast that is split into small sends is asked about.
-func TestTheHourOfUnconfirmedSpendsIsAskedAbout(t *testing.T) {
+func TestConfirm_HourlyThreshold(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 50_000, nil)
+	env := newTestEnv(t, 50_000, nil)
 	sends := func(from, count int) (asked int) {
 		for i := range count {
-			_, failure := r.send(fmt.Sprintf("Hi %d", from+i), How{}, one)
-			if failure != nil && failure.Code == ConfirmationRequired {
+			_, failure := env.send(fmt.Sprintf("Hi %d", from+i), SpendOptions{}, phone1)
+			if failure != nil && failure.Code == CodeConfirmationRequired {
 				asked++
 			}
 		}
@@ -222,12 +240,12 @@ func TestTheHourOfUnconfirmedSpendsIsAskedAbout(t *testing.T) {
 	if got := sends(0, 30); got != 2 { // 28 × 35 = 980
 		t.Errorf("%d of 30 were asked about", got)
 	}
-	r.works(func() (*Receipt, *Error) { return r.send("agreed", How{Ask: yes}, one) }) // and does not count
-	r.restart()
+	env.expectOK(func() (*Receipt, *Error) { return env.send("agreed", SpendOptions{Elicit: elicitYes}, phone1) }) // and does not count
+	env.restart()
 	if got := sends(100, 1); got != 1 {
 		t.Error("another process forgot what was spent")
 	}
-	r.pass(time.Hour + time.Second)
+	env.advance(time.Hour + time.Second)
 	if got := sends(200, 28); got != 0 {
 		t.Errorf("%d were asked about an hour later", got)
 	}
@@ -237,301 +255,313 @@ func TestLimits(t *testing.T) {
 	t.Parallel()
 	off := func(change func(*Limits)) func(*Options) {
 		return func(o *Options) {
-			o.Confirm = Off
+			o.Confirm = ConfirmOff
 			change(&o.Limits)
 		}
 	}
 	t.Run("a call", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, 5000, off(func(l *Limits) { l.PerCall = 70 }))
-		r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one, two) })
-		failure := r.fails(LimitExceeded, func() (*Receipt, *Error) { return r.send("Ho", How{}, one, two, six) })
+		env := newTestEnv(t, 5000, off(func(l *Limits) { l.PerCall = 70 }))
+		env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1, phone2) })
+		failure := env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) { return env.send("Ho", SpendOptions{}, phone1, phone2, phone3) })
 		if !strings.Contains(failure.Message, "UGX 105") || !strings.Contains(failure.Message, "WESENDALL_MAX_PER_CALL") || !strings.Contains(failure.Message, "operator") {
 			t.Error(failure.Message)
 		}
 		// Agreement lifts no limit.
-		r.fails(LimitExceeded, func() (*Receipt, *Error) { return r.send("Ho", How{Ask: yes, AllowDuplicate: true}, one, two, six) })
+		env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) {
+			return env.send("Ho", SpendOptions{Elicit: elicitYes, AllowDuplicate: true}, phone1, phone2, phone3)
+		})
 	})
 	t.Run("a day in Kampala", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, 5000, off(func(l *Limits) { l.PerDay = 105 }))
-		r.set("2026-11-24T20:59:58Z") // two seconds before midnight
-		if left := r.works(func() (*Receipt, *Error) { return r.send("a", How{}, one, two) }).Left; left != 35 {
-			t.Errorf("UGX %d are left", left)
+		env := newTestEnv(t, 5000, off(func(l *Limits) { l.PerDay = 105 }))
+		env.set("2026-11-24T20:59:58Z") // two seconds before midnight
+		if remaining := env.expectOK(func() (*Receipt, *Error) { return env.send("a", SpendOptions{}, phone1, phone2) }).BudgetRemaining; remaining != 35 {
+			t.Errorf("UGX %d are left", remaining)
 		}
-		failure := r.fails(LimitExceeded, func() (*Receipt, *Error) { return r.send("b", How{}, one, two) })
+		failure := env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) { return env.send("b", SpendOptions{}, phone1, phone2) })
 		if !strings.Contains(failure.Message, "UGX 35 are left") || !strings.Contains(failure.Message, "WESENDALL_MAX_PER_DAY") {
 			t.Error(failure.Message)
 		}
-		r.works(func() (*Receipt, *Error) { return r.send("b", How{}, one) })
-		r.restart()
-		r.fails(LimitExceeded, func() (*Receipt, *Error) { return r.send("c", How{}, one) })
-		r.set("2026-11-24T21:00:00Z")
-		r.works(func() (*Receipt, *Error) { return r.send("c", How{}, one) })
+		env.expectOK(func() (*Receipt, *Error) { return env.send("b", SpendOptions{}, phone1) })
+		env.restart()
+		env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) { return env.send("c", SpendOptions{}, phone1) })
+		env.set("2026-11-24T21:00:00Z")
+		env.expectOK(func() (*Receipt, *Error) { return env.send("c", SpendOptions{}, phone1) })
 	})
 	t.Run("top-ups", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, 5000, off(func(l *Limits) { l.TopUp, l.PerDay, l.PerCall = 1500, 0, 0 }))
-		r.works(func() (*Receipt, *Error) { return r.topUp(1000, How{}, one) })
-		r.fails(LimitExceeded, func() (*Receipt, *Error) { return r.topUp(1501, How{}, two) })
-		failure := r.fails(LimitExceeded, func() (*Receipt, *Error) { return r.topUp(501, How{}, two) })
+		env := newTestEnv(t, 5000, off(func(l *Limits) { l.TopUp, l.PerDay, l.PerCall = 1500, 0, 0 }))
+		env.expectOK(func() (*Receipt, *Error) { return env.topUp(1000, SpendOptions{}, phone1) })
+		env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) { return env.topUp(1501, SpendOptions{}, phone2) })
+		failure := env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) { return env.topUp(501, SpendOptions{}, phone2) })
 		if !strings.Contains(failure.Message, "UGX 500 are left") || !strings.Contains(failure.Message, "WESENDALL_MAX_TOPUP") {
 			t.Error(failure.Message)
 		}
-		r.works(func() (*Receipt, *Error) { return r.topUp(500, How{}, two) })
+		env.expectOK(func() (*Receipt, *Error) { return env.topUp(500, SpendOptions{}, phone2) })
 	})
 	t.Run("recipients", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, 5000, off(func(l *Limits) { l.Recipients = 1 }))
-		r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one, "0700 000 010") })
-		r.fails(LimitExceeded, func() (*Receipt, *Error) { return r.send("Ho", How{}, one, two) })
-		r.fails(LimitExceeded, func() (*Receipt, *Error) { return r.sendGroup("Ho", How{}) })
+		env := newTestEnv(t, 5000, off(func(l *Limits) { l.Recipients = 1 }))
+		env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1, "0700 000 010") })
+		env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) { return env.send("Ho", SpendOptions{}, phone1, phone2) })
+		env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) { return env.sendGroup("Ho", SpendOptions{}) })
 	})
 	t.Run("countries", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, 5000, func(o *Options) { o.Confirm, o.Countries = Off, []string{"256", "254"} })
-		r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true}, "+254700000001") })
-		failure := r.fails(DestinationNotAllowed, func() (*Receipt, *Error) { return r.send("Hi", How{}, one, "+16502530000") })
-		if !strings.Contains(failure.Message, "+16502530000") || strings.Contains(failure.Message, one) || !strings.Contains(failure.Message, "WESENDALL_ALLOWED_COUNTRIES") {
+		env := newTestEnv(t, 5000, func(o *Options) { o.Confirm, o.Countries = ConfirmOff, []string{"256", "254"} })
+		env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{DryRun: true}, "+254700000001") })
+		failure := env.expectError(CodeDestinationNotAllowed, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1, "+16502530000") })
+		if !strings.Contains(failure.Message, "+16502530000") || strings.Contains(failure.Message, phone1) || !strings.Contains(failure.Message, "WESENDALL_ALLOWED_COUNTRIES") {
 			t.Error(failure.Message)
 		}
-		q := r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true}, one, "+16502530000") }).Quote
-		if q.ID != "" || q.Recipients != 1 || len(q.Refused) != 1 || q.Refused[0].Number != "+16502530000" || !strings.Contains(q.Refused[0].Reason, "WESENDALL_ALLOWED_COUNTRIES") {
+		q := env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{DryRun: true}, phone1, "+16502530000") }).Quote
+		if q.ID != "" || q.Recipients != 1 || len(q.Rejected) != 1 || q.Rejected[0].Input != "+16502530000" || !strings.Contains(q.Rejected[0].Reason, "WESENDALL_ALLOWED_COUNTRIES") {
 			t.Errorf("%+v", q)
 		}
-		r.fails(DestinationNotAllowed, func() (*Receipt, *Error) { return r.topUp(500, How{}, "+16502530000") })
-		r.fails(DestinationNotAllowed, func() (*Receipt, *Error) {
-			_, err := r.guard.AddContacts(t.Context(), client.AddContactsRequest{WalletID: sandbox.WalletID, GroupID: sandbox.GroupID, Contacts: []client.Contact{{Phone: "+16502530000"}}})
-			return nil, r.ours(err)
+		env.expectError(CodeDestinationNotAllowed, func() (*Receipt, *Error) { return env.topUp(500, SpendOptions{}, "+16502530000") })
+		env.expectError(CodeDestinationNotAllowed, func() (*Receipt, *Error) {
+			_, err := env.guard.AddContacts(t.Context(), client.AddContactsRequest{WalletID: sandbox.WalletID, GroupID: sandbox.GroupID, Contacts: []client.Contact{{Phone: "+16502530000"}}})
+			return nil, env.asGuardError(err)
 		})
 	})
 }
 
-func TestWhatIsKnownToBeUnspentIsReleased(t *testing.T) {
+func TestBudget_Release(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 5000, func(o *Options) { o.Confirm, o.Limits.PerDay = Off, 35 })
-	_, failure := r.send("Hi", How{}, "+256700000502")
+	env := newTestEnv(t, 5000, func(o *Options) { o.Confirm, o.Limits.PerDay = ConfirmOff, 35 })
+	_, failure := env.send("Hi", SpendOptions{}, "+256700000502")
 	if failure == nil || failure.Code != "send_failed" {
 		t.Fatal(failure)
 	}
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
-	if got := r.states(); !slices.Equal(got, []string{"failed", "sent"}) {
+	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
+	if got := env.states(); !slices.Equal(got, []string{"failed", "sent"}) {
 		t.Error(got)
 	}
 
-	r = newRig(t, 5000, func(o *Options) { o.Confirm, o.Limits.PerDay = Off, 35 })
-	if _, failure = r.send("Hi", How{}, "+256700000408"); failure == nil || failure.Code != OutcomeUnknown || failure.Money != client.Unknown {
+	env = newTestEnv(t, 5000, func(o *Options) { o.Confirm, o.Limits.PerDay = ConfirmOff, 35 })
+	if _, failure = env.send("Hi", SpendOptions{}, "+256700000408"); failure == nil || failure.Code != CodeOutcomeUnknown || failure.Money != client.MoneyUnknown {
 		t.Fatal(failure)
 	}
-	r.fails(LimitExceeded, func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
-	if got := r.states(); !slices.Equal(got, []string{"unknown"}) {
+	env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
+	if got := env.states(); !slices.Equal(got, []string{"unknown"}) {
 		t.Error(got)
 	}
-	l, err := r.guard.ledger(t.Context())
+	l, err := env.guard.openLedger(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	spends, err := l.Spends(t.Context(), r.now())
+	spends, err := l.ListSpends(t.Context(), env.now())
 	if err != nil || len(spends) != 1 {
 		t.Fatalf("%v, %v", spends, err)
 	}
-	if err := l.Resolve(t.Context(), spends[0].ID, "maybe"); err == nil {
+	if err := l.ResolveSpend(t.Context(), spends[0].ID, "maybe"); err == nil {
 		t.Error("an outcome that is none")
 	}
-	if err := errors.Join(l.Resolve(t.Context(), "nope", failed), l.Resolve(t.Context(), spends[0].ID, failed)); err == nil || !strings.Contains(err.Error(), `no spend "nope"`) || strings.Contains(err.Error(), "known") {
+	if err := errors.Join(l.ResolveSpend(t.Context(), "nope", StateFailed), l.ResolveSpend(t.Context(), spends[0].ID, StateFailed)); err == nil || !strings.Contains(err.Error(), `no spend "nope"`) || strings.Contains(err.Error(), "known") {
 		t.Error(err)
 	}
-	if err := l.Resolve(t.Context(), spends[0].ID, sent); err == nil || !strings.Contains(err.Error(), "is known: failed") {
+	if err := l.ResolveSpend(t.Context(), spends[0].ID, StateSent); err == nil || !strings.Contains(err.Error(), "is known: failed") {
 		t.Error(err)
 	}
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
+	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
 }
 
 func TestDuplicates(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 50_000, func(o *Options) { o.Limits.ConfirmAbove = 10_000 })
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one, "0700 000 010", "256700000010", two) })
-	if _, charged := r.record(t); len(charged) != 2 {
+	env := newTestEnv(t, 50_000, func(o *Options) { o.Limits.ConfirmAbove = 10_000 })
+	env.expectOK(func() (*Receipt, *Error) {
+		return env.send("Hi", SpendOptions{}, phone1, "0700 000 010", "256700000010", phone2)
+	})
+	if _, charged := env.charges(t); len(charged) != 2 {
 		t.Fatalf("%v", charged)
 	}
-	r.pass(9 * time.Minute)
-	failure := r.fails(DuplicateSend, func() (*Receipt, *Error) { return r.send("Hi", How{}, six, two) })
-	if !slices.Equal(failure.Overlap, []string{two}) || !strings.Contains(failure.Message, "12:00:00 on 24 November (UGX 70), and that was accepted") || failure.Next != "list_sms_history" {
+	env.advance(9 * time.Minute)
+	failure := env.expectError(CodeDuplicateSend, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone3, phone2) })
+	if !slices.Equal(failure.DuplicateRecipients, []string{phone2}) || !strings.Contains(failure.Message, "12:00:00 on 24 November (UGX 70), and that was accepted") || failure.NextTool != "list_sms_history" {
 		t.Errorf("%+v", failure)
 	}
-	r.restart()
-	r.fails(DuplicateSend, func() (*Receipt, *Error) { return r.send("Hi", How{}, two) })
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, six) })
-	r.works(func() (*Receipt, *Error) { return r.send("Ho", How{}, two) })
-	r.pass(time.Minute)
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, two) }) // the window is over
+	env.restart()
+	env.expectError(CodeDuplicateSend, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone2) })
+	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone3) })
+	env.expectOK(func() (*Receipt, *Error) { return env.send("Ho", SpendOptions{}, phone2) })
+	env.advance(time.Minute)
+	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone2) }) // the window is over
 
 	// Twice on purpose: a person is asked, and the question names the first.
 	question := ""
-	ask := func(_ context.Context, q string) (Answer, error) { question = q; return Yes, nil }
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{AllowDuplicate: true, Ask: ask}, two) })
+	ask := func(_ context.Context, q string) (Answer, error) { question = q; return AnswerYes, nil }
+	env.expectOK(func() (*Receipt, *Error) {
+		return env.send("Hi", SpendOptions{AllowDuplicate: true, Elicit: ask}, phone2)
+	})
 	if !strings.Contains(question, "repeats one of 24 November 12:10") {
 		t.Error(question)
 	}
-	r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return r.send("Hi", How{AllowDuplicate: true}, two) })
-	r.works(func() (*Receipt, *Error) { return r.send("new", How{AllowDuplicate: true}, two) }) // is no duplicate
+	env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{AllowDuplicate: true}, phone2) })
+	env.expectOK(func() (*Receipt, *Error) { return env.send("new", SpendOptions{AllowDuplicate: true}, phone2) }) // is no duplicate
 
 	// A quote that was made without it does not stand for a repetition.
-	plain := r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true}, two) }).Quote
-	r.fails(ConfirmationRequired, func() (*Receipt, *Error) { return r.send("Hi", How{AllowDuplicate: true, Quote: plain.ID}, two) })
-	told := r.works(func() (*Receipt, *Error) { return r.send("Hi", How{DryRun: true, AllowDuplicate: true}, two) }).Quote
-	if !slices.Contains(told.Notes, "it repeats one of 24 November 12:10 (UGX 35) and one of 24 November 12:10 (UGX 35)") {
-		t.Errorf("%+v", told)
+	plain := env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{DryRun: true}, phone2) }).Quote
+	env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) {
+		return env.send("Hi", SpendOptions{AllowDuplicate: true, QuoteID: plain.ID}, phone2)
+	})
+	quote := env.expectOK(func() (*Receipt, *Error) {
+		return env.send("Hi", SpendOptions{DryRun: true, AllowDuplicate: true}, phone2)
+	}).Quote
+	if !slices.Contains(quote.Notes, "it repeats one of 24 November 12:10 (UGX 35) and one of 24 November 12:10 (UGX 35)") {
+		t.Errorf("%+v", quote)
 	}
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{AllowDuplicate: true, Quote: told.ID}, two) })
+	env.expectOK(func() (*Receipt, *Error) {
+		return env.send("Hi", SpendOptions{AllowDuplicate: true, QuoteID: quote.ID}, phone2)
+	})
 
 	// Groups and top-ups have their own.
-	r.works(func() (*Receipt, *Error) { return r.sendGroup("Hi", How{}) })
-	r.fails(DuplicateSend, func() (*Receipt, *Error) { return r.sendGroup("Hi", How{}) })
-	r.works(func() (*Receipt, *Error) { return r.topUp(500, How{Ask: yes}, one) })
-	if failure = r.fails(DuplicateSend, func() (*Receipt, *Error) { return r.topUp(500, How{Ask: yes}, "0700000010") }); failure.Next != "get_balance" {
+	env.expectOK(func() (*Receipt, *Error) { return env.sendGroup("Hi", SpendOptions{}) })
+	env.expectError(CodeDuplicateSend, func() (*Receipt, *Error) { return env.sendGroup("Hi", SpendOptions{}) })
+	env.expectOK(func() (*Receipt, *Error) { return env.topUp(500, SpendOptions{Elicit: elicitYes}, phone1) })
+	if failure = env.expectError(CodeDuplicateSend, func() (*Receipt, *Error) { return env.topUp(500, SpendOptions{Elicit: elicitYes}, "0700000010") }); failure.NextTool != "get_balance" {
 		t.Errorf("%+v", failure)
 	}
-	r.works(func() (*Receipt, *Error) { return r.topUp(600, How{Ask: yes}, one) })
+	env.expectOK(func() (*Receipt, *Error) { return env.topUp(600, SpendOptions{Elicit: elicitYes}, phone1) })
 }
 
-func TestAnUnknownOutcomeStaysRefused(t *testing.T) {
+func TestDuplicate_UnknownOutcome(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 5000, nil)
-	if _, failure := r.send("Hi", How{}, "+256700000408"); failure == nil || failure.Code != OutcomeUnknown {
+	env := newTestEnv(t, 5000, nil)
+	if _, failure := env.send("Hi", SpendOptions{}, "+256700000408"); failure == nil || failure.Code != CodeOutcomeUnknown {
 		t.Fatal(failure)
 	}
-	r.pass(30 * 24 * time.Hour)
-	r.restart()
-	failure := r.fails(DuplicateSend, func() (*Receipt, *Error) { return r.send("Hi", How{}, one, "+256700000408") })
+	env.advance(30 * 24 * time.Hour)
+	env.restart()
+	failure := env.expectError(CodeDuplicateSend, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1, "+256700000408") })
 	if !strings.Contains(failure.Message, "nobody knows") {
 		t.Error(failure.Message)
 	}
-	if _, failure := r.send("Hi", How{AllowDuplicate: true, Ask: yes}, "+256700000408"); failure == nil || failure.Code != OutcomeUnknown {
+	if _, failure := env.send("Hi", SpendOptions{AllowDuplicate: true, Elicit: elicitYes}, "+256700000408"); failure == nil || failure.Code != CodeOutcomeUnknown {
 		t.Error(failure)
 	}
-	if r.asked() != 2 {
-		t.Errorf("%d requests", r.asked())
+	if env.requestCount() != 2 {
+		t.Errorf("%d requests", env.requestCount())
 	}
 }
 
 // Two identical calls at the same instant, in one process and in two.
-func TestTwinsAreSentOnce(t *testing.T) {
+func TestDuplicate_Concurrent(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 50_000, nil)
-	first := r.guard
-	r.restart()
+	env := newTestEnv(t, 50_000, nil)
+	first := env.guard
+	env.restart()
 	for i := range 20 {
 		var wg sync.WaitGroup
-		for _, g := range []*Guard{first, first, r.guard, r.guard} {
+		for _, g := range []*Guard{first, first, env.guard, env.guard} {
 			wg.Go(func() {
-				_, err := g.Send(t.Context(), client.SendRequest{WalletID: sandbox.WalletID, Message: fmt.Sprint("Hi ", i), Recipient: client.Recipients{one}}, How{})
-				if failure := r.ours(err); failure != nil && failure.Code != DuplicateSend {
+				_, err := g.Send(t.Context(), client.SendRequest{WalletID: sandbox.WalletID, Message: fmt.Sprint("Hi ", i), Recipient: client.Recipients{phone1}}, SpendOptions{})
+				if failure := env.asGuardError(err); failure != nil && failure.Code != CodeDuplicateSend {
 					t.Error(failure)
 				}
 			})
 		}
 		wg.Wait()
 	}
-	if _, charged := r.record(t); len(charged) != 20 || r.asked() != 20 {
-		t.Errorf("%d requests, %v", r.asked(), charged)
+	if _, charged := env.charges(t); len(charged) != 20 || env.requestCount() != 20 {
+		t.Errorf("%d requests, %v", env.requestCount(), charged)
 	}
 }
 
-func TestALedgerThatFailsStopsSpendingAlone(t *testing.T) {
+func TestLedger_FailureBlocksSpendsOnly(t *testing.T) {
 	t.Parallel()
-	filesAlone(t)
+	sqliteOnly(t)
 	dir := t.TempDir()
 	corrupt := filepath.Join(dir, "corrupt.db")
 	if err := os.WriteFile(corrupt, []byte(strings.Repeat("not a database\n", 1000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, path := range map[string]string{"corrupt": corrupt, "a directory": dir, "no directory can be made": filepath.Join(corrupt, "x", "ledger.db")} {
-		r := newRig(t, 5000, nil)
-		r.file = path
-		failure := r.fails(NotConfigured, func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
+		env := newTestEnv(t, 5000, nil)
+		env.ledgerSource = path
+		failure := env.expectError(CodeNotConfigured, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
 		if !strings.Contains(failure.Message, "WESENDALL_LEDGER") {
 			t.Errorf("%s: %s", name, failure.Message)
 		}
-		r.fails(NotConfigured, func() (*Receipt, *Error) { return r.topUp(500, How{}, one) })
-		r.fails(NotConfigured, func() (*Receipt, *Error) { return r.sendGroup("Hi", How{DryRun: true}) })
-		if _, err := r.guard.History(t.Context(), client.HistoryRequest{WalletID: sandbox.WalletID}); err != nil {
+		env.expectError(CodeNotConfigured, func() (*Receipt, *Error) { return env.topUp(500, SpendOptions{}, phone1) })
+		env.expectError(CodeNotConfigured, func() (*Receipt, *Error) { return env.sendGroup("Hi", SpendOptions{DryRun: true}) })
+		if _, err := env.guard.History(t.Context(), client.HistoryRequest{WalletID: sandbox.WalletID}); err != nil {
 			t.Errorf("%s: reading stopped too: %v", name, err)
 		}
-		r.file = filepath.Join(t.TempDir(), "mended.db")
-		r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
+		env.ledgerSource = filepath.Join(t.TempDir(), "mended.db")
+		env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
 	}
 	t.Run("the disk is full", func(t *testing.T) {
-		r := newRig(t, 5000, nil)
-		l, err := r.guard.ledger(t.Context())
+		env := newTestEnv(t, 5000, nil)
+		l, err := env.guard.openLedger(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := l.db.ExecContext(t.Context(), `PRAGMA max_page_count = 1`); err != nil {
+		if _, err := l.DB.ExecContext(t.Context(), `PRAGMA max_page_count = 1`); err != nil {
 			t.Fatal(err)
 		}
 		full := false
 		for i := range 200 { // until the pages that it has are full
-			if _, failure := r.send(fmt.Sprint("Hi ", i), How{Ask: yes}, one); failure != nil {
-				full = failure.Code == NotConfigured && strings.Contains(failure.Message, "full")
+			if _, failure := env.send(fmt.Sprint("Hi ", i), SpendOptions{Elicit: elicitYes}, phone1); failure != nil {
+				full = failure.Code == CodeNotConfigured && strings.Contains(failure.Message, "full")
 				break
 			}
 		}
-		before := r.asked()
-		if _, charged := r.record(t); !full || len(charged) != before {
+		before := env.requestCount()
+		if _, charged := env.charges(t); !full || len(charged) != before {
 			t.Errorf("full: %v, %d charged, %d asked", full, len(charged), before)
 		}
 	})
 }
 
-func TestATopUpHasOnePayer(t *testing.T) {
+func TestTopUp_OnePayer(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 5000, nil)
+	env := newTestEnv(t, 5000, nil)
 	for _, payer := range []string{" , ", "", "0700000010, 0700000011"} {
-		failure := r.fails(InvalidArguments, func() (*Receipt, *Error) { return r.topUp(500, How{Ask: yes}, payer) })
+		failure := env.expectError(CodeInvalidArguments, func() (*Receipt, *Error) { return env.topUp(500, SpendOptions{Elicit: elicitYes}, payer) })
 		if !strings.Contains(failure.Message, "phone_number: must be one phone number") {
 			t.Error(failure.Message)
 		}
 	}
 }
 
-func TestNothingIsSentWithoutAPrice(t *testing.T) {
+func TestPrice_Missing(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
 		"no cost": `{"success":true,"data":{"balance":5000}}`, "nothing": `{}`, "a cost of nothing": `{"data":{"balance":5000,"cost_per_sms":0}}`,
 		"a cost below": `{"success":true,"data":{"balance":5000,"cost_per_sms":-35}}`, "text": `{"success":true,"data":{"balance":"5000","cost_per_sms":"35"}}`,
 	} {
-		r := newRig(t, 5000, nil)
-		r.faulty(func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
-			if strings.HasSuffix(q.URL.Path, "/balance") {
+		env := newTestEnv(t, 5000, nil)
+		env.setFault(func(w http.ResponseWriter, r *http.Request, pass func(http.ResponseWriter)) {
+			if strings.HasSuffix(r.URL.Path, "/balance") {
 				_, _ = w.Write([]byte(body))
 				return
 			}
 			pass(w)
 		})
-		failure := r.fails(BadResponse, func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
+		failure := env.expectError(CodeBadResponse, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
 		if !strings.Contains(failure.Message, "Nothing was sent") {
 			t.Errorf("%s: %s", name, failure.Message)
 		}
-		r.fails(BadResponse, func() (*Receipt, *Error) { return r.sendGroup("Hi", How{}) })
+		env.expectError(CodeBadResponse, func() (*Receipt, *Error) { return env.sendGroup("Hi", SpendOptions{}) })
 	}
 }
 
-func TestAPriceIsKeptForTenMinutes(t *testing.T) {
+func TestPrice_TTL(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 50_000, nil)
+	env := newTestEnv(t, 50_000, nil)
 	reads := 0
-	r.faulty(func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
-		if strings.HasSuffix(q.URL.Path, "/balance") {
+	env.setFault(func(w http.ResponseWriter, r *http.Request, pass func(http.ResponseWriter)) {
+		if strings.HasSuffix(r.URL.Path, "/balance") {
 			reads++
 		}
 		pass(w)
 	})
 	for i := range 3 {
-		r.works(func() (*Receipt, *Error) { return r.send(fmt.Sprint("Hi ", i), How{}, one) })
+		env.expectOK(func() (*Receipt, *Error) { return env.send(fmt.Sprint("Hi ", i), SpendOptions{}, phone1) })
 	}
-	r.pass(10 * time.Minute)
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
+	env.advance(10 * time.Minute)
+	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
 	if reads != 2 {
 		t.Errorf("the price was read %d times", reads)
 	}
@@ -539,27 +569,27 @@ func TestAPriceIsKeptForTenMinutes(t *testing.T) {
 
 // Where a group's size cannot be read, all that the wallet holds is held
 // against the limits.
-func TestAGroupOfUnknownSizeMayCostAll(t *testing.T) {
+func TestGroup_UnknownSizeCost(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 900, func(o *Options) { o.Limits.PerDay = 1000 })
+	env := newTestEnv(t, 900, func(o *Options) { o.Limits.PerDay = 1000 })
 	answer := `{"success":true,"data":[{"name":"Customers"}]}`
-	r.faulty(func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
+	env.setFault(func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
 		if q.Method == http.MethodGet && strings.HasSuffix(q.URL.Path, "/groups") {
 			_, _ = w.Write([]byte(answer))
 			return
 		}
 		pass(w)
 	})
-	if q := r.works(func() (*Receipt, *Error) { return r.sendGroup("Hi", How{DryRun: true}) }).Quote; q.Total != 900 || len(q.Notes) != 2 {
+	if q := env.expectOK(func() (*Receipt, *Error) { return env.sendGroup("Hi", SpendOptions{DryRun: true}) }).Quote; q.TotalUGX != 900 || len(q.Notes) != 2 {
 		t.Errorf("%+v", q)
 	}
-	r.works(func() (*Receipt, *Error) { return r.sendGroup("Hi", How{}) })
-	r.fails(LimitExceeded, func() (*Receipt, *Error) { return r.sendGroup("Ho", How{}) })
+	env.expectOK(func() (*Receipt, *Error) { return env.sendGroup("Hi", SpendOptions{}) })
+	env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) { return env.sendGroup("Ho", SpendOptions{}) })
 }
 
-func TestSizesOfGroups(t *testing.T) {
+func TestGroupSize(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]int{
+	for raw, want := range map[string]int{
 		`{"groups":[{"id":"g","contact_count":3}]}`:                   3,
 		`[{"id":"h","contactCount":1},{"id":"g","contactCount":2}]`:   2,
 		`{"data":{"items":[{"_id":"g","_count":{"contacts":7}}]}}`:    7,
@@ -574,88 +604,88 @@ func TestSizesOfGroups(t *testing.T) {
 		`[{"id":"g","contact_count":3},{"id":"g","contact_count":4}]`: -1,
 		`"g"`: -1, `nonsense`: -1, `null`: -1,
 	} {
-		size, _, known := sizeOf([]byte(text), "g")
+		size, _, known := groupSize([]byte(raw), "g")
 		if known != (want >= 0) || known && size != want {
-			t.Errorf("%s: %d, %v", text, size, known)
+			t.Errorf("%s: %d, %v", raw, size, known)
 		}
 	}
 }
 
-func TestCancelsDoNotHurtTheLedger(t *testing.T) {
+func TestCancel_LedgerConsistent(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 50_000, func(o *Options) {
-		o.Confirm = Off
-		if !onPostgres() {
-			o.Ledger = func(ctx context.Context) (*Ledger, error) { return OpenLedger(ctx, "") } // whose connection it is
+	env := newTestEnv(t, 50_000, func(o *Options) {
+		o.Confirm = ConfirmOff
+		if !usingPostgres() {
+			o.OpenLedger = func(ctx context.Context) (*Ledger, error) { return OpenLedger(ctx, "") } // whose connection it is
 		}
 	})
-	r.works(func() (*Receipt, *Error) { return r.send("kept", How{}, one) })
+	env.expectOK(func() (*Receipt, *Error) { return env.send("kept", SpendOptions{}, phone1) })
 	var wg sync.WaitGroup
 	for i := range 100 {
 		wg.Go(func() {
 			ctx, cancel := context.WithCancel(t.Context())
 			go cancel()
-			_, err := r.guard.Send(ctx, client.SendRequest{WalletID: sandbox.WalletID, Message: fmt.Sprint("Hi ", i), Recipient: client.Recipients{one}}, How{})
-			if failure := r.ours(err); failure != nil && failure.Code != Unreachable {
+			_, err := env.guard.Send(ctx, client.SendRequest{WalletID: sandbox.WalletID, Message: fmt.Sprint("Hi ", i), Recipient: client.Recipients{phone1}}, SpendOptions{})
+			if failure := env.asGuardError(err); failure != nil && failure.Code != CodeUnreachable {
 				t.Error(failure)
 			}
 		})
 	}
 	wg.Wait()
-	r.fails(DuplicateSend, func() (*Receipt, *Error) { return r.send("kept", How{}, one) })
-	_, charged := r.record(t)
-	if got := len(charged); got != r.asked() || strings.Count(strings.Join(r.states(), " "), sent) != got {
-		t.Errorf("%d charged, %d asked, %v", got, r.asked(), r.states())
+	env.expectError(CodeDuplicateSend, func() (*Receipt, *Error) { return env.send("kept", SpendOptions{}, phone1) })
+	_, charged := env.charges(t)
+	if got := len(charged); got != env.requestCount() || strings.Count(strings.Join(env.states(), " "), StateSent) != got {
+		t.Errorf("%d charged, %d asked, %v", got, env.requestCount(), env.states())
 	}
 }
 
-func TestTheLedgerHasNoTextAndNoNumber(t *testing.T) {
+func TestPrivacy_SQLite(t *testing.T) {
 	t.Parallel()
-	filesAlone(t)
-	r := newRig(t, 5000, nil)
-	r.works(func() (*Receipt, *Error) { return r.send("private words", How{}, one) })
-	_, _ = r.send("private words", How{DryRun: true}, two)
-	for _, name := range []string{r.file, r.file + "-wal"} {
+	sqliteOnly(t)
+	env := newTestEnv(t, 5000, nil)
+	env.expectOK(func() (*Receipt, *Error) { return env.send("private words", SpendOptions{}, phone1) })
+	_, _ = env.send("private words", SpendOptions{DryRun: true}, phone2)
+	for _, name := range []string{env.ledgerSource, env.ledgerSource + "-wal"} {
 		info, err := os.Stat(name)
 		if err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", name, info, err)
 		}
-		text, err := os.ReadFile(name)
+		data, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, secret := range []string{"private", "700000010", "700000011", sandbox.APISecret} {
-			if strings.Contains(string(text), secret) {
+			if strings.Contains(string(data), secret) {
 				t.Errorf("%s has %q", name, secret)
 			}
 		}
 	}
 }
 
-func TestOldRowsArePruned(t *testing.T) {
+func TestPrune(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 5000, nil)
-	_, _ = r.send("Hi", How{}, "+256700000408")
-	r.works(func() (*Receipt, *Error) { return r.send("Hi", How{}, one) })
-	l, err := r.guard.ledger(t.Context())
+	env := newTestEnv(t, 5000, nil)
+	_, _ = env.send("Hi", SpendOptions{}, "+256700000408")
+	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
+	l, err := env.guard.openLedger(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Many more than are pruned at once, behind one that never is.
-	if _, err := l.db.ExecContext(t.Context(), `WITH RECURSIVE old(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM old WHERE value < 2500)
+	if _, err := l.DB.ExecContext(t.Context(), `WITH RECURSIVE old(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM old WHERE value < 2500)
 		INSERT INTO spends (id, account, caller, tool, content, arguments, recipients, units, total, state, confirmed, created, deadline, day)
-		SELECT 'old' || value, '', '', '', $1, $1, 1, 1, 35, 'sent', 0, $2, 0, 0 FROM old`, []byte{}, r.now().UnixMilli()); err != nil {
+		SELECT 'old' || value, '', '', '', $1, $1, 1, 1, 35, 'sent', 0, $2, 0, 0 FROM old`, []byte{}, env.now().UnixMilli()); err != nil {
 		t.Fatal(err)
 	}
-	r.pass(91 * 24 * time.Hour)
+	env.advance(91 * 24 * time.Hour)
 	for range 3 {
-		if err := l.tx(t.Context(), func(ctx context.Context, tx *sql.Tx) error { _, err := l.prune(ctx, tx); return err }); err != nil {
+		if err := l.WithTx(t.Context(), func(ctx context.Context, tx *sql.Tx) error { _, err := l.Prune(ctx, tx); return err }); err != nil {
 			t.Fatal(err)
 		}
 	}
-	l.late.Wait() // which may have been at it, too
-	if got := r.states(); !slices.Equal(got, []string{"unknown"}) {
+	l.BackgroundTasks.Wait() // which may have been at it, too
+	if got := env.states(); !slices.Equal(got, []string{"unknown"}) {
 		t.Error(len(got))
 	}
-	r.fails(DuplicateSend, func() (*Receipt, *Error) { return r.send("Hi", How{}, "+256700000408") })
+	env.expectError(CodeDuplicateSend, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, "+256700000408") })
 }

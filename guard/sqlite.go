@@ -17,56 +17,56 @@ import (
 )
 
 //go:embed sqlite.sql
-var sqliteSchema string
+var sqliteInitSQL string
 
 // sqliteFile is SQLite's database in a file, or in memory.
 type sqliteFile struct {
-	db    *sql.DB
-	path  string                 // "" in memory
-	files map[string]os.FileInfo // that it is in
+	db          *sql.DB
+	path        string                 // "" in memory
+	openedFiles map[string]os.FileInfo // that it is in
 }
 
 // openSQLite opens the ledger in a file, which it creates for its owner alone, or
 // one in memory where path is "".
 func openSQLite(ctx context.Context, path string) (*Ledger, error) {
-	name, err := sqliteSource(path)
+	dsn, err := sqliteDSN(path)
 	if err != nil {
 		return nil, err
 	}
-	db, err := sql.Open("sqlite", name)
+	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1) // in memory it is the database; on a file callers wait in order
 	file := &sqliteFile{db: db, path: path}
-	l := newLedger(db, file, dialect{list: "json_each($1) j", bytes: "unhex(j.value)"})
-	l.kept = path != ""
-	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	l := newLedger(db, file, dialect{jsonList: "json_each($1) j", hexToBytes: "unhex(j.value)"})
+	l.Persistent = path != ""
+	ctx, cancel := context.WithTimeout(ctx, LockTimeout)
 	defer cancel()
 	for {
-		err = l.tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-			if _, err := tx.ExecContext(ctx, sqliteSchema); err != nil {
+		err = l.WithTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+			if _, err := tx.ExecContext(ctx, sqliteInitSQL); err != nil {
 				return err
 			}
-			if err := withAttempts(ctx, tx); err != nil {
+			if err := migrateAttemptColumn(ctx, tx); err != nil {
 				return err
 			}
-			if err := l.readKey(ctx, tx); err != nil {
+			if err := l.loadOrCreateKey(ctx, tx); err != nil {
 				return err
 			}
-			_, err := l.prune(ctx, tx)
+			_, err := l.Prune(ctx, tx)
 			return err
 		})
 		// Everything waits for another process's lock but the first change of a
 		// file to WAL, which fails at once.
-		if busy, ok := errors.AsType[*sqlite.Error](err); !ok || busy.Code()&0xff != sqlite3.SQLITE_BUSY || ctx.Err() != nil {
+		if sqliteErr, ok := errors.AsType[*sqlite.Error](err); !ok || sqliteErr.Code()&0xff != sqlite3.SQLITE_BUSY || ctx.Err() != nil {
 			break
 		}
 		time.Sleep(time.Millisecond)
 	}
-	l.pruned.Store(time.Now().Add(time.Hour).UnixNano())
+	l.NextPrune.Store(time.Now().Add(time.Hour).UnixNano())
 	if err == nil && path != "" {
-		err = file.remember()
+		err = file.recordFiles()
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -74,21 +74,21 @@ func openSQLite(ctx context.Context, path string) (*Ledger, error) {
 	return l, nil
 }
 
-// withAttempts adds the column that files of an earlier version lack.
-func withAttempts(ctx context.Context, tx *sql.Tx) error {
-	var there bool
-	err := tx.QueryRowContext(ctx, `SELECT count(*) > 0 FROM pragma_table_info('spends') WHERE name = 'attempt'`).Scan(&there)
-	if err == nil && !there {
+// migrateAttemptColumn adds the column that files of an earlier version lack.
+func migrateAttemptColumn(ctx context.Context, tx *sql.Tx) error {
+	var exists bool
+	err := tx.QueryRowContext(ctx, `SELECT count(*) > 0 FROM pragma_table_info('spends') WHERE name = 'attempt'`).Scan(&exists)
+	if err == nil && !exists {
 		_, err = tx.ExecContext(ctx, `ALTER TABLE spends ADD COLUMN attempt TEXT NOT NULL DEFAULT ''`)
 	}
 	return err
 }
 
-// sqliteSource is the driver's name for the database in a file.
-func sqliteSource(path string) (string, error) {
+// sqliteDSN is the driver's name for the database in a file.
+func sqliteDSN(path string) (string, error) {
 	// Transactions take the write lock when they begin, since one that has read
 	// cannot wait for it. What was committed survives a loss of power.
-	options := fmt.Sprintf("?_txlock=immediate&_pragma=busy_timeout(%d)&_pragma=synchronous(FULL)", lockWait.Milliseconds())
+	options := fmt.Sprintf("?_txlock=immediate&_pragma=busy_timeout(%d)&_pragma=synchronous(FULL)", LockTimeout.Milliseconds())
 	if path == "" {
 		return "file::memory:" + options, nil
 	}
@@ -110,23 +110,23 @@ func sqliteSource(path string) (string, error) {
 	return "file:" + url.PathEscape(path) + options + "&_pragma=journal_mode(WAL)", nil
 }
 
-// remember notes which files the ledger is in.
-func (f *sqliteFile) remember() error {
-	f.files = map[string]os.FileInfo{}
+// recordFiles notes which files the ledger is in.
+func (f *sqliteFile) recordFiles() error {
+	f.openedFiles = map[string]os.FileInfo{}
 	for _, name := range []string{f.path, f.path + "-wal"} {
 		info, err := os.Stat(name) //nolint:gosec // the operator's own path
 		if err != nil {
 			return err
 		}
-		f.files[name] = info
+		f.openedFiles[name] = info
 	}
 	return nil
 }
 
-// present tells whether the files are still those that were opened. One that was
+// checkIdentity tells whether the files are still those that were opened. One that was
 // removed goes on existing for who has it open, and for nobody else.
-func (f *sqliteFile) present(context.Context, reader, []byte) error {
-	for name, opened := range f.files {
+func (f *sqliteFile) checkIdentity(context.Context, queryer, []byte) error {
+	for name, opened := range f.openedFiles {
 		if now, err := os.Stat(name); err != nil || !os.SameFile(now, opened) {
 			return fmt.Errorf("%s was removed or replaced while it was in use: put it back, for without it today's budget and what was sent are forgotten; then start this server again", name)
 		}
@@ -150,7 +150,7 @@ func (f *sqliteFile) begin(ctx context.Context, _ string) (context.Context, *sql
 	return ctx, tx, func() { _ = conn.Close() }, nil
 }
 
-func (*sqliteFile) explain(err error) error { return err }
+func (*sqliteFile) sanitizeError(err error) error { return err }
 
 func (f *sqliteFile) stats() sql.DBStats { return f.db.Stats() }
 

@@ -13,19 +13,19 @@ type Totals struct {
 
 // KindTotals are those of the sends, or of the top-ups.
 type KindTotals struct {
-	Spent    int64 // today, in Kampala, with a known outcome
-	Reserved int64 // of calls that run
-	Unknown  int64 // of calls whose outcome nobody knows, of any day
-	Unknowns int64 // how many those are
+	Spent        int64 // today, in Kampala, with a known outcome
+	Reserved     int64 // of calls that run
+	Unknown      int64 // of calls whose outcome nobody knows, of any day
+	UnknownCount int64 // how many those are
 	// Oldest is when the first of them began; zero where there is none.
-	Oldest time.Time
+	OldestUnknown time.Time
 	// Most is what one account has spent or reserved today, of the one that has
 	// the least left.
-	Most int64
+	MaxAccountTotal int64
 }
 
-// sums reads the day's rows and the open ones, by an index each.
-const sums = `
+// totalsQuery reads the day's rows and the open ones, by an index each.
+const totalsQuery = `
 	SELECT 'day', kind, CAST(sum(total) AS BIGINT), max(total), count(*), 0 FROM days WHERE day = $1 AND kind IN ('send', 'topup') GROUP BY kind
 	UNION ALL
 	SELECT CASE WHEN state = 'unknown' OR deadline <= $2 THEN 'unknown' ELSE 'in_progress' END,
@@ -35,69 +35,69 @@ const sums = `
 
 // Totals reads the sums, all of them as they are at one moment.
 func (l *Ledger) Totals(ctx context.Context) (Totals, error) {
-	turn, cancel := context.WithTimeout(ctx, lockWait)
+	lockCtx, cancel := context.WithTimeout(ctx, LockTimeout)
 	defer cancel()
-	conn, err := l.db.Conn(turn)
+	conn, err := l.DB.Conn(lockCtx)
 	if err != nil {
 		return Totals{}, err
 	}
 	defer func() { _ = conn.Close() }()
 	// No transaction: it waits for nobody's write. It is not cancelled with the
 	// caller, which would cost the connection, and that may be the ledger.
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), lockWait)
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), LockTimeout)
 	defer stop()
-	if err := l.present(ctx, conn, l.key); err != nil {
+	if err := l.checkIdentity(ctx, conn, l.Key); err != nil {
 		return Totals{}, err
 	}
-	now := l.now()
-	rows, err := conn.QueryContext(ctx, sums, day(now), now.UnixMilli(), day(now))
+	now := l.Now()
+	rows, err := conn.QueryContext(ctx, totalsQuery, KampalaDay(now), now.UnixMilli(), KampalaDay(now))
 	if err != nil {
 		return Totals{}, err
 	}
 	defer func() { _ = rows.Close() }()
-	var all Totals
+	var totals Totals
 	for rows.Next() {
-		var what, kind string
+		var row, kind string
 		var sum, second, count, first int64
-		if err := rows.Scan(&what, &kind, &sum, &second, &count, &first); err != nil {
+		if err := rows.Scan(&row, &kind, &sum, &second, &count, &first); err != nil {
 			return Totals{}, err
 		}
-		t := &all.Sends
+		t := &totals.Sends
 		if kind == "topup" {
-			t = &all.TopUps
+			t = &totals.TopUps
 		}
-		switch what {
+		switch row {
 		case "day":
 			t.Spent += sum
-			t.Most = second
-		case inProgress:
+			t.MaxAccountTotal = second
+		case StateInProgress:
 			t.Reserved = sum
 			t.Spent -= second // the day's sum holds what is reserved, too
-		case unknown:
-			t.Unknown, t.Unknowns, t.Oldest = sum, count, time.UnixMilli(first)
+		case StateUnknown:
+			t.Unknown, t.UnknownCount, t.OldestUnknown = sum, count, time.UnixMilli(first)
 			t.Spent -= second
 		}
 	}
-	return all, rows.Err()
+	return totals, rows.Err()
 }
 
-// Stats are those of the ledger's connections.
-func (l *Ledger) Stats() sql.DBStats { return l.stats() }
+// DBStats are those of the ledger's connections.
+func (l *Ledger) DBStats() sql.DBStats { return l.stats() }
 
-// Watched is what a guard shows of its ledger.
-type Watched struct {
+// Snapshot is what a guard shows of its ledger.
+type Snapshot struct {
 	Totals
 	Limits Limits
 	Pool   sql.DBStats
 }
 
-// Watch reads the ledger for who watches; it opens it, if it is not open. It may
+// Snapshot reads the ledger for who watches; it opens it, if it is not open. It may
 // take as long as the ledger does.
-func (g *Guard) Watch(ctx context.Context) (Watched, error) {
-	l, err := g.ledger(ctx)
+func (g *Guard) Snapshot(ctx context.Context) (Snapshot, error) {
+	l, err := g.openLedger(ctx)
 	if err != nil {
-		return Watched{}, err
+		return Snapshot{}, err
 	}
 	totals, err := l.Totals(ctx)
-	return Watched{totals, g.options.Limits, l.Stats()}, err
+	return Snapshot{totals, g.options.Limits, l.DBStats()}, err
 }

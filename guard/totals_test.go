@@ -12,80 +12,80 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
-// watch is what the guard shows.
-func (r *rig) watch() Totals {
-	r.Helper()
-	w, err := r.guard.Watch(context.Background())
+// totals is what the guard shows.
+func (env *testEnv) totals() Totals {
+	env.Helper()
+	w, err := env.guard.Snapshot(context.Background())
 	if err != nil {
-		r.Fatal(err)
+		env.Fatal(err)
 	}
 	return w.Totals
 }
 
-func TestTotalsAreWhatHappened(t *testing.T) {
+func TestTotals(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, 100_000, func(o *Options) { o.Confirm = Off })
-	if got := r.watch(); got != (Totals{}) {
+	env := newTestEnv(t, 100_000, func(o *Options) { o.Confirm = ConfirmOff })
+	if got := env.totals(); got != (Totals{}) {
 		t.Errorf("of an empty ledger: %+v", got)
 	}
-	r.works(func() (*Receipt, *Error) { return r.send("sent", How{}, one, two) })
-	if _, failure := r.send("refused", How{}, "+256700000502"); failure == nil || failure.Money != client.Refunded {
+	env.expectOK(func() (*Receipt, *Error) { return env.send("sent", SpendOptions{}, phone1, phone2) })
+	if _, failure := env.send("refused", SpendOptions{}, "+256700000502"); failure == nil || failure.Money != client.MoneyRefunded {
 		t.Fatalf("%v", failure)
 	}
-	r.works(func() (*Receipt, *Error) { return r.topUp(500, How{}, one) })
-	r.pass(time.Minute)
-	lost := r.now()
-	if _, failure := r.send("lost", How{}, "+256700000408"); failure == nil || failure.Code != OutcomeUnknown {
+	env.expectOK(func() (*Receipt, *Error) { return env.topUp(500, SpendOptions{}, phone1) })
+	env.advance(time.Minute)
+	lost := env.now()
+	if _, failure := env.send("lost", SpendOptions{}, "+256700000408"); failure == nil || failure.Code != CodeOutcomeUnknown {
 		t.Fatalf("%v", failure)
 	}
 	var during Totals
-	r.faulty(func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)) {
-		if q.Method == http.MethodPost {
-			during = r.watch()
+	env.setFault(func(w http.ResponseWriter, r *http.Request, pass func(http.ResponseWriter)) {
+		if r.Method == http.MethodPost {
+			during = env.totals()
 		}
 		pass(w)
 	})
-	r.works(func() (*Receipt, *Error) { return r.send("runs", How{}, one, two, six) })
-	r.faulty(nil)
+	env.expectOK(func() (*Receipt, *Error) { return env.send("runs", SpendOptions{}, phone1, phone2, phone3) })
+	env.setFault(nil)
 
 	want := Totals{
 		Sends: KindTotals{
-			Spent: 70, Reserved: 105, Unknown: 35, Unknowns: 1, Oldest: time.UnixMilli(lost.UnixMilli()), Most: 210,
+			Spent: 70, Reserved: 105, Unknown: 35, UnknownCount: 1, OldestUnknown: time.UnixMilli(lost.UnixMilli()), MaxAccountTotal: 210,
 		},
-		TopUps: KindTotals{Spent: 500, Most: 500},
+		TopUps: KindTotals{Spent: 500, MaxAccountTotal: 500},
 	}
 	if during != want {
 		t.Errorf("while one runs:\n%+v, want\n%+v", during, want)
 	}
 	want.Sends.Spent, want.Sends.Reserved = 175, 0
-	if got := r.watch(); got != want {
+	if got := env.totals(); got != want {
 		t.Errorf("when it has ended:\n%+v, want\n%+v", got, want)
 	}
 	// On the next day of Kampala nothing is spent, and the unknown is still there.
-	r.pass(24 * time.Hour)
-	want.Sends.Spent, want.Sends.Most, want.TopUps = 0, 0, KindTotals{}
-	if got := r.watch(); got != want {
+	env.advance(24 * time.Hour)
+	want.Sends.Spent, want.Sends.MaxAccountTotal, want.TopUps = 0, 0, KindTotals{}
+	if got := env.totals(); got != want {
 		t.Errorf("on the next day:\n%+v, want\n%+v", got, want)
 	}
-	for _, s := range r.spends() {
-		if s.State == unknown {
-			l, err := r.guard.ledger(t.Context())
+	for _, s := range env.spends() {
+		if s.State == StateUnknown {
+			l, err := env.guard.openLedger(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := l.Resolve(t.Context(), s.ID, sent); err != nil {
+			if err := l.ResolveSpend(t.Context(), s.ID, StateSent); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if got := r.watch(); got != (Totals{}) {
+	if got := env.totals(); got != (Totals{}) {
 		t.Errorf("when it is settled: %+v", got)
 	}
 }
 
 // A process that died leaves a row in progress: it is unknown once its time is
 // over.
-func TestTotalsCountWhatACrashLeft(t *testing.T) {
+func TestTotals_AfterCrash(t *testing.T) {
 	t.Parallel()
 	l, err := OpenLedger(t.Context(), filepath.Join(t.TempDir(), "ledger.db"))
 	if err != nil {
@@ -93,25 +93,25 @@ func TestTotalsCountWhatACrashLeft(t *testing.T) {
 	}
 	defer func() { _ = l.Close() }()
 	at := newClock()
-	l.now = at.now
-	in := intent{account: "a", tool: "send_sms", targets: []string{one}, recipients: 1, units: 1, total: 35}
-	if _, err := l.admit(t.Context(), &in, terms{unasked: true, limits: Defaults().Limits}); err != nil {
+	l.Now = at.now
+	intent := Intent{Account: "a", Tool: "send_sms", Targets: []string{phone1}, Recipients: 1, Units: 1, TotalUGX: 35}
+	if _, err := l.Reserve(t.Context(), &intent, Policy{ConfirmOff: true, Limits: DefaultOptions().Limits}); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
 		after              time.Duration
 		reserved, unknowns int64
-	}{{callTime - time.Second, 35, 0}, {time.Second, 0, 1}} {
-		at.pass(c.after)
+	}{{CallTimeout - time.Second, 35, 0}, {time.Second, 0, 1}} {
+		at.advance(c.after)
 		got, err := l.Totals(t.Context())
-		if err != nil || got.Sends.Reserved != c.reserved || got.Sends.Unknowns != c.unknowns || got.Sends.Spent != 0 {
+		if err != nil || got.Sends.Reserved != c.reserved || got.Sends.UnknownCount != c.unknowns || got.Sends.Spent != 0 {
 			t.Errorf("%+v, %v", got, err)
 		}
 	}
 }
 
 // Who watches neither waits for a write nor reads the whole ledger.
-func TestTotalsAreCheap(t *testing.T) {
+func TestTotals_UseIndex(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "ledger.db")
 	var both [2]*Ledger
@@ -123,8 +123,8 @@ func TestTotalsAreCheap(t *testing.T) {
 		defer func() { _ = l.Close() }()
 		both[i] = l
 	}
-	err := both[0].tx(t.Context(), func(context.Context, *sql.Tx) error {
-		ctx, cancel := context.WithTimeout(t.Context(), lockWait/2)
+	err := both[0].WithTx(t.Context(), func(context.Context, *sql.Tx) error {
+		ctx, cancel := context.WithTimeout(t.Context(), LockTimeout/2)
 		defer cancel()
 		_, err := both[1].Totals(ctx)
 		return err
@@ -132,7 +132,7 @@ func TestTotalsAreCheap(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	rows, err := both[0].db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+sums, 1, 1, 1)
+	rows, err := both[0].DB.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+totalsQuery, 1, 1, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,40 +5,40 @@ import (
 	"sync"
 )
 
-// turns has the callers for one name go one after the other.
-type turns struct {
-	mu   sync.Mutex
-	each map[string]*turn
+// keyedMutex has the callers for one name go one after the other.
+type keyedMutex struct {
+	Mu      sync.Mutex
+	Entries map[string]*keyedMutexEntry
 }
 
-type turn struct {
-	free  chan struct{} // holds one token while it is nobody's turn
-	users int
+type keyedMutexEntry struct {
+	sem  chan struct{} // holds one token while it is nobody's turn
+	Refs int
 }
 
-// take waits for the turn, which ends with done.
-func (t *turns) take(ctx context.Context, name string) (done func(), err error) {
-	t.mu.Lock()
-	each := t.each[name]
-	if each == nil {
-		each = &turn{free: make(chan struct{}, 1)}
-		each.free <- struct{}{}
-		t.each[name] = each
+// Lock waits for the turn, which ends with done.
+func (m *keyedMutex) Lock(ctx context.Context, key string) (unlock func(), err error) {
+	m.Mu.Lock()
+	entry := m.Entries[key]
+	if entry == nil {
+		entry = &keyedMutexEntry{sem: make(chan struct{}, 1)}
+		entry.sem <- struct{}{}
+		m.Entries[key] = entry
 	}
-	each.users++
-	t.mu.Unlock()
-	leave := func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if each.users--; each.users == 0 {
-			delete(t.each, name)
+	entry.Refs++
+	m.Mu.Unlock()
+	unref := func() {
+		m.Mu.Lock()
+		defer m.Mu.Unlock()
+		if entry.Refs--; entry.Refs == 0 {
+			delete(m.Entries, key)
 		}
 	}
 	select {
-	case <-each.free:
-		return func() { each.free <- struct{}{}; leave() }, nil
+	case <-entry.sem:
+		return func() { entry.sem <- struct{}{}; unref() }, nil
 	case <-ctx.Done():
-		leave()
+		unref()
 		return nil, ctx.Err()
 	}
 }

@@ -10,12 +10,12 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// unitLength is how many UTF-16 code units one billed unit holds (docs page,
+// unitSize is how many UTF-16 code units one billed unit holds (docs page,
 // "sms/send"). Validation runs in JavaScript, which counts length so.
-const unitLength = 160
+const unitSize = 160
 
-// Length is a text's length in UTF-16 code units.
-func Length(text string) int {
+// UTF16Len is a text's length in UTF-16 code units.
+func UTF16Len(text string) int {
 	n := 0
 	for _, r := range text {
 		n += utf16.RuneLen(r)
@@ -23,35 +23,35 @@ func Length(text string) int {
 	return n
 }
 
-// Units is how many units the vendor bills for a message to one recipient.
-func Units(message string) int { return (Length(message) + unitLength - 1) / unitLength }
+// SMSUnits is how many units the vendor bills for a message to one recipient.
+func SMSUnits(message string) int { return (UTF16Len(message) + unitSize - 1) / unitSize }
 
-// Carrier is how the networks carry a message, whatever the vendor bills
+// GSMInfo is how the networks carry a message, whatever the vendor bills
 // (3GPP TS 23.038 and 23.040). It is there to compare.
-type Carrier struct {
+type GSMInfo struct {
 	Encoding string `json:"encoding"` // GSM-7 or UCS-2
 	Segments int    `json:"segments"`
 	// Forcing are the characters that are outside GSM-7, each once.
-	Forcing []Forcing `json:"forcing,omitempty"`
+	NonGSMChars []NonGSMChar `json:"forcing,omitempty"`
 }
 
-// Forcing is a character that forces UCS-2, and what says the same in GSM-7. One
+// NonGSMChar is a character that forces UCS-2, and what says the same in GSM-7. One
 // that nobody sees is given as U+200B, and is best left out.
-type Forcing struct {
+type NonGSMChar struct {
 	Character   string  `json:"character"`
 	Replacement *string `json:"replacement,omitempty"` // none where nothing says the same
 }
 
 // The GSM-7 default alphabet, and its extension, whose characters take two.
 const (
-	gsm7 = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?" +
+	gsm7Alphabet = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?" +
 		"¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-	gsm7Extension = "\f^{}\\[~]|€"
+	gsm7ExtensionAlphabet = "\f^{}\\[~]|€"
 )
 
-// plain are the characters that word processors and models put in place of
+// asciiReplacements are the characters that word processors and models put in place of
 // plain ones. Letters with marks lose those instead.
-var plain = map[rune]string{
+var asciiReplacements = map[rune]string{
 	'‘': "'", '’': "'", '‚': "'", '‛': "'", '′': "'", '`': "'", '´': "'",
 	'“': `"`, '”': `"`, '„': `"`, '‟': `"`, '″': `"`, '«': `"`, '»': `"`,
 	'‐': "-", '‑': "-", '‒': "-", '–': "-", '—': "-", '―': "-", '−': "-",
@@ -60,44 +60,44 @@ var plain = map[rune]string{
 	'\u200b': "", '\u200c': "", '\u200d': "", '\u2060': "", '\ufeff': "", '\u00ad': "",
 }
 
-// CarrierView counts a message's segments as the networks do.
-func CarrierView(message string) Carrier {
-	c := Carrier{Encoding: "GSM-7"}
+// AnalyzeGSM counts a message's segments as the networks do.
+func AnalyzeGSM(message string) GSMInfo {
+	c := GSMInfo{Encoding: "GSM-7"}
 	septets := 0
 	for _, r := range message {
 		switch {
-		case strings.ContainsRune(gsm7, r):
+		case strings.ContainsRune(gsm7Alphabet, r):
 			septets++
-		case strings.ContainsRune(gsm7Extension, r):
+		case strings.ContainsRune(gsm7ExtensionAlphabet, r):
 			septets += 2
 		default:
-			each := string(r)
-			if invisible(r) {
-				each = fmt.Sprintf("%U", r)
+			char := string(r)
+			if isInvisible(r) {
+				char = fmt.Sprintf("%U", r)
 			}
-			if !slices.ContainsFunc(c.Forcing, func(f Forcing) bool { return f.Character == each }) {
-				c.Forcing = append(c.Forcing, Forcing{each, replacement(r)})
+			if !slices.ContainsFunc(c.NonGSMChars, func(f NonGSMChar) bool { return f.Character == char }) {
+				c.NonGSMChars = append(c.NonGSMChars, NonGSMChar{char, gsmReplacement(r)})
 			}
 		}
 	}
-	if c.Forcing == nil {
-		c.Segments = segments(septets, 160, 153)
+	if c.NonGSMChars == nil {
+		c.Segments = segmentCount(septets, 160, 153)
 		return c
 	}
-	c.Encoding, c.Segments = "UCS-2", segments(Length(message), 70, 67)
+	c.Encoding, c.Segments = "UCS-2", segmentCount(UTF16Len(message), 70, 67)
 	return c
 }
 
-func segments(length, alone, several int) int {
-	if length <= alone {
+func segmentCount(length, singleMax, partMax int) int {
+	if length <= singleMax {
 		return min(length, 1)
 	}
-	return (length + several - 1) / several
+	return (length + partMax - 1) / partMax
 }
 
-// replacement is what says the same as a character, in GSM-7.
-func replacement(r rune) *string {
-	if text, ok := plain[r]; ok || invisible(r) {
+// gsmReplacement is what says the same as a character, in GSM-7.
+func gsmReplacement(r rune) *string {
+	if text, ok := asciiReplacements[r]; ok || isInvisible(r) {
 		return &text
 	}
 	text := strings.Map(func(r rune) rune {
@@ -107,7 +107,7 @@ func replacement(r rune) *string {
 		return r
 	}, norm.NFKD.String(string(r)))
 	for _, r := range text {
-		if !strings.ContainsRune(gsm7, r) && !strings.ContainsRune(gsm7Extension, r) {
+		if !strings.ContainsRune(gsm7Alphabet, r) && !strings.ContainsRune(gsm7ExtensionAlphabet, r) {
 			return nil
 		}
 	}

@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// server is the name that the hosts know this server by.
-const server = "wesendall"
+// serverName is the name that the hosts know this server by.
+const serverName = "wesendall"
 
 // Entry is how the server is started.
 type Entry struct {
@@ -25,59 +25,59 @@ type Entry struct {
 	Env     map[string]string // with secrets only if somebody asked for that
 	// Settles are the flags and variables that this entry alone decides: those of
 	// an entry that was there before are not kept.
-	Settles []string
+	Overrides []string
 }
 
 // Host is one of them.
 type Host struct {
 	Name, Title string
 	// Own is the host's own command that adds a server; nil where it has none.
-	Own func(Entry) []string
+	AddCommand func(Entry) []string
 	// File is where the host keeps its servers.
-	File func(Places) string
+	ConfigPath func(Dirs) string
 	// path leads to the servers in the file; nil where it is no JSON.
-	path []string
+	jsonPath []string
 	// entry is the server in the file's form.
-	entry func(Entry) any
+	renderEntry func(Entry) any
 	// text is what goes into a file that is no JSON.
-	text func(Entry) string
+	renderTOML func(Entry) string
 	// Writes tells whether Write may be used: the file is the host's only way.
-	Writes bool
+	CanWrite bool
 }
 
-// Places are where a system keeps what belongs to a person.
-type Places struct {
+// Dirs are where a system keeps what belongs to a person.
+type Dirs struct {
 	Home   string // the person's own directory
 	Config string // where programs keep their configuration
-	System string // runtime.GOOS
+	GOOS   string // runtime.GOOS
 }
 
-// ThisMachine finds the places here, given the home directory and the one for
+// CurrentDirs finds the places here, given the home directory and the one for
 // configuration.
-func ThisMachine(home, config string) Places { return Places{home, config, runtime.GOOS} }
+func CurrentDirs(home, config string) Dirs { return Dirs{home, config, runtime.GOOS} }
 
-func home(parts ...string) func(Places) string {
-	return func(p Places) string { return filepath.Join(append([]string{p.Home}, parts...)...) }
+func inHome(parts ...string) func(Dirs) string {
+	return func(dirs Dirs) string { return filepath.Join(append([]string{dirs.Home}, parts...)...) }
 }
 
-// dotConfig is where programs keep their configuration that do so on a Mac as on
+// inDotConfig is where programs keep their configuration that do so on a Mac as on
 // Linux.
-func dotConfig(parts ...string) func(Places) string {
-	return func(p Places) string {
-		base := p.Config
-		if p.System != "linux" {
-			base = filepath.Join(p.Home, ".config")
+func inDotConfig(parts ...string) func(Dirs) string {
+	return func(dirs Dirs) string {
+		base := dirs.Config
+		if dirs.GOOS != "linux" {
+			base = filepath.Join(dirs.Home, ".config")
 		}
 		return filepath.Join(append([]string{base}, parts...)...)
 	}
 }
 
-func config(parts ...string) func(Places) string {
-	return func(p Places) string { return filepath.Join(append([]string{p.Config}, parts...)...) }
+func inConfig(parts ...string) func(Dirs) string {
+	return func(dirs Dirs) string { return filepath.Join(append([]string{dirs.Config}, parts...)...) }
 }
 
-// plain is the form that most hosts share.
-func plain(e Entry) any {
+// standardEntry is the form that most hosts share.
+func standardEntry(e Entry) any {
 	return struct {
 		Command string            `json:"command"`
 		Args    []string          `json:"args"`
@@ -85,26 +85,26 @@ func plain(e Entry) any {
 	}{e.Command, append([]string{}, e.Args...), e.Env}
 }
 
-// All are the hosts, in the order of the README.
-func All() []Host {
+// Hosts are the hosts, in the order of the README.
+func Hosts() []Host {
 	return []Host{
 		{
-			Name: "claude-code", Title: "Claude Code", File: home(".claude.json"), path: []string{"mcpServers"}, entry: plain,
-			Own: func(e Entry) []string {
-				return run(pairs([]string{"claude", "mcp", "add", "--scope", "user", server}, "--env", e.Env), e)
+			Name: "claude-code", Title: "Claude Code", ConfigPath: inHome(".claude.json"), jsonPath: []string{"mcpServers"}, renderEntry: standardEntry,
+			AddCommand: func(e Entry) []string {
+				return appendCommand(appendEnvFlags([]string{"claude", "mcp", "add", "--scope", "user", serverName}, "--env", e.Env), e)
 			},
 		},
-		{Name: "claude-desktop", Title: "Claude Desktop", File: config("Claude", "claude_desktop_config.json"), path: []string{"mcpServers"}, entry: plain, Writes: true},
-		{Name: "cursor", Title: "Cursor", File: home(".cursor", "mcp.json"), path: []string{"mcpServers"}, entry: plain, Writes: true},
+		{Name: "claude-desktop", Title: "Claude Desktop", ConfigPath: inConfig("Claude", "claude_desktop_config.json"), jsonPath: []string{"mcpServers"}, renderEntry: standardEntry, CanWrite: true},
+		{Name: "cursor", Title: "Cursor", ConfigPath: inHome(".cursor", "mcp.json"), jsonPath: []string{"mcpServers"}, renderEntry: standardEntry, CanWrite: true},
 		{
-			Name: "vscode", Title: "VS Code", File: config("Code", "User", "mcp.json"), path: []string{"servers"}, entry: plain,
-			Own: func(e Entry) []string { return []string{"code", "--add-mcp", string(compact(named(e)))} },
+			Name: "vscode", Title: "VS Code", ConfigPath: inConfig("Code", "User", "mcp.json"), jsonPath: []string{"servers"}, renderEntry: standardEntry,
+			AddCommand: func(e Entry) []string { return []string{"code", "--add-mcp", string(compactJSON(vscodeEntry(e)))} },
 		},
-		{Name: "windsurf", Title: "Windsurf", File: home(".codeium", "windsurf", "mcp_config.json"), path: []string{"mcpServers"}, entry: plain},
+		{Name: "windsurf", Title: "Windsurf", ConfigPath: inHome(".codeium", "windsurf", "mcp_config.json"), jsonPath: []string{"mcpServers"}, renderEntry: standardEntry},
 		{
-			Name: "gemini-cli", Title: "Gemini CLI", File: home(".gemini", "settings.json"), path: []string{"mcpServers"}, entry: plain,
-			Own: func(e Entry) []string {
-				command := append(pairs([]string{"gemini", "mcp", "add", "--scope", "user"}, "--env", e.Env), server, e.Command)
+			Name: "gemini-cli", Title: "Gemini CLI", ConfigPath: inHome(".gemini", "settings.json"), jsonPath: []string{"mcpServers"}, renderEntry: standardEntry,
+			AddCommand: func(e Entry) []string {
+				command := append(appendEnvFlags([]string{"gemini", "mcp", "add", "--scope", "user"}, "--env", e.Env), serverName, e.Command)
 				if len(e.Args) == 0 {
 					return command
 				}
@@ -112,14 +112,14 @@ func All() []Host {
 			},
 		},
 		{
-			Name: "codex", Title: "Codex", File: home(".codex", "config.toml"), text: codexText,
-			Own: func(e Entry) []string {
-				return run(pairs([]string{"codex", "mcp", "add", server}, "--env", e.Env), e)
+			Name: "codex", Title: "Codex", ConfigPath: inHome(".codex", "config.toml"), renderTOML: renderCodexTOML,
+			AddCommand: func(e Entry) []string {
+				return appendCommand(appendEnvFlags([]string{"codex", "mcp", "add", serverName}, "--env", e.Env), e)
 			},
 		},
 		{
-			Name: "opencode", Title: "opencode", File: dotConfig("opencode", "opencode.json"), path: []string{"mcp"},
-			entry: func(e Entry) any {
+			Name: "opencode", Title: "opencode", ConfigPath: inDotConfig("opencode", "opencode.json"), jsonPath: []string{"mcp"},
+			renderEntry: func(e Entry) any {
 				return struct {
 					Type        string            `json:"type"`
 					Command     []string          `json:"command"`
@@ -129,69 +129,69 @@ func All() []Host {
 			},
 		},
 		{
-			Name: "copilot-cli", Title: "Copilot CLI", File: home(".copilot", "mcp-config.json"), path: []string{"mcpServers"}, entry: plain,
-			Own: func(e Entry) []string {
-				return run(pairs([]string{"copilot", "mcp", "add", server}, "--env", e.Env), e)
+			Name: "copilot-cli", Title: "Copilot CLI", ConfigPath: inHome(".copilot", "mcp-config.json"), jsonPath: []string{"mcpServers"}, renderEntry: standardEntry,
+			AddCommand: func(e Entry) []string {
+				return appendCommand(appendEnvFlags([]string{"copilot", "mcp", "add", serverName}, "--env", e.Env), e)
 			},
 		},
-		{Name: "zed", Title: "Zed", File: zed, path: []string{"context_servers"}, entry: plain},
+		{Name: "zed", Title: "Zed", ConfigPath: zedConfigPath, jsonPath: []string{"context_servers"}, renderEntry: standardEntry},
 	}
 }
 
-// zed has a place of its own on Windows.
-func zed(p Places) string {
-	if p.System == "windows" {
-		return filepath.Join(p.Config, "Zed", "settings.json")
+// zedConfigPath has a place of its own on Windows.
+func zedConfigPath(dirs Dirs) string {
+	if dirs.GOOS == "windows" {
+		return filepath.Join(dirs.Config, "Zed", "settings.json")
 	}
-	return dotConfig("zed", "settings.json")(p)
+	return inDotConfig("zed", "settings.json")(dirs)
 }
 
-// Find is the host of a name.
-func Find(name string) (Host, bool) {
-	all := All()
-	at := slices.IndexFunc(all, func(h Host) bool { return h.Name == name })
-	if at < 0 {
+// FindHost is the host of a name.
+func FindHost(name string) (Host, bool) {
+	hosts := Hosts()
+	i := slices.IndexFunc(hosts, func(h Host) bool { return h.Name == name })
+	if i < 0 {
 		return Host{}, false
 	}
-	return all[at], true
+	return hosts[i], true
 }
 
-// Names are the hosts' names.
-func Names() []string {
+// HostNames are the hosts' names.
+func HostNames() []string {
 	var names []string
-	for _, h := range All() {
+	for _, h := range Hosts() {
 		names = append(names, h.Name)
 	}
 	return names
 }
 
-// Snippet is the whole file with this server alone, to be pasted.
-func (h Host) Snippet(e Entry) string {
-	if h.text != nil {
-		return h.text(e)
+// ConfigSnippet is the whole file with this server alone, to be pasted.
+func (h Host) ConfigSnippet(e Entry) string {
+	if h.renderTOML != nil {
+		return h.renderTOML(e)
 	}
-	value := map[string]any{server: h.entry(e)}
-	for _, name := range slices.Backward(h.path) {
+	value := map[string]any{serverName: h.renderEntry(e)}
+	for _, name := range slices.Backward(h.jsonPath) {
 		value = map[string]any{name: value}
 	}
 	var out bytes.Buffer
-	_ = json.Indent(&out, compact(value), "", "  ") // which was just written
+	_ = json.Indent(&out, compactJSON(value), "", "  ") // which was just written
 	return out.String() + "\n"
 }
 
-func run(command []string, e Entry) []string {
+func appendCommand(command []string, e Entry) []string {
 	return append(append(command, "--", e.Command), e.Args...)
 }
 
-// pairs adds a flag for each variable, in the order of their names.
-func pairs(command []string, flag string, env map[string]string) []string {
-	for _, name := range names(env) {
+// appendEnvFlags adds a flag for each variable, in the order of their names.
+func appendEnvFlags(command []string, flag string, env map[string]string) []string {
+	for _, name := range sortedKeys(env) {
 		command = append(command, flag, name+"="+env[name])
 	}
 	return command
 }
 
-func names(env map[string]string) []string {
+func sortedKeys(env map[string]string) []string {
 	var names []string
 	for name := range env {
 		names = append(names, name)
@@ -200,17 +200,17 @@ func names(env map[string]string) []string {
 	return names
 }
 
-// named is the form of VS Code's command line and links.
-func named(e Entry) any {
+// vscodeEntry is the form of VS Code's command line and links.
+func vscodeEntry(e Entry) any {
 	return struct {
 		Name    string            `json:"name"`
 		Command string            `json:"command"`
 		Args    []string          `json:"args"`
 		Env     map[string]string `json:"env,omitzero"`
-	}{server, e.Command, append([]string{}, e.Args...), e.Env}
+	}{serverName, e.Command, append([]string{}, e.Args...), e.Env}
 }
 
-func compact(value any) []byte {
+func compactJSON(value any) []byte {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
@@ -218,30 +218,30 @@ func compact(value any) []byte {
 	return bytes.TrimSpace(out.Bytes())
 }
 
-// codexText is Codex's form. A JSON string is a basic string of TOML too.
-func codexText(e Entry) string {
+// renderCodexTOML is Codex's form. A JSON string is a basic string of TOML too.
+func renderCodexTOML(e Entry) string {
 	var out strings.Builder
-	quote := func(text string) string { return string(compact(text)) }
-	out.WriteString("[mcp_servers." + server + "]\ncommand = " + quote(e.Command) + "\nargs = " + quoteAll(e.Args) + "\n")
+	quote := func(text string) string { return string(compactJSON(text)) }
+	out.WriteString("[mcp_servers." + serverName + "]\ncommand = " + quote(e.Command) + "\nargs = " + tomlArray(e.Args) + "\n")
 	if len(e.Env) > 0 {
-		out.WriteString("\n[mcp_servers." + server + ".env]\n")
-		for _, name := range names(e.Env) {
+		out.WriteString("\n[mcp_servers." + serverName + ".env]\n")
+		for _, name := range sortedKeys(e.Env) {
 			out.WriteString(name + " = " + quote(e.Env[name]) + "\n")
 		}
 	}
 	return out.String()
 }
 
-func quoteAll(list []string) string { return string(compact(append([]string{}, list...))) }
+func tomlArray(list []string) string { return string(compactJSON(append([]string{}, list...))) }
 
-// Quote writes a command as one types it into a shell of the system.
-func Quote(command []string, system string) string {
+// ShellQuote writes a command as one types it into a shell of the system.
+func ShellQuote(command []string, goos string) string {
 	quoted := make([]string, len(command))
 	for i, word := range command {
 		switch {
-		case word != "" && !strings.ContainsFunc(word, special) && (system == "windows" || !strings.Contains(word, `\`)):
+		case word != "" && !strings.ContainsFunc(word, needsQuoting) && (goos == "windows" || !strings.Contains(word, `\`)):
 			quoted[i] = word
-		case system == "windows":
+		case goos == "windows":
 			quoted[i] = `"` + strings.ReplaceAll(word, `"`, `\"`) + `"`
 		default:
 			quoted[i] = `'` + strings.ReplaceAll(word, `'`, `'\''`) + `'`
@@ -250,6 +250,6 @@ func Quote(command []string, system string) string {
 	return strings.Join(quoted, " ")
 }
 
-func special(r rune) bool {
+func needsQuoting(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(`-_./:=@+,\`, r)
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestWhatEachHostIsTold(t *testing.T) {
+func TestHosts_Output(t *testing.T) {
 	t.Parallel()
 	e := Entry{Command: "/opt/my apps/wesendall-mcp", Args: []string{"--env-file", "/home/a/w.env"}}
 	secret := Entry{Command: "/opt/wesendall-mcp", Env: map[string]string{"WESENDALL_WALLET_ID": "wal_1", "WESENDALL_API_KEY": "k"}}
@@ -33,59 +33,59 @@ func TestWhatEachHostIsTold(t *testing.T) {
 			"copilot mcp add wesendall --env WESENDALL_API_KEY=k --env WESENDALL_WALLET_ID=wal_1 -- /opt/wesendall-mcp",
 		},
 	} {
-		h, ok := Find(name)
+		h, ok := FindHost(name)
 		if !ok {
 			t.Fatal(name)
 		}
-		for i, each := range []Entry{e, secret} {
-			if got := Quote(h.Own(each), "linux"); got != want[i] {
+		for i, entry := range []Entry{e, secret} {
+			if got := ShellQuote(h.AddCommand(entry), "linux"); got != want[i] {
 				t.Errorf("%s: %s", name, got)
 			}
 		}
 	}
 	for name, path := range map[string]string{"claude-desktop": "mcpServers", "cursor": "mcpServers", "windsurf": "mcpServers", "zed": "context_servers", "vscode": "servers"} {
-		h, _ := Find(name)
+		h, _ := FindHost(name)
 		var file map[string]map[string]struct {
 			Command string
 			Args    []string
 		}
-		if err := json.Unmarshal([]byte(h.Snippet(e)), &file); err != nil || file[path]["wesendall"].Command != e.Command || !slices.Equal(file[path]["wesendall"].Args, e.Args) {
-			t.Errorf("%s: %s, %v", name, h.Snippet(e), err)
+		if err := json.Unmarshal([]byte(h.ConfigSnippet(e)), &file); err != nil || file[path]["wesendall"].Command != e.Command || !slices.Equal(file[path]["wesendall"].Args, e.Args) {
+			t.Errorf("%s: %s, %v", name, h.ConfigSnippet(e), err)
 		}
 	}
-	opencode, _ := Find("opencode")
-	if got := opencode.Snippet(secret); !strings.Contains(got, `"environment": {`) || !strings.Contains(got, `"type": "local"`) {
+	opencode, _ := FindHost("opencode")
+	if got := opencode.ConfigSnippet(secret); !strings.Contains(got, `"environment": {`) || !strings.Contains(got, `"type": "local"`) {
 		t.Error(got)
 	}
-	codex, _ := Find("codex")
-	if got, want := codex.Snippet(secret), "[mcp_servers.wesendall]\ncommand = \"/opt/wesendall-mcp\"\nargs = []\n\n[mcp_servers.wesendall.env]\nWESENDALL_API_KEY = \"k\"\nWESENDALL_WALLET_ID = \"wal_1\"\n"; got != want {
+	codex, _ := FindHost("codex")
+	if got, want := codex.ConfigSnippet(secret), "[mcp_servers.wesendall]\ncommand = \"/opt/wesendall-mcp\"\nargs = []\n\n[mcp_servers.wesendall.env]\nWESENDALL_API_KEY = \"k\"\nWESENDALL_WALLET_ID = \"wal_1\"\n"; got != want {
 		t.Error(got)
 	}
 }
 
-func TestEveryHostHasAWay(t *testing.T) {
+func TestHosts_Complete(t *testing.T) {
 	t.Parallel()
 	want := []string{"claude-code", "claude-desktop", "cursor", "vscode", "windsurf", "gemini-cli", "codex", "opencode", "copilot-cli", "zed"}
-	if !slices.Equal(Names(), want) {
-		t.Error(Names())
+	if !slices.Equal(HostNames(), want) {
+		t.Error(HostNames())
 	}
-	for _, h := range All() {
-		for _, system := range []string{"linux", "darwin", "windows"} {
-			if file := h.File(Places{"/home/a", "/home/a/.config", system}); !strings.HasPrefix(file, "/home/a/") {
+	for _, h := range Hosts() {
+		for _, goos := range []string{"linux", "darwin", "windows"} {
+			if file := h.ConfigPath(Dirs{"/home/a", "/home/a/.config", goos}); !strings.HasPrefix(file, "/home/a/") {
 				t.Errorf("%s: %s", h.Name, file)
 			}
 		}
-		if h.Writes && (h.path == nil || h.Own != nil) {
+		if h.CanWrite && (h.jsonPath == nil || h.AddCommand != nil) {
 			t.Errorf("%s must not be written", h.Name)
 		}
 	}
 }
 
-func TestQuote(t *testing.T) {
+func TestShellQuote(t *testing.T) {
 	t.Parallel()
-	for system, want := range map[string]string{"linux": `a 'b c' 'it'\''s' '$x' '' '{"a":1}' --x=/y 'a\b'`, "windows": `a "b c" "it's" "$x" "" "{\"a\":1}" --x=/y a\b`} {
-		if got := Quote([]string{"a", "b c", "it's", "$x", "", `{"a":1}`, "--x=/y", `a\b`}, system); got != want {
-			t.Errorf("%s: %s", system, got)
+	for goos, want := range map[string]string{"linux": `a 'b c' 'it'\''s' '$x' '' '{"a":1}' --x=/y 'a\b'`, "windows": `a "b c" "it's" "$x" "" "{\"a\":1}" --x=/y a\b`} {
+		if got := ShellQuote([]string{"a", "b c", "it's", "$x", "", `{"a":1}`, "--x=/y", `a\b`}, goos); got != want {
+			t.Errorf("%s: %s", goos, got)
 		}
 	}
 }

@@ -18,56 +18,56 @@ import (
 	"github.com/tailscale/hujson"
 )
 
-// Sighting is a host that is on this machine, and what it knows of this server.
-type Sighting struct {
+// DetectedHost is a host that is on this machine, and what it knows of this server.
+type DetectedHost struct {
 	Host
-	Place   string // its file, whether that is there or not
-	Servers []Server
-	Err     error // the file cannot be read
+	ConfigFile string // its file, whether that is there or not
+	Servers    []ServerEntry
+	Err        error // the file cannot be read
 }
 
-// Server is an entry of a host's file that is meant to start this server: it has
+// ServerEntry is an entry of a host's file that is meant to start this server: it has
 // its name, or its program.
-type Server struct {
+type ServerEntry struct {
 	Name    string
 	Project string // the directory that it is for; "" is all of them
 	Entry
-	URL  string // of a server over HTTP, in place of a program
-	Off  bool   // the host is told not to start it
-	Same bool   // what it starts is this very program
-	Err  error  // what it should start cannot be found
+	URL          string // of a server over HTTP, in place of a program
+	Disabled     bool   // the host is told not to start it
+	IsThisBinary bool   // what it starts is this very program
+	Err          error  // what it should start cannot be found
 }
 
-// Look finds the hosts on this machine: those whose file is there, or the
+// Detect finds the hosts on this machine: those whose file is there, or the
 // directory of their own that it would be in.
-func Look(p Places, program string) []Sighting {
-	var found []Sighting
-	for _, h := range All() {
-		s := Sighting{Host: h, Place: h.File(p)}
-		text, err := readFile(s.Place)
-		if errors.Is(err, fs.ErrNotExist) && filepath.Ext(s.Place) == ".json" { // some take this too
-			if with, failed := readFile(s.Place + "c"); failed == nil {
-				s.Place, text, err = s.Place+"c", with, nil
+func Detect(dirs Dirs, program string) []DetectedHost {
+	var detected []DetectedHost
+	for _, h := range Hosts() {
+		s := DetectedHost{Host: h, ConfigFile: h.ConfigPath(dirs)}
+		data, err := readRegularFile(s.ConfigFile)
+		if errors.Is(err, fs.ErrNotExist) && filepath.Ext(s.ConfigFile) == ".json" { // some take this too
+			if alternative, altErr := readRegularFile(s.ConfigFile + "c"); altErr == nil {
+				s.ConfigFile, data, err = s.ConfigFile+"c", alternative, nil
 			}
 		}
 		if errors.Is(err, fs.ErrNotExist) {
-			dir := filepath.Dir(s.Place)
-			if info, err := os.Stat(dir); err != nil || !info.IsDir() || dir == filepath.Clean(p.Home) {
+			dir := filepath.Dir(s.ConfigFile)
+			if info, err := os.Stat(dir); err != nil || !info.IsDir() || dir == filepath.Clean(dirs.Home) {
 				continue
 			}
 			err = nil
 		}
 		if s.Err = err; err == nil {
-			s.Servers, s.Err = h.servers(text, program)
+			s.Servers, s.Err = h.findServers(data, program)
 		}
-		found = append(found, s)
+		detected = append(detected, s)
 	}
-	return found
+	return detected
 }
 
-// readFile reads a file, and nothing else: a pipe would never end. A file that is
+// readRegularFile reads a file, and nothing else: a pipe would never end. A file that is
 // not there is empty.
-func readFile(name string) ([]byte, error) {
+func readRegularFile(name string) ([]byte, error) {
 	info, err := os.Stat(name)
 	switch {
 	case err != nil:
@@ -81,22 +81,22 @@ func readFile(name string) ([]byte, error) {
 	return os.ReadFile(name) //nolint:gosec // the host's own file
 }
 
-// servers finds this server in a host's file.
-func (h Host) servers(text []byte, program string) ([]Server, error) {
+// findServers finds this server in a host's file.
+func (h Host) findServers(data []byte, program string) ([]ServerEntry, error) {
 	root := map[string]any{}
-	text = bytes.TrimPrefix(text, byteOrderMark)
-	path := h.path
+	data = bytes.TrimPrefix(data, byteOrderMark)
+	path := h.jsonPath
 	switch {
-	case len(bytes.TrimSpace(text)) == 0:
-	case h.path == nil:
+	case len(bytes.TrimSpace(data)) == 0:
+	case h.jsonPath == nil:
 		path = []string{"mcp_servers"}
-		if err := toml.Unmarshal(text, &root); err != nil {
+		if err := toml.Unmarshal(data, &root); err != nil {
 			return nil, fmt.Errorf("it is not valid TOML: %w", err)
 		}
 	default:
-		plain, err := hujson.Standardize(append(bytes.Clone(text), '\n')) // a last comment must have an end
+		standard, err := hujson.Standardize(append(bytes.Clone(data), '\n')) // a last comment must have an end
 		if err == nil {
-			decoder := json.NewDecoder(bytes.NewReader(plain))
+			decoder := json.NewDecoder(bytes.NewReader(standard))
 			decoder.UseNumber() // so that it stays as it is written
 			err = decoder.Decode(&root)
 		}
@@ -104,66 +104,66 @@ func (h Host) servers(text []byte, program string) ([]Server, error) {
 			return nil, fmt.Errorf("it is not valid JSON: %w", err)
 		}
 	}
-	found := ours(root, path, "", program)
+	matches := matchingServers(root, path, "", program)
 	projects, _ := root["projects"].(map[string]any) // Claude Code's
 	for _, project := range slices.Sorted(maps.Keys(projects)) {
-		if own, ok := projects[project].(map[string]any); ok {
-			found = append(found, ours(own, path, project, program)...)
+		if settings, ok := projects[project].(map[string]any); ok {
+			matches = append(matches, matchingServers(settings, path, project, program)...)
 		}
 	}
-	return found, nil
+	return matches, nil
 }
 
-// ours are the entries at a path that are meant to start this server.
-func ours(root map[string]any, path []string, project, program string) []Server {
+// matchingServers are the entries at a path that are meant to start this server.
+func matchingServers(root map[string]any, path []string, project, program string) []ServerEntry {
 	for _, name := range path {
 		root, _ = root[name].(map[string]any)
 	}
-	var found []Server
+	var matches []ServerEntry
 	for _, name := range slices.Sorted(maps.Keys(root)) {
-		s := Server{Name: name, Project: project}
-		s.read(root[name])
+		s := ServerEntry{Name: name, Project: project}
+		s.parse(root[name])
 		if s.URL == "" {
-			s.Same, s.Err = same(s.Command, program)
+			s.IsThisBinary, s.Err = sameBinary(s.Command, program)
 		}
-		if name == server || s.Same || s.named() {
-			found = append(found, s)
+		if name == serverName || s.IsThisBinary || s.hasBinaryName() {
+			matches = append(matches, s)
 		}
 	}
-	return found
+	return matches
 }
 
-// named tells whether the program has the name of this one.
-func (s *Server) named() bool {
+// hasBinaryName tells whether the program has the name of this one.
+func (s *ServerEntry) hasBinaryName() bool {
 	return strings.TrimSuffix(filepath.Base(filepath.FromSlash(s.Command)), ".exe") == "wesendall-mcp"
 }
 
-// read understands the forms that hosts have: a command and its arguments, or all
+// parse understands the forms that hosts have: a command and its arguments, or all
 // of it in one list or object.
-func (s *Server) read(value any) {
-	members, _ := value.(map[string]any)
-	switch command := members["command"].(type) {
+func (s *ServerEntry) parse(value any) {
+	fields, _ := value.(map[string]any)
+	switch command := fields["command"].(type) {
 	case string:
 		s.Command = command
 	case []any:
-		if all := texts(command); len(all) > 0 {
-			s.Command, s.Args = all[0], all[1:]
+		if words := stringList(command); len(words) > 0 {
+			s.Command, s.Args = words[0], words[1:]
 		}
 	case map[string]any:
 		s.Command, _ = command["path"].(string)
-		members = command
+		fields = command
 	}
 	for _, name := range []string{"url", "serverUrl", "httpUrl"} {
-		if at, ok := members[name].(string); ok && s.Command == "" {
+		if at, ok := fields[name].(string); ok && s.Command == "" {
 			s.URL = at
 		}
 	}
-	if list, ok := members["args"].([]any); ok {
-		s.Args = texts(list)
+	if list, ok := fields["args"].([]any); ok {
+		s.Args = stringList(list)
 	}
 	s.Env = map[string]string{}
 	for _, name := range []string{"env", "environment"} {
-		variables, _ := members[name].(map[string]any)
+		variables, _ := fields[name].(map[string]any)
 		for name, value := range variables {
 			if value != nil {
 				s.Env[name] = fmt.Sprint(value)
@@ -179,21 +179,21 @@ func (s *Server) read(value any) {
 		at.User, at.RawQuery, at.Fragment = nil, "", ""
 		s.URL = at.String()
 	}
-	s.Off = members["disabled"] == true || members["enabled"] == false
+	s.Disabled = fields["disabled"] == true || fields["enabled"] == false
 }
 
-func texts(list []any) []string {
-	var all []string
-	for _, each := range list {
-		if each != nil {
-			all = append(all, fmt.Sprint(each))
+func stringList(list []any) []string {
+	var out []string
+	for _, item := range list {
+		if item != nil {
+			out = append(out, fmt.Sprint(item))
 		}
 	}
-	return all
+	return out
 }
 
-// same tells whether a command starts a program, wherever links lead.
-func same(command, program string) (bool, error) {
+// sameBinary tells whether a command starts a program, wherever links lead.
+func sameBinary(command, program string) (bool, error) {
 	switch slashed := filepath.ToSlash(command); {
 	case command == "":
 		return false, errors.New("it names no program")
@@ -204,23 +204,23 @@ func same(command, program string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	one, err := os.Stat(path)
+	info, err := os.Stat(path)
 	if err != nil {
 		return false, err
 	}
-	other, err := os.Stat(program)
-	return err == nil && os.SameFile(one, other), nil
+	programInfo, err := os.Stat(program)
+	return err == nil && os.SameFile(info, programInfo), nil
 }
 
-// Filled tells whether the host fills something in, such as ${HOME}: what that
+// HasVariables tells whether the host fills something in, such as ${HOME}: what that
 // is, nobody else knows.
-func (e Entry) Filled() bool {
-	open := func(text string) bool { return strings.Contains(text, "${") }
-	return slices.ContainsFunc(e.Args, open) || slices.ContainsFunc(slices.Collect(maps.Values(e.Env)), open)
+func (e Entry) HasVariables() bool {
+	hasVariable := func(text string) bool { return strings.Contains(text, "${") }
+	return slices.ContainsFunc(e.Args, hasVariable) || slices.ContainsFunc(slices.Collect(maps.Values(e.Env)), hasVariable)
 }
 
-// Flag is the value that an entry's arguments give a flag, such as --env-file.
-func (e Entry) Flag(name string) string {
+// FlagValue is the value that an entry's arguments give a flag, such as --env-file.
+func (e Entry) FlagValue(name string) string {
 	value := ""
 	for i, arg := range e.Args {
 		if rest, ok := strings.CutPrefix(arg, name+"="); ok {

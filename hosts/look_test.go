@@ -11,9 +11,9 @@ import (
 
 // An entry is this program if that is what would be started, and never because
 // its name is somewhere in the file.
-func TestLookTellsProgramsApart(t *testing.T) {
+func TestDetect_SameBinary(t *testing.T) {
 	dir := t.TempDir()
-	put := func(name, text string) string {
+	writeExecutable := func(name, text string) string {
 		t.Helper()
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -24,9 +24,9 @@ func TestLookTellsProgramsApart(t *testing.T) {
 		}
 		return path
 	}
-	program := put("bin/wesendall-mcp", "#!/bin/sh\n")
-	old := put("bin/wesendall-mcp.old", "#!/bin/sh\n")
-	other := put("other/wesendall-mcp", "#!/bin/sh\n")
+	program := writeExecutable("bin/wesendall-mcp", "#!/bin/sh\n")
+	old := writeExecutable("bin/wesendall-mcp.old", "#!/bin/sh\n")
+	other := writeExecutable("other/wesendall-mcp", "#!/bin/sh\n")
 	link := filepath.Join(dir, "link")
 	if err := os.Symlink(program, link); err != nil {
 		t.Fatal(err)
@@ -60,10 +60,10 @@ func TestLookTellsProgramsApart(t *testing.T) {
 		"a form of its own":      {"cursor", `{"mcpServers":[1]}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := Places{Home: t.TempDir(), System: runtime.GOOS}
-			p.Config = filepath.Join(p.Home, ".config")
-			h, _ := Find(c.host)
-			file := h.File(p)
+			dirs := Dirs{Home: t.TempDir(), GOOS: runtime.GOOS}
+			dirs.Config = filepath.Join(dirs.Home, ".config")
+			h, _ := FindHost(c.host)
+			file := h.ConfigPath(dirs)
 			text := c.file
 			if strings.Contains(text, "%") {
 				text = fmt.Sprintf(text+"%.0[1]s%.0[2]s%.0[3]s%.0[4]s", program, old, other, link)
@@ -74,59 +74,59 @@ func TestLookTellsProgramsApart(t *testing.T) {
 			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			var said []string
-			for _, s := range Look(p, program) {
+			var found []string
+			for _, s := range Detect(dirs, program) {
 				if s.Name != c.host {
 					t.Fatalf("%+v", s)
 				}
 				if s.Err != nil {
-					said = append(said, "error")
+					found = append(found, "error")
 				}
-				for _, each := range s.Servers {
-					if each.URL != "" {
-						said = append(said, each.URL)
+				for _, entry := range s.Servers {
+					if entry.URL != "" {
+						found = append(found, entry.URL)
 						continue
 					}
-					word := map[bool]string{true: "same", false: "other"}[each.Same]
-					if each.Err != nil {
+					word := map[bool]string{true: "same", false: "other"}[entry.IsThisBinary]
+					if entry.Err != nil {
 						word = "missing"
 					}
-					if each.Off {
+					if entry.Disabled {
 						word += " off"
 					}
-					if each.Project != "" {
-						word += " in " + each.Project
+					if entry.Project != "" {
+						word += " in " + entry.Project
 					}
-					said = append(said, word)
+					found = append(found, word)
 				}
 			}
-			if got := strings.Join(said, ", "); got != c.want {
+			if got := strings.Join(found, ", "); got != c.want {
 				t.Errorf("%q, not %q", got, c.want)
 			}
 		})
 	}
 }
 
-func TestTheFlagsOfAnEntry(t *testing.T) {
+func TestFlagValue(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--env-file", "/a"}, {"--x", "--env-file=/a"}, {"--env-file=/b", "--env-file", "/a"}} {
-		s := Server{Entry: Entry{Args: args}}
-		if got := s.Flag("--env-file"); got != "/a" || s.Flag("--env") != "" {
+		s := ServerEntry{Entry: Entry{Args: args}}
+		if got := s.FlagValue("--env-file"); got != "/a" || s.FlagValue("--env") != "" {
 			t.Errorf("%v: %q", args, got)
 		}
 	}
 }
 
 // Nobody knows what is in a host's file.
-func FuzzServers(f *testing.F) {
+func FuzzFindServers(f *testing.F) {
 	for _, text := range []string{"", `{"mcpServers":{"wesendall":{"command":["a",1],"env":[]}}}`, `{"projects":{"a":{"mcpServers":{"wesendall":null}}}}`, "[mcp_servers.wesendall]\nargs = [1]", "{/**/}"} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		old := string(text)
 		for _, name := range []string{"claude-code", "opencode", "codex"} {
-			h, _ := Find(name)
-			if _, err := h.servers(text, "/nowhere"); err != nil && err.Error() == "" {
+			h, _ := FindHost(name)
+			if _, err := h.findServers(text, "/nowhere"); err != nil && err.Error() == "" {
 				t.Error("an error that says nothing")
 			}
 		}

@@ -5,64 +5,64 @@ import "strings"
 // The variables of a caller's machine that hold what it brings to a server over
 // HTTP: the whole value of the header Authorization, and the wallet's id.
 const (
-	authorizationVariable = "WESENDALL_AUTHORIZATION"
-	walletVariable        = "WESENDALL_WALLET_ID"
+	envAuthorization = "WESENDALL_AUTHORIZATION"
+	envWallet        = "WESENDALL_WALLET_ID"
 )
 
-// headers are those of a caller.
-type headers struct {
+// authHeaders are those of a caller.
+type authHeaders struct {
 	Authorization string `json:"Authorization"`
 	Wallet        string `json:"X-Wesendall-Wallet"`
 }
 
-// literal stands where a host takes no variable.
-var literal = headers{"Basic <base64 of KEY:SECRET>", "<wallet>"}
+// placeholderHeaders stands where a host takes no variable.
+var placeholderHeaders = authHeaders{"Basic <base64 of KEY:SECRET>", "<wallet>"}
 
-// variables has a host put the variables in, which it writes in a form such as
+// headerVariables has a host put the variables in, which it writes in a form such as
 // ${NAME}.
-func variables(form string) headers {
-	in := func(name string) string { return strings.Replace(form, "NAME", name, 1) }
-	return headers{in(authorizationVariable), in(walletVariable)}
+func headerVariables(format string) authHeaders {
+	expand := func(name string) string { return strings.Replace(format, "NAME", name, 1) }
+	return authHeaders{expand(envAuthorization), expand(envWallet)}
 }
 
-// remote is how a host is told of a server over HTTP.
-type remote struct {
-	own  func(url string) []string // its own command; nil where it has none, or none that knows of headers
-	file func(url string) any      // else what its file has: JSON, or a string that is none
-	note string                    // what somebody must know who pastes it
+// httpConfig is how a host is told of a server over HTTP.
+type httpConfig struct {
+	addCommand func(url string) []string // its own command; nil where it has none, or none that knows of headers
+	snippet    func(url string) any      // else what its file has: JSON, or a string that is none
+	caveat     string                    // what somebody must know who pastes it
 }
 
-// flagged adds a flag for each header.
-func flagged(command []string, flag, between string, h headers) []string {
-	return append(command, flag, "Authorization"+between+h.Authorization, flag, "X-Wesendall-Wallet"+between+h.Wallet)
+// appendHeaderFlags adds a flag for each header.
+func appendHeaderFlags(command []string, flag, separator string, h authHeaders) []string {
+	return append(command, flag, "Authorization"+separator+h.Authorization, flag, "X-Wesendall-Wallet"+separator+h.Wallet)
 }
 
-// under puts an entry where a file keeps its servers.
-func under(field string, entry any) any {
-	return map[string]any{field: map[string]any{server: entry}}
+// nestEntry puts an entry where a file keeps its servers.
+func nestEntry(field string, entry any) any {
+	return map[string]any{field: map[string]any{serverName: entry}}
 }
 
-// remotes are the hosts' ways, by their names.
-var remotes = map[string]remote{
-	"claude-code": {own: func(url string) []string {
-		return flagged([]string{"claude", "mcp", "add", "--transport", "http", "--scope", "user", server, url}, "--header", ": ", variables("${NAME}"))
+// httpConfigs are the hosts' ways, by their names.
+var httpConfigs = map[string]httpConfig{
+	"claude-code": {addCommand: func(url string) []string {
+		return appendHeaderFlags([]string{"claude", "mcp", "add", "--transport", "http", "--scope", "user", serverName, url}, "--header", ": ", headerVariables("${NAME}"))
 	}},
 	"claude-desktop": {
-		note: "takes no header in its file, and its connectors do OAuth alone: only through a bridge such as `mcp-remote`, which is somebody else's program and sees the secret",
-		file: func(url string) any {
-			return under("mcpServers", plain(Entry{
-				Command: "npx", Args: flagged([]string{"-y", "mcp-remote@0.15.1", url}, "--header", ":", variables("${NAME}")),
-				Env: map[string]string{authorizationVariable: literal.Authorization, walletVariable: literal.Wallet},
+		caveat: "takes no header in its file, and its connectors do OAuth alone: only through a bridge such as `mcp-remote`, which is somebody else's program and sees the secret",
+		snippet: func(url string) any {
+			return nestEntry("mcpServers", standardEntry(Entry{
+				Command: "npx", Args: appendHeaderFlags([]string{"-y", "mcp-remote@0.15.1", url}, "--header", ":", headerVariables("${NAME}")),
+				Env: map[string]string{envAuthorization: placeholderHeaders.Authorization, envWallet: placeholderHeaders.Wallet},
 			}))
 		},
 	},
-	"cursor": {file: func(url string) any {
-		return under("mcpServers", struct {
-			URL     string  `json:"url"`
-			Headers headers `json:"headers"`
-		}{url, variables("${env:NAME}")})
+	"cursor": {snippet: func(url string) any {
+		return nestEntry("mcpServers", struct {
+			URL     string      `json:"url"`
+			Headers authHeaders `json:"headers"`
+		}{url, headerVariables("${env:NAME}")})
 	}},
-	"vscode": {note: "asks, and keeps the answer where it keeps secrets", file: func(url string) any {
+	"vscode": {caveat: "asks, and keeps the answer where it keeps secrets", snippet: func(url string) any {
 		type input struct {
 			ID          string `json:"id"`
 			Type        string `json:"type"`
@@ -74,48 +74,48 @@ var remotes = map[string]remote{
 			Servers map[string]any `json:"servers"`
 		}{
 			[]input{{"authorization", "promptString", "Basic and the base64 of KEY:SECRET, or Bearer and a token", true}, {"wallet", "promptString", "Wesendall wallet id", false}},
-			map[string]any{server: struct {
-				Type    string  `json:"type"`
-				URL     string  `json:"url"`
-				Headers headers `json:"headers"`
-			}{"http", url, headers{"${input:authorization}", "${input:wallet}"}}},
+			map[string]any{serverName: struct {
+				Type    string      `json:"type"`
+				URL     string      `json:"url"`
+				Headers authHeaders `json:"headers"`
+			}{"http", url, authHeaders{"${input:authorization}", "${input:wallet}"}}},
 		}
 	}},
-	"windsurf": {file: func(url string) any {
-		return under("mcpServers", struct {
-			URL     string  `json:"serverUrl"`
-			Headers headers `json:"headers"`
-		}{url, variables("${env:NAME}")})
+	"windsurf": {snippet: func(url string) any {
+		return nestEntry("mcpServers", struct {
+			URL     string      `json:"serverUrl"`
+			Headers authHeaders `json:"headers"`
+		}{url, headerVariables("${env:NAME}")})
 	}},
-	"gemini-cli": {own: func(url string) []string {
-		return append(flagged([]string{"gemini", "mcp", "add", "--transport", "http", "--scope", "user"}, "--header", ": ", variables("${NAME}")), server, url)
+	"gemini-cli": {addCommand: func(url string) []string {
+		return append(appendHeaderFlags([]string{"gemini", "mcp", "add", "--transport", "http", "--scope", "user"}, "--header", ": ", headerVariables("${NAME}")), serverName, url)
 	}},
-	"codex": {file: func(url string) any {
-		return "[mcp_servers." + server + "]\nurl = \"" + url + "\"\nenv_http_headers = { Authorization = \"" + authorizationVariable + "\", X-Wesendall-Wallet = \"" + walletVariable + "\" }\n"
+	"codex": {snippet: func(url string) any {
+		return "[mcp_servers." + serverName + "]\nurl = \"" + url + "\"\nenv_http_headers = { Authorization = \"" + envAuthorization + "\", X-Wesendall-Wallet = \"" + envWallet + "\" }\n"
 	}},
-	"opencode": {own: func(url string) []string {
-		return flagged([]string{"opencode", "mcp", "add", server, "--url", url}, "--header", "=", variables("{env:NAME}"))
+	"opencode": {addCommand: func(url string) []string {
+		return appendHeaderFlags([]string{"opencode", "mcp", "add", serverName, "--url", url}, "--header", "=", headerVariables("{env:NAME}"))
 	}},
-	"copilot-cli": {own: func(url string) []string {
-		return append(flagged([]string{"copilot", "mcp", "add", "--transport", "http"}, "--header", ": ", variables("${NAME}")), server, url)
+	"copilot-cli": {addCommand: func(url string) []string {
+		return append(appendHeaderFlags([]string{"copilot", "mcp", "add", "--transport", "http"}, "--header", ": ", headerVariables("${NAME}")), serverName, url)
 	}},
-	"zed": {note: "takes no variable there: keep that file to yourself", file: func(url string) any {
-		return under("context_servers", struct {
-			URL     string  `json:"url"`
-			Headers headers `json:"headers"`
-		}{url, literal})
+	"zed": {caveat: "takes no variable there: keep that file to yourself", snippet: func(url string) any {
+		return nestEntry("context_servers", struct {
+			URL     string      `json:"url"`
+			Headers authHeaders `json:"headers"`
+		}{url, placeholderHeaders})
 	}},
 }
 
-// Remote is how the host is told of a server at a URL: a command, or what goes
+// HTTPSnippet is how the host is told of a server at a URL: a command, or what goes
 // into its file, on one line if that is JSON.
-func (h Host) Remote(url string) (text, note string) {
-	r := remotes[h.Name]
-	if r.own != nil {
-		return Quote(r.own(url), "linux"), r.note
+func (h Host) HTTPSnippet(url string) (snippet, caveat string) {
+	config := httpConfigs[h.Name]
+	if config.addCommand != nil {
+		return ShellQuote(config.addCommand(url), "linux"), config.caveat
 	}
-	if text, ok := r.file(url).(string); ok {
-		return strings.TrimSpace(text), r.note
+	if snippet, ok := config.snippet(url).(string); ok {
+		return strings.TrimSpace(snippet), config.caveat
 	}
-	return string(compact(r.file(url))), r.note
+	return string(compactJSON(config.snippet(url))), config.caveat
 }

@@ -16,115 +16,115 @@ import (
 	"github.com/tailscale/hujson"
 )
 
-// Written is what came of writing into a host's file.
-type Written struct {
+// WriteResult is what came of writing into a host's file.
+type WriteResult struct {
 	File, Backup string // Backup is "" where there was nothing to keep
 	Changed      bool
-	Kept         []string // names of the flags and variables of the entry that was there
-	Off          bool     // the host is told not to start it
+	Preserved    []string // names of the flags and variables of the entry that was there
+	Disabled     bool     // the host is told not to start it
 }
 
 // Write puts the server into the host's file: nothing else in it changes, what
 // was there is kept beside it, and the file is whole at every moment. A file that
 // cannot be read is left alone.
-func (h Host) Write(e Entry, p Places, now time.Time) (Written, error) {
-	file := h.File(p)
+func (h Host) Write(e Entry, dirs Dirs, now time.Time) (WriteResult, error) {
+	file := h.ConfigPath(dirs)
 	if target, err := filepath.EvalSymlinks(file); err == nil {
 		file = target // a link stays one
 	}
-	w := Written{File: file}
-	old, err := readFile(file)
+	result := WriteResult{File: file}
+	old, err := readRegularFile(file)
 	mode := fs.FileMode(0o600)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		old = nil
 	case err != nil:
-		return w, err
+		return result, err
 	default:
 		info, err := os.Stat(file)
 		if err != nil {
-			return w, err
+			return result, err
 		}
 		mode = info.Mode().Perm()
 	}
-	servers, _ := h.servers(old, e.Command) // a file that cannot be read is not merged into
-	if slices.ContainsFunc(servers, func(s Server) bool { return s.Name == server && s.Project == "" && s.URL != "" }) {
-		return w, fmt.Errorf("%s was left as it is: its entry %q is for a server over HTTP; take that out first", file, server)
+	servers, _ := h.findServers(old, e.Command) // a file that cannot be read is not merged into
+	if slices.ContainsFunc(servers, func(s ServerEntry) bool { return s.Name == serverName && s.Project == "" && s.URL != "" }) {
+		return result, fmt.Errorf("%s was left as it is: its entry %q is for a server over HTTP; take that out first", file, serverName)
 	}
-	e, w.Kept = carry(servers, e)
-	text, err := merge(old, h.path, h.entry(e))
+	e, result.Preserved = preserveUserArgs(servers, e)
+	text, err := mergeJSONC(old, h.jsonPath, h.renderEntry(e))
 	if err != nil {
-		return w, fmt.Errorf("%s was left as it is: %w", file, err)
+		return result, fmt.Errorf("%s was left as it is: %w", file, err)
 	}
-	if servers, err = h.servers(text, e.Command); err == nil {
-		w.Off = slices.ContainsFunc(servers, func(s Server) bool { return s.Name == server && s.Project == "" && s.Off })
+	if servers, err = h.findServers(text, e.Command); err == nil {
+		result.Disabled = slices.ContainsFunc(servers, func(s ServerEntry) bool { return s.Name == serverName && s.Project == "" && s.Disabled })
 	}
 	if bytes.Equal(text, old) {
-		return w, nil
+		return result, nil
 	}
 	if len(e.Env) > 0 {
 		mode &^= 0o077 // there may be secrets in it now
 	}
-	w.Changed = true
+	result.Changed = true
 	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
-		return w, err
+		return result, err
 	}
 	if old != nil {
-		w.Backup = free(file+"."+now.Format("20060102-150405"), ".bak")
-		if err := replace(w.Backup, old, mode); err != nil {
-			return w, err
+		result.Backup = unusedPath(file+"."+now.Format("20060102-150405"), ".bak")
+		if err := writeFileAtomic(result.Backup, old, mode); err != nil {
+			return result, err
 		}
 	}
-	return w, replace(file, text, mode)
+	return result, writeFileAtomic(file, text, mode)
 }
 
-// carry adds to an entry what somebody gave to the one that is there, and says
+// preserveUserArgs adds to an entry what somebody gave to the one that is there, and says
 // what that is.
-func carry(servers []Server, e Entry) (Entry, []string) {
-	at := slices.IndexFunc(servers, func(s Server) bool { return s.Name == server && s.Project == "" })
-	if at < 0 {
+func preserveUserArgs(servers []ServerEntry, e Entry) (Entry, []string) {
+	i := slices.IndexFunc(servers, func(s ServerEntry) bool { return s.Name == serverName && s.Project == "" })
+	if i < 0 {
 		return e, nil
 	}
-	if e.Env == nil && len(servers[at].Env) > 0 {
+	if e.Env == nil && len(servers[i].Env) > 0 {
 		e.Env = map[string]string{} // which takes out what is there
 	}
-	if !servers[at].Same && !servers[at].named() {
+	if !servers[i].IsThisBinary && !servers[i].hasBinaryName() {
 		return e, nil // what another program was given means nothing to this one
 	}
-	var kept []string
-	settled := func(name string) bool {
-		return slices.Contains(e.Settles, name) || slices.ContainsFunc(e.Args, func(arg string) bool { return flagOf(arg) == name })
+	var preserved []string
+	overridden := func(name string) bool {
+		return slices.Contains(e.Overrides, name) || slices.ContainsFunc(e.Args, func(arg string) bool { return flagName(arg) == name })
 	}
 	args := slices.Clone(e.Args)
-	for rest := servers[at].Args; len(rest) > 0; {
-		one := 1 // a flag, and its value if that stands apart
+	for rest := servers[i].Args; len(rest) > 0; {
+		n := 1 // a flag, and its value if that stands apart
 		if strings.HasPrefix(rest[0], "-") && !strings.Contains(rest[0], "=") && len(rest) > 1 && !strings.HasPrefix(rest[1], "-") {
-			one = 2
+			n = 2
 		}
-		if !settled(flagOf(rest[0])) {
-			args, kept = append(args, rest[:one]...), append(kept, flagOf(rest[0]))
+		if !overridden(flagName(rest[0])) {
+			args, preserved = append(args, rest[:n]...), append(preserved, flagName(rest[0]))
 		}
-		rest = rest[one:]
+		rest = rest[n:]
 	}
 	env := maps.Clone(e.Env)
-	for _, name := range names(servers[at].Env) {
-		if _, ours := e.Env[name]; !ours && !slices.Contains(e.Settles, name) {
-			env[name] = servers[at].Env[name]
-			kept = append(kept, name)
+	for _, name := range sortedKeys(servers[i].Env) {
+		if _, exists := e.Env[name]; !exists && !slices.Contains(e.Overrides, name) {
+			env[name] = servers[i].Env[name]
+			preserved = append(preserved, name)
 		}
 	}
 	e.Args, e.Env = args, env
-	return e, kept
+	return e, preserved
 }
 
-// flagOf is an argument without the value that it has.
-func flagOf(arg string) string {
+// flagName is an argument without the value that it has.
+func flagName(arg string) string {
 	name, _, _ := strings.Cut(arg, "=")
 	return name
 }
 
-// free is a name that no file has yet.
-func free(name, extension string) string {
+// unusedPath is a name that no file has yet.
+func unusedPath(name, extension string) string {
 	path := name + extension
 	for n := 2; ; n++ {
 		if _, err := os.Lstat(path); err != nil {
@@ -134,14 +134,14 @@ func free(name, extension string) string {
 	}
 }
 
-// replace writes a file beside the one that it becomes.
-func replace(path string, text []byte, mode fs.FileMode) error {
+// writeFileAtomic writes a file beside the one that it becomes.
+func writeFileAtomic(path string, data []byte, mode fs.FileMode) error {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.Remove(file.Name()) }() // if it is still there
-	_, err = file.Write(text)
+	_, err = file.Write(data)
 	err = errors.Join(err, file.Chmod(mode), file.Sync(), file.Close())
 	if err != nil {
 		return err
@@ -152,10 +152,10 @@ func replace(path string, text []byte, mode fs.FileMode) error {
 // byteOrderMark is what some editors put before a text.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// merge sets the members of one entry in a JSON text that may have comments, and
+// mergeJSONC sets the members of one entry in a JSON text that may have comments, and
 // keeps every other byte.
-func merge(text []byte, path []string, entry any) ([]byte, error) {
-	rest, marked := bytes.CutPrefix(text, byteOrderMark)
+func mergeJSONC(text []byte, path []string, entry any) ([]byte, error) {
+	rest, hasBOM := bytes.CutPrefix(text, byteOrderMark)
 	empty := len(bytes.TrimSpace(rest)) == 0
 	if empty {
 		rest = []byte("{}\n")
@@ -167,36 +167,36 @@ func merge(text []byte, path []string, entry any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("it is not valid JSON (%w); mend it, or paste the entry by hand", err)
 	}
-	f := form{line: "\n", unit: "  "}
+	l := layout{newline: "\n", indent: "  "}
 	if bytes.Contains(rest, []byte("\r\n")) {
-		f.line = "\r\n"
+		l.newline = "\r\n"
 	}
 	if first := firstMember(&root); first != nil {
-		if unit, ok := indentOf(first.Name.BeforeExtra); ok && unit != "" {
-			f.unit = unit
+		if unit, ok := memberIndent(first.Name.BeforeExtra); ok && unit != "" {
+			l.indent = unit
 		}
 	}
 	// Each member for itself: what the host or a person added to the entry stays.
-	written, err := hujson.Parse(compact(entry))
+	parsed, err := hujson.Parse(compactJSON(entry))
 	if err != nil {
 		return nil, err
 	}
-	members, _ := written.Value.(*hujson.Object)
+	members, _ := parsed.Value.(*hujson.Object)
 	for _, member := range members.Members {
 		name, _ := member.Name.Value.(hujson.Literal)
-		if err := f.set(&root, append(slices.Clone(path), server, name.String()), json.RawMessage(member.Value.Pack()), ""); err != nil {
+		if err := l.setPath(&root, append(slices.Clone(path), serverName, name.String()), json.RawMessage(member.Value.Pack()), ""); err != nil {
 			return nil, err
 		}
 	}
 	out := root.Pack()
-	if marked {
+	if hasBOM {
 		out = append(slices.Clone(byteOrderMark), out...)
 	}
 	return out, nil
 }
 
-// form is how a text is laid out.
-type form struct{ line, unit string }
+// layout is how a text is laid out.
+type layout struct{ newline, indent string }
 
 func firstMember(v *hujson.Value) *hujson.ObjectMember {
 	if object, ok := v.Value.(*hujson.Object); ok && len(object.Members) > 0 {
@@ -205,19 +205,19 @@ func firstMember(v *hujson.Value) *hujson.ObjectMember {
 	return nil
 }
 
-// indentOf is what stands before a member on its line, if it has one of its own.
-func indentOf(before hujson.Extra) (string, bool) {
-	at := lastLine(before)
-	if at < 0 {
+// memberIndent is what stands before a member on its line, if it has one of its own.
+func memberIndent(before hujson.Extra) (string, bool) {
+	pos := lastNewline(before)
+	if pos < 0 {
 		return "", false
 	}
-	line := before[at+1:]
+	line := before[pos+1:]
 	return string(line[:len(line)-len(bytes.TrimLeft(line, " \t"))]), true
 }
 
-// lastLine is where the last line of what stands between values begins, at the
+// lastNewline is where the last line of what stands between values begins, at the
 // newline before it. One within a comment begins no line.
-func lastLine(extra hujson.Extra) int {
+func lastNewline(extra hujson.Extra) int {
 	last := -1
 	for i := 0; i < len(extra); i++ {
 		switch {
@@ -232,73 +232,73 @@ func lastLine(extra hujson.Extra) int {
 	return last
 }
 
-// set sets the value at the end of a path of names.
-func (f form) set(v *hujson.Value, path []string, value any, indent string) error {
+// setPath sets the value at the end of a path of names.
+func (l layout) setPath(v *hujson.Value, path []string, value any, indent string) error {
 	object, ok := v.Value.(*hujson.Object)
 	if !ok {
 		return fmt.Errorf("where %q should be is no object; paste the entry by hand", path[0])
 	}
-	inner := indent + f.unit
+	inner := indent + l.indent
 	if first := firstMember(v); first != nil {
-		if own, ok := indentOf(first.Name.BeforeExtra); ok {
-			inner = own
+		if ownIndent, ok := memberIndent(first.Name.BeforeExtra); ok {
+			inner = ownIndent
 		}
 	}
-	named := func(m hujson.ObjectMember) bool {
+	matches := func(m hujson.ObjectMember) bool {
 		name, ok := m.Name.Value.(hujson.Literal)
 		return ok && name.String() == path[0]
 	}
-	if at := slices.IndexFunc(object.Members, named); at >= 0 {
-		member := &object.Members[at]
+	if i := slices.IndexFunc(object.Members, matches); i >= 0 {
+		member := &object.Members[i]
 		switch {
-		case slices.ContainsFunc(object.Members[at+1:], named):
+		case slices.ContainsFunc(object.Members[i+1:], matches):
 			return fmt.Errorf("it has %q twice, and programs differ on which of them counts; take one out", path[0])
 		case len(path) > 1:
-			return f.set(&member.Value, path[1:], value, inner)
+			return l.setPath(&member.Value, path[1:], value, inner)
 		}
-		return f.put(&member.Value, value, inner)
+		return l.replaceValue(&member.Value, value, inner)
 	}
 	for _, name := range slices.Backward(path[1:]) {
 		value = map[string]any{name: value}
 	}
-	return f.add(object, path[0], value, indent, inner)
+	return l.appendMember(object, path[0], value, indent, inner)
 }
 
-// put replaces a value where it says something else.
-func (f form) put(v *hujson.Value, value any, indent string) error {
-	written, err := f.write(value, indent)
+// replaceValue replaces a value where it says something else.
+func (l layout) replaceValue(v *hujson.Value, value any, indent string) error {
+	newValue, err := l.format(value, indent)
 	if err != nil {
 		return err
 	}
-	was, is := v.Clone(), written.Clone()
-	was.BeforeExtra, was.AfterExtra = nil, nil
-	was.Minimize()
-	is.Minimize()
-	if !bytes.Equal(was.Pack(), is.Pack()) {
-		v.Value = written.Value
+	before, after := v.Clone(), newValue.Clone()
+	before.BeforeExtra, before.AfterExtra = nil, nil
+	before.Minimize()
+	after.Minimize()
+	if !bytes.Equal(before.Pack(), after.Pack()) {
+		v.Value = newValue.Value
 	}
 	return nil
 }
 
-// add adds a member at the end. What stands behind the last one, such as a
+// appendMember adds a member at the end. What stands behind the last one, such as a
 // comment about it, stays behind it.
-func (f form) add(object *hujson.Object, name string, value any, indent, inner string) error {
-	written, err := f.write(value, inner)
+func (l layout) appendMember(object *hujson.Object, name string, value any, indent, inner string) error {
+	newValue, err := l.format(value, inner)
 	if err != nil {
 		return err
 	}
-	before := f.line + inner
-	behind := object.AfterExtra
-	if at := lastLine(behind); at >= 0 {
-		before = strings.TrimRight(string(behind[:at+1]), " \t\r\n") + before
-		object.AfterExtra = slices.Clone(behind[at:])
-		if f.line == "\r\n" {
+	before := l.newline + inner
+	trailing := object.AfterExtra
+	if pos := lastNewline(trailing); pos >= 0 {
+		before = strings.TrimRight(string(trailing[:pos+1]), " \t\r\n") + before
+		object.AfterExtra = slices.Clone(trailing[pos:])
+		if l.newline == "\r\n" {
 			object.AfterExtra = append(hujson.Extra("\r"), object.AfterExtra...)
 		}
 	} else {
-		object.AfterExtra = append(slices.Clone(bytes.TrimRight(behind, " \t")), f.line+indent...)
+		object.AfterExtra = append(slices.Clone(bytes.TrimRight(trailing, " \t")), l.newline+indent...)
 	}
-	member := hujson.ObjectMember{Name: hujson.Value{BeforeExtra: hujson.Extra(before), Value: hujson.String(name)}, Value: written}
+	member := hujson.ObjectMember{Name: hujson.Value{BeforeExtra: hujson.Extra(before), Value: hujson.String(name)}, Value: newValue}
 	member.Value.BeforeExtra = hujson.Extra(" ")
 	if last := len(object.Members) - 1; last >= 0 && object.Members[last].Value.AfterExtra != nil {
 		member.Value.AfterExtra = hujson.Extra{} // and so is the last comma
@@ -307,11 +307,11 @@ func (f form) add(object *hujson.Object, name string, value any, indent, inner s
 	return nil
 }
 
-// write lays a value out as its surroundings are.
-func (f form) write(value any, indent string) (hujson.Value, error) {
+// format lays a value out as its surroundings are.
+func (l layout) format(value any, indent string) (hujson.Value, error) {
 	var out bytes.Buffer
-	if err := json.Indent(&out, compact(value), indent, f.unit); err != nil {
+	if err := json.Indent(&out, compactJSON(value), indent, l.indent); err != nil {
 		return hujson.Value{}, err
 	}
-	return hujson.Parse(bytes.ReplaceAll(out.Bytes(), []byte("\n"), []byte(f.line)))
+	return hujson.Parse(bytes.ReplaceAll(out.Bytes(), []byte("\n"), []byte(l.newline)))
 }

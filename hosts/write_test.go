@@ -17,10 +17,10 @@ import (
 	"github.com/tailscale/hujson"
 )
 
-var sample = Entry{Command: "/opt/wesendall-mcp", Args: []string{"--sandbox"}}
+var sampleEntry = Entry{Command: "/opt/wesendall-mcp", Args: []string{"--sandbox"}}
 
 // Nothing but the entry changes, whatever the file looks like.
-func TestMerge(t *testing.T) {
+func TestMergeJSONC(t *testing.T) {
 	t.Parallel()
 	const entry = `{
       "command": "/opt/wesendall-mcp",
@@ -52,41 +52,41 @@ func TestMerge(t *testing.T) {
 			`{"mcpServers": {"wesendall": {"command":"/opt/wesendall-mcp", "args":["--sandbox"]}}}`,
 		},
 	} {
-		got, err := merge([]byte(c.old), []string{"mcpServers"}, plain(sample))
+		got, err := mergeJSONC([]byte(c.old), []string{"mcpServers"}, standardEntry(sampleEntry))
 		if err != nil || string(got) != c.want {
 			t.Errorf("%s: %v\n%s\nnot\n%s", name, err, got, c.want)
 		}
-		again, err := merge(got, []string{"mcpServers"}, plain(sample))
+		again, err := mergeJSONC(got, []string{"mcpServers"}, standardEntry(sampleEntry))
 		if err != nil || !bytes.Equal(again, got) {
 			t.Errorf("%s, again: %v\n%s", name, err, again)
 		}
 	}
-	tabs, err := merge([]byte("{\r\n\t\"a\": {}\r\n}\r\n"), []string{"mcpServers"}, plain(sample))
+	tabs, err := mergeJSONC([]byte("{\r\n\t\"a\": {}\r\n}\r\n"), []string{"mcpServers"}, standardEntry(sampleEntry))
 	if want := "{\r\n\t\"a\": {},\r\n\t\"mcpServers\": {\r\n\t\t\"wesendall\": {\r\n\t\t\t\"command\""; err != nil || !strings.HasPrefix(string(tabs), want) || strings.Contains(strings.ReplaceAll(string(tabs), "\r\n", ""), "\n") {
 		t.Errorf("%v %q", err, tabs)
 	}
-	if marked, err := merge([]byte("\xef\xbb\xbf{}"), nil, plain(sample)); err != nil || !bytes.HasPrefix(marked, byteOrderMark) {
+	if marked, err := mergeJSONC([]byte("\xef\xbb\xbf{}"), nil, standardEntry(sampleEntry)); err != nil || !bytes.HasPrefix(marked, byteOrderMark) {
 		t.Errorf("%v %q", err, marked)
 	}
 	for _, twice := range []string{`{"mcpServers":{},"mcpServers":{}}`, `{"mcpServers":{"wesendall":{},"b":{},"wesendall":{}}}`, `{"mcpServers":{"wesendall":{"args":[],"args":[]}}}`} {
-		if got, err := merge([]byte(twice), []string{"mcpServers"}, plain(sample)); err == nil || !strings.Contains(err.Error(), "twice") {
+		if got, err := mergeJSONC([]byte(twice), []string{"mcpServers"}, standardEntry(sampleEntry)); err == nil || !strings.Contains(err.Error(), "twice") {
 			t.Errorf("%s: %s, %v", twice, got, err)
 		}
 	}
 	for _, wrong := range []string{"{", "[]", "7", `{"mcpServers": []}`, `{"mcpServers": null}`, `{"mcpServers": {"wesendall": 7}}`, `{"a": 1 "b": 2}`, "\x00"} {
-		if got, err := merge([]byte(wrong), []string{"mcpServers"}, plain(sample)); err == nil || !strings.Contains(err.Error(), "by hand") {
+		if got, err := mergeJSONC([]byte(wrong), []string{"mcpServers"}, standardEntry(sampleEntry)); err == nil || !strings.Contains(err.Error(), "by hand") {
 			t.Errorf("%s: %s, %v", wrong, got, err)
 		}
 	}
 }
 
-func FuzzMerge(f *testing.F) {
+func FuzzMergeJSONC(f *testing.F) {
 	for _, text := range []string{"", "{}", "{ /* a */ }", "{\n// x\n\"mcpServers\": {\"b\": 1,},}", `{"mcpServers":{"wesendall":7}}`, "{\"a\":\r\n1}", "\xef\xbb\xbf{}", "{}//", "{/*\n*/}", "{\n/* a\n b */ \"a\":1 // \"/*\"\n}"} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		old := bytes.Clone(text)
-		got, err := merge(text, []string{"mcpServers"}, plain(sample))
+		got, err := mergeJSONC(text, []string{"mcpServers"}, standardEntry(sampleEntry))
 		if !bytes.Equal(old, text) {
 			t.Fatal("the text that was read has changed")
 		}
@@ -95,8 +95,8 @@ func FuzzMerge(f *testing.F) {
 		}
 		// What was there is still there, and the entry is.
 		members := func(text []byte) (all map[string]json.RawMessage, servers map[string]json.RawMessage) {
-			plain, err := hujson.Minimize(append(bytes.TrimPrefix(text, byteOrderMark), '\n')) // for a last comment
-			if err != nil || json.Unmarshal(plain, &all) != nil {
+			minimized, err := hujson.Minimize(append(bytes.TrimPrefix(text, byteOrderMark), '\n')) // for a last comment
+			if err != nil || json.Unmarshal(minimized, &all) != nil {
 				t.Fatalf("%v: %q", err, text)
 			}
 			_ = json.Unmarshal(all["mcpServers"], &servers)
@@ -107,7 +107,7 @@ func FuzzMerge(f *testing.F) {
 			Command string   `json:"command"`
 			Args    []string `json:"args"`
 		}
-		if err := json.Unmarshal(servers["wesendall"], &entry); err != nil || entry.Command != sample.Command || !slices.Equal(entry.Args, sample.Args) {
+		if err := json.Unmarshal(servers["wesendall"], &entry); err != nil || entry.Command != sampleEntry.Command || !slices.Equal(entry.Args, sampleEntry.Args) {
 			t.Fatalf("%q of %q", got, text)
 		}
 		delete(servers, "wesendall")
@@ -121,51 +121,51 @@ func FuzzMerge(f *testing.F) {
 		if len(servers)+len(wantServers) > 0 && !reflect.DeepEqual(servers, wantServers) || len(all)+len(wantAll) > 0 && !reflect.DeepEqual(all, wantAll) {
 			t.Errorf("%q of %q", got, text)
 		}
-		if again, err := merge(got, []string{"mcpServers"}, plain(sample)); err != nil || !bytes.Equal(again, got) {
+		if again, err := mergeJSONC(got, []string{"mcpServers"}, standardEntry(sampleEntry)); err != nil || !bytes.Equal(again, got) {
 			t.Errorf("%q, again: %v %q", got, err, again)
 		}
 	})
 }
 
-func TestWrite(t *testing.T) {
+func TestWriteConfig(t *testing.T) {
 	t.Parallel()
-	cursor, _ := Find("cursor")
-	p := Places{Home: t.TempDir(), Config: t.TempDir(), System: runtime.GOOS}
+	cursor, _ := FindHost("cursor")
+	dirs := Dirs{Home: t.TempDir(), Config: t.TempDir(), GOOS: runtime.GOOS}
 	now := time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
-	file := filepath.Join(p.Home, ".cursor", "mcp.json")
+	file := filepath.Join(dirs.Home, ".cursor", "mcp.json")
 
-	w, err := cursor.Write(sample, p, now)
+	w, err := cursor.Write(sampleEntry, dirs, now)
 	if err != nil || !w.Changed || w.Backup != "" || w.File != file {
 		t.Fatalf("%+v, %v", w, err)
 	}
-	if w, err = cursor.Write(sample, p, now); err != nil || w.Changed || w.Backup != "" {
+	if w, err = cursor.Write(sampleEntry, dirs, now); err != nil || w.Changed || w.Backup != "" {
 		t.Errorf("twice: %+v, %v", w, err)
 	}
 	mine := "{\n  // mine\n  \"mcpServers\": {\"b\": {\"command\": \"x\"}}\n}\n"
-	target := filepath.Join(p.Home, "dotfiles.json")
+	target := filepath.Join(dirs.Home, "dotfiles.json")
 	if err := errors.Join(os.WriteFile(target, []byte(mine), 0o640), os.Remove(file), os.Symlink(target, file)); err != nil {
 		t.Fatal(err)
 	}
-	w, err = cursor.Write(sample, p, now)
-	kept, readErr := os.ReadFile(w.Backup)
-	if err != nil || readErr != nil || string(kept) != mine || w.Backup != target+".20261124-090000.bak" {
-		t.Errorf("%+v, %v, %v", w, err, readErr)
+	w, err = cursor.Write(sampleEntry, dirs, now)
+	backup, backupErr := os.ReadFile(w.Backup)
+	if err != nil || backupErr != nil || string(backup) != mine || w.Backup != target+".20261124-090000.bak" {
+		t.Errorf("%+v, %v, %v", w, err, backupErr)
 	}
 	info, err := os.Lstat(file)
 	mode, modeErr := os.Stat(target)
 	if err != nil || modeErr != nil || info.Mode()&fs.ModeSymlink == 0 || mode.Mode().Perm() != 0o640 {
 		t.Errorf("the link is gone, or the mode: %v, %v", info, mode)
 	}
-	if left, err := filepath.Glob(filepath.Join(p.Home, ".*.json-*")); err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v, %v", left, err)
+	if leftovers, err := filepath.Glob(filepath.Join(dirs.Home, ".*.json-*")); err != nil || len(leftovers) > 0 {
+		t.Errorf("left behind: %v, %v", leftovers, err)
 	}
 
 	// A second one in the same second has a backup of its own.
-	if again, err := cursor.Write(Entry{Command: "/other"}, p, now); err != nil || again.Backup == w.Backup || !again.Changed {
+	if again, err := cursor.Write(Entry{Command: "/other"}, dirs, now); err != nil || again.Backup == w.Backup || !again.Changed {
 		t.Errorf("%+v, %v", again, err)
 	}
-	if kept, err := os.ReadFile(w.Backup); err != nil || string(kept) != mine {
-		t.Errorf("the first backup is gone: %s, %v", kept, err)
+	if backup, err := os.ReadFile(w.Backup); err != nil || string(backup) != mine {
+		t.Errorf("the first backup is gone: %s, %v", backup, err)
 	}
 
 	// What somebody added to the entry stays; what the new one decides does not.
@@ -173,8 +173,8 @@ func TestWrite(t *testing.T) {
 	if err := os.WriteFile(target, []byte(mine), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w, err = cursor.Write(Entry{Command: "/new", Args: []string{"--sandbox", "--confirm=quote"}, Settles: []string{"--sandbox", "--env-file", "WESENDALL_API_SECRET"}}, p, now)
-	if want := []string{"--max-per-day", "--read-only", "HTTPS_PROXY"}; err != nil || !slices.Equal(w.Kept, want) {
+	w, err = cursor.Write(Entry{Command: "/new", Args: []string{"--sandbox", "--confirm=quote"}, Overrides: []string{"--sandbox", "--env-file", "WESENDALL_API_SECRET"}}, dirs, now)
+	if want := []string{"--max-per-day", "--read-only", "HTTPS_PROXY"}; err != nil || !slices.Equal(w.Preserved, want) {
 		t.Errorf("%+v, %v", w, err)
 	}
 	text, err := os.ReadFile(target)
@@ -193,13 +193,13 @@ func TestWrite(t *testing.T) {
 		if err := errors.Join(os.WriteFile(target, []byte(`{"mcpServers":{"wesendall":`+old+`}} // mine`), 0o600), os.Chmod(target, 0o644)); err != nil { //nolint:gosec // as it may be
 			t.Fatal(err)
 		}
-		if _, err := cursor.Write(Entry{Command: "/new", Args: []string{"--sandbox"}, Env: map[string]string{"WESENDALL_API_KEY": "k"}}, p, now); err != nil {
+		if _, err := cursor.Write(Entry{Command: "/new", Args: []string{"--sandbox"}, Env: map[string]string{"WESENDALL_API_KEY": "k"}}, dirs, now); err != nil {
 			t.Error(err)
 		}
 		text, err := os.ReadFile(target)
-		plain, jsonErr := hujson.Minimize(text)
-		if err != nil || jsonErr != nil || string(plain) != `{"mcpServers":{"wesendall":`+want+`}}` {
-			t.Errorf("%s, %v", plain, errors.Join(err, jsonErr))
+		minimized, jsonErr := hujson.Minimize(text)
+		if err != nil || jsonErr != nil || string(minimized) != `{"mcpServers":{"wesendall":`+want+`}}` {
+			t.Errorf("%s, %v", minimized, errors.Join(err, jsonErr))
 		}
 		if info, err := os.Stat(target); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%v, %v", info, err)
@@ -210,7 +210,7 @@ func TestWrite(t *testing.T) {
 	if err := os.WriteFile(target, []byte(remote), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if w, err := cursor.Write(sample, p, now); err == nil || w.Changed || !strings.Contains(err.Error(), "over HTTP") {
+	if w, err := cursor.Write(sampleEntry, dirs, now); err == nil || w.Changed || !strings.Contains(err.Error(), "over HTTP") {
 		t.Errorf("%+v, %v", w, err)
 	}
 
@@ -218,7 +218,7 @@ func TestWrite(t *testing.T) {
 	if err := os.WriteFile(target, []byte(broken), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cursor.Write(sample, p, now); err == nil || !strings.Contains(err.Error(), "was left as it is") {
+	if _, err := cursor.Write(sampleEntry, dirs, now); err == nil || !strings.Contains(err.Error(), "was left as it is") {
 		t.Error(err)
 	}
 	if text, err := os.ReadFile(target); err != nil || string(text) != broken {
@@ -230,7 +230,7 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, what := range []string{"a link", "not a file"} {
-		if w, err := cursor.Write(sample, p, now); err == nil || w.Changed || !strings.Contains(err.Error(), what) {
+		if w, err := cursor.Write(sampleEntry, dirs, now); err == nil || w.Changed || !strings.Contains(err.Error(), what) {
 			t.Errorf("%s: %+v, %v", what, w, err)
 		}
 		if info, err := os.Lstat(file); err != nil || info.Mode()&fs.ModeSymlink == 0 {

@@ -11,9 +11,9 @@ import (
 	"github.com/wesendall/wesendall-mcp/sandbox"
 )
 
-// answers are bodies that no document describes, each with 200, and what they
+// undocumentedBodies are bodies that no document describes, each with 200, and what they
 // mean: that a call which changes something was done, or that one was read.
-var answers = []struct {
+var undocumentedBodies = []struct {
 	body       string
 	done, read bool
 }{
@@ -38,11 +38,11 @@ var answers = []struct {
 
 // The samples are held against this table, and so is the client: all judge an
 // answer alike, but that the client takes any JSON for what it reads.
-func TestTheClientJudgesAnswersAsTheSamplesDo(t *testing.T) {
+func TestSamples_MatchClientErrors(t *testing.T) {
 	t.Parallel()
-	for _, a := range answers {
-		front := programs.NewFront(t, "", false, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(a.body)) })
-		c, err := client.New(client.Options{BaseURL: front.URL, Key: sandbox.APIKey, Secret: client.NewSecret(sandbox.APISecret)})
+	for _, a := range undocumentedBodies {
+		front := programs.NewFaultProxy(t, "", false, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(a.body)) })
+		c, err := client.New(client.Options{BaseURL: front.URL, APIKey: sandbox.APIKey, APISecret: client.NewSecret(sandbox.APISecret)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,20 +57,20 @@ func TestTheClientJudgesAnswersAsTheSamplesDo(t *testing.T) {
 	}
 }
 
-func TestNoSampleStartsWithoutItsCredentials(t *testing.T) {
+func TestSamples_RequireCredentials(t *testing.T) {
 	t.Parallel()
 	for _, l := range reference.Languages() {
 		t.Run(l.Name, func(t *testing.T) {
 			t.Parallel()
-			programs.Needs(t, l.Name)
+			programs.SkipUnlessInstalled(t, l.Name)
 			for _, endpoint := range []string{"get_balance", "send_sms"} {
 				source, _ := reference.New().Example(l.Name, endpoint)
-				sample := programs.Prepare(t, l.Name, l.Extension, source)
+				sample := programs.Build(t, l.Name, l.Extension, source)
 				for _, name := range []string{"WESENDALL_API_KEY", "WESENDALL_API_SECRET", "WESENDALL_WALLET_ID"} {
-					front := programs.NewFront(t, programs.NewAPI(t, 5000).URL, false, nil)
+					front := programs.NewFaultProxy(t, programs.NewSandbox(t, 5000).URL, false, nil)
 					got := sample.Run(t, front.URL, sandbox.APIKey, []string{name + "="})
-					if got.Exit == 0 || front.Asked("") != 0 || !strings.Contains(got.Out+got.Stderr, name) {
-						t.Errorf("without %s: %d requests, %+v", name, front.Asked(""), got)
+					if got.Exit == 0 || front.RequestCount("") != 0 || !strings.Contains(got.Stdout+got.Stderr, name) {
+						t.Errorf("without %s: %d requests, %+v", name, front.RequestCount(""), got)
 					}
 				}
 			}

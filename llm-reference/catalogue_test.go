@@ -24,7 +24,7 @@ import (
 
 // The catalogue and the tools' input schemas, as a client of the protocol gets
 // them, say the same.
-func TestTheCatalogueIsWhatTheToolsTake(t *testing.T) {
+func TestEndpoints_MatchTools(t *testing.T) {
 	t.Parallel()
 	set, err := tools.New(tools.Options{Wallet: "wal_1"})
 	if err != nil {
@@ -45,12 +45,12 @@ func TestTheCatalogueIsWhatTheToolsTake(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range client.Endpoints() {
-		at := slices.IndexFunc(listed.Tools, func(tool mcp.Tool) bool { return tool.Name == e.Name })
-		if at < 0 {
+		index := slices.IndexFunc(listed.Tools, func(tool mcp.Tool) bool { return tool.Name == e.Name })
+		if index < 0 {
 			t.Errorf("no tool is called %s", e.Name)
 			continue
 		}
-		text, err := json.Marshal(listed.Tools[at].InputSchema)
+		text, err := json.Marshal(listed.Tools[index].InputSchema)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,11 +67,11 @@ func TestTheCatalogueIsWhatTheToolsTake(t *testing.T) {
 		if err := json.Unmarshal(text, &schema); err != nil {
 			t.Fatal(err)
 		}
-		for _, ours := range []string{"dry_run", "quote", "allow_duplicate"} {
-			if _, has := schema.Properties[ours]; has != (e.Effect == client.Spends) {
-				t.Errorf("%s takes %s: %v", e.Name, ours, has)
+		for _, guardArgument := range []string{"dry_run", "quote", "allow_duplicate"} {
+			if _, has := schema.Properties[guardArgument]; has != (e.Effect == client.EffectSpend) {
+				t.Errorf("%s takes %s: %v", e.Name, guardArgument, has)
 			}
-			delete(schema.Properties, ours)
+			delete(schema.Properties, guardArgument)
 		}
 		var names, required []string
 		for _, p := range e.Params {
@@ -83,11 +83,11 @@ func TestTheCatalogueIsWhatTheToolsTake(t *testing.T) {
 				required = append(required, p.Name)
 			}
 			s := schema.Properties[p.Name]
-			least, most := s.Minimum+s.MinLength+s.MinItems, s.Maximum+s.MaxLength+s.MaxItems
+			minimum, maximum := s.Minimum+s.MinLength+s.MinItems, s.Maximum+s.MaxLength+s.MaxItems
 			if s.AnyOf != nil { // a string or an array of them
-				least = p.Min
+				minimum = p.Min
 			}
-			if least != p.Min || most != p.Max || s.Default != p.Default || s.Description != p.Description {
+			if minimum != p.Min || maximum != p.Max || s.Default != p.Default || s.Description != p.Description {
 				t.Errorf("%s: %s is %+v, the catalogue has %+v", e.Name, p.Name, s, p)
 			}
 			if want := map[string]string{"number": "integer"}[p.Type]; want != "" && s.Type != want {
@@ -103,22 +103,22 @@ func TestTheCatalogueIsWhatTheToolsTake(t *testing.T) {
 	}
 }
 
-// ask makes the request of an endpoint with these values, and says how it ended.
-func ask(t *testing.T, a *programs.API, e client.Endpoint, values map[string]any) (status int, body string) {
+// callEndpoint makes the request of an endpoint with these values, and says how it ended.
+func callEndpoint(t *testing.T, a *programs.Sandbox, e client.Endpoint, values map[string]any) (status int, body string) {
 	t.Helper()
-	return askAs(t, a, e, values, sandbox.APIKey, sandbox.APISecret)
+	return callEndpointWithKey(t, a, e, values, sandbox.APIKey, sandbox.APISecret)
 }
 
-func askAs(t *testing.T, a *programs.API, e client.Endpoint, values map[string]any, key, secret string) (status int, body string) {
+func callEndpointWithKey(t *testing.T, a *programs.Sandbox, e client.Endpoint, values map[string]any, key, secret string) (status int, body string) {
 	t.Helper()
 	address, query, fields := a.URL+e.Path, url.Values{}, map[string]any{}
 	for _, p := range e.Params {
 		value, ok := values[p.Name]
 		switch {
 		case !ok:
-		case p.In == client.InPath:
+		case p.Location == client.ParamInPath:
 			address = strings.ReplaceAll(address, "{"+p.Name+"}", url.PathEscape(fmt.Sprint(value)))
-		case p.In == client.InQuery:
+		case p.Location == client.ParamInQuery:
 			query.Set(p.Name, fmt.Sprint(value))
 		default:
 			fields[p.Name] = value
@@ -145,8 +145,8 @@ func askAs(t *testing.T, a *programs.API, e client.Endpoint, values map[string]a
 	return res.StatusCode, string(answer)
 }
 
-// sized is a value of a parameter's type that is n long, or n.
-func sized(p client.Param, n int64) any {
+// valueOfSize is a value of a parameter's type that is n long, or n.
+func valueOfSize(p client.Param, n int64) any {
 	switch {
 	case p.Type == "number":
 		return n
@@ -161,12 +161,12 @@ func sized(p client.Param, n int64) any {
 
 // What the catalogue says of each parameter is what the API over HTTP accepts
 // and refuses, at each limit and one step beyond it.
-func TestTheCatalogueIsWhatTheAPITakes(t *testing.T) {
+func TestEndpoints_MatchSandbox(t *testing.T) {
 	t.Parallel()
 	for _, e := range client.Endpoints() {
 		t.Run(e.Name, func(t *testing.T) {
 			t.Parallel()
-			a := programs.NewAPI(t, 1_000_000)
+			a := programs.NewSandbox(t, 1_000_000)
 			try := func(name string, value any, refused bool) {
 				t.Helper()
 				values := map[string]any{}
@@ -176,7 +176,7 @@ func TestTheCatalogueIsWhatTheAPITakes(t *testing.T) {
 				if values[name] = value; value == nil {
 					delete(values, name)
 				}
-				status, body := ask(t, a, e, values)
+				status, body := callEndpoint(t, a, e, values)
 				if refused && (status != http.StatusUnprocessableEntity || !strings.Contains(body, "validation_failed") || !strings.Contains(body, name)) ||
 					!refused && status != http.StatusOK {
 					t.Errorf("%s = %.40v: %d %s", name, value, status, body)
@@ -184,30 +184,30 @@ func TestTheCatalogueIsWhatTheAPITakes(t *testing.T) {
 			}
 			for _, p := range e.Params {
 				try(p.Name, p.Example, false)
-				if p.In == client.InPath {
+				if p.Location == client.ParamInPath {
 					continue // without it the path is another one
 				}
 				try(p.Name, nil, p.Required)
 				if p.Default != 0 {
-					_, with := ask(t, a, e, map[string]any{"walletId": sandbox.WalletID, p.Name: p.Default})
-					if _, without := ask(t, a, e, map[string]any{"walletId": sandbox.WalletID}); with != without {
+					_, with := callEndpoint(t, a, e, map[string]any{"walletId": sandbox.WalletID, p.Name: p.Default})
+					if _, without := callEndpoint(t, a, e, map[string]any{"walletId": sandbox.WalletID}); with != without {
 						t.Errorf("%s defaults to something else than %d", p.Name, p.Default)
 					}
 				}
 				if p.Min != 0 {
-					try(p.Name, sized(p, p.Min-1), true)
+					try(p.Name, valueOfSize(p, p.Min-1), true)
 				}
 				if p.Min != 0 && (p.Type == "number" || p.Type == "array" || p.Max != 0) {
-					try(p.Name, sized(p, p.Min), false)
+					try(p.Name, valueOfSize(p, p.Min), false)
 				}
 				if p.Max != 0 {
-					try(p.Name, sized(p, p.Max), false)
-					try(p.Name, sized(p, p.Max+1), true)
+					try(p.Name, valueOfSize(p, p.Max), false)
+					try(p.Name, valueOfSize(p, p.Max+1), true)
 				}
 			}
 			other := e
 			other.Method = http.MethodPut
-			if status, _ := ask(t, a, other, nil); status != http.StatusMethodNotAllowed {
+			if status, _ := callEndpoint(t, a, other, nil); status != http.StatusMethodNotAllowed {
 				t.Errorf("another method: %d", status)
 			}
 		})
@@ -215,9 +215,9 @@ func TestTheCatalogueIsWhatTheAPITakes(t *testing.T) {
 }
 
 // Each documented code has its status in the API, too.
-func TestTheCodesAreWhatTheAPIAnswers(t *testing.T) {
+func TestCodes_MatchSandbox(t *testing.T) {
 	t.Parallel()
-	a := programs.NewAPI(t, 70)
+	a := programs.NewSandbox(t, 70)
 	send := client.Endpoints()[2]
 	base := map[string]any{"walletId": sandbox.WalletID, "message": "Hi", "recipient": "+256700000010"}
 	with := func(name string, value any) map[string]any {
@@ -226,7 +226,7 @@ func TestTheCodesAreWhatTheAPIAnswers(t *testing.T) {
 		return values
 	}
 	got := map[string]int{}
-	note := func(status int, body string) {
+	recordCode := func(status int, body string) {
 		t.Helper()
 		var answer struct{ Error struct{ Code string } }
 		if err := json.Unmarshal([]byte(body), &answer); err != nil {
@@ -238,12 +238,12 @@ func TestTheCodesAreWhatTheAPIAnswers(t *testing.T) {
 		with("walletId", "wal_other"), with("message", ""), with("message", strings.Repeat("x", 1600)),
 		with("recipient", "+256700000500"), with("recipient", "+256700000502"),
 	} {
-		note(ask(t, a, send, values))
+		recordCode(callEndpoint(t, a, send, values))
 	}
-	note(askAs(t, a, send, base, "sk_test_revoked", sandbox.APISecret))
-	note(askAs(t, a, send, base, sandbox.APIKey, "another"))
+	recordCode(callEndpointWithKey(t, a, send, base, "sk_test_revoked", sandbox.APISecret))
+	recordCode(callEndpointWithKey(t, a, send, base, sandbox.APIKey, "another"))
 	want := map[string]int{}
-	for _, c := range client.Codes() {
+	for _, c := range client.ErrorCodes() {
 		want[c.Name] = c.Status
 	}
 	if !maps.Equal(got, want) {

@@ -17,24 +17,24 @@ import (
 
 // What the sections say of repeating a call is what the client does: a read is
 // repeated after these statuses alone.
-func TestTheStatusesAreThoseThatTheClientRepeats(t *testing.T) {
+func TestRetryableStatuses(t *testing.T) {
 	t.Parallel()
 	for _, e := range client.Endpoints() {
-		row := regexp.MustCompile(`(?m)^\| any other answer, or none \|.*$`).FindString(section(t, e.Name))
+		row := regexp.MustCompile(`(?m)^\| any other answer, or none \|.*$`).FindString(sectionText(t, e.Name))
 		want := "Never repeat automatically."
-		if e.Effect == client.Reads || e.Effect == client.Adds {
-			want = "epeat once after " + reference.Statuses + " or a lost connection"
+		if e.Effect == client.EffectRead || e.Effect == client.EffectIdempotentWrite {
+			want = "epeat once after " + reference.RetryableStatuses + " or a lost connection"
 		}
 		if !strings.Contains(row, want) || strings.Contains(row, "5xx") {
 			t.Errorf("%s: %s", e.Name, row)
 		}
 	}
-	contains(t, section(t, "errors"), "on "+reference.Statuses+" or a lost connection")
+	expectContains(t, sectionText(t, "errors"), "on "+reference.RetryableStatuses+" or a lost connection")
 	for _, status := range []int{400, 401, 404, 408, 422, 429, 500, 501, 502, 503, 504, 505} {
 		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			t.Parallel()
-			front := programs.NewFront(t, "", false, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
-			c, err := client.New(client.Options{BaseURL: front.URL, Key: sandbox.APIKey, Secret: client.NewSecret(sandbox.APISecret)})
+			front := programs.NewFaultProxy(t, "", false, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+			c, err := client.New(client.Options{BaseURL: front.URL, APIKey: sandbox.APIKey, APISecret: client.NewSecret(sandbox.APISecret)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -42,10 +42,10 @@ func TestTheStatusesAreThoseThatTheClientRepeats(t *testing.T) {
 				t.Error("it is a success")
 			}
 			want := 1
-			if strings.Contains(reference.Statuses, strconv.Itoa(status)) {
+			if strings.Contains(reference.RetryableStatuses, strconv.Itoa(status)) {
 				want = 2
 			}
-			if got := front.Asked(""); got != want {
+			if got := front.RequestCount(""); got != want {
 				t.Errorf("%d requests, want %d", got, want)
 			}
 		})
@@ -53,26 +53,26 @@ func TestTheStatusesAreThoseThatTheClientRepeats(t *testing.T) {
 }
 
 // Nobody documents these; what is said of them is no statement of fact.
-func TestNoGuessIsStatedAsAFact(t *testing.T) {
+func TestSections_NoUndocumentedClaims(t *testing.T) {
 	t.Parallel()
-	whole := reference.New().Whole()
+	fullText := reference.New().Full()
 	for _, guess := range []string{"PIN", "There is no key with", "in whole shillings", "Each call makes a new group"} {
-		if strings.Contains(whole, guess) {
+		if strings.Contains(fullText, guess) {
 			t.Errorf("%q is a guess", guess)
 		}
 	}
-	contains(t, whole, "No key with fewer rights is documented", "Assume that each call makes a new group", "at most one message")
+	expectContains(t, fullText, "No key with fewer rights is documented", "Assume that each call makes a new group", "at most one message")
 }
 
-func TestTheProgramIsInstalledFromItsModule(t *testing.T) {
+func TestInstallCommand(t *testing.T) {
 	t.Parallel()
 	mod, err := os.ReadFile("../go.mod")
 	if err != nil {
 		t.Fatal(err)
 	}
 	module, _, _ := strings.Cut(strings.TrimPrefix(string(mod), "module "), "\n")
-	if _, err := os.Stat("../cmd/wesendall-mcp/main.go"); err != nil || reference.Install != fmt.Sprintf("go install %s/cmd/wesendall-mcp@latest", module) {
-		t.Errorf("%s, %v", reference.Install, err)
+	if _, err := os.Stat("../cmd/wesendall-mcp/main.go"); err != nil || reference.InstallCommand != fmt.Sprintf("go install %s/cmd/wesendall-mcp@latest", module) {
+		t.Errorf("%s, %v", reference.InstallCommand, err)
 	}
-	contains(t, section(t, "testing"), "```sh\n"+reference.Install+" # once\nwesendall-mcp sandbox")
+	expectContains(t, sectionText(t, "testing"), "```sh\n"+reference.InstallCommand+" # once\nwesendall-mcp sandbox")
 }

@@ -11,7 +11,7 @@ import (
 type Language struct {
 	Name      string // in addresses and on the command line
 	Title     string
-	Fence     string // of a Markdown code block
+	CodeFence string // of a Markdown code block
 	Extension string // of the sample's file
 	MIMEType  string
 }
@@ -30,12 +30,12 @@ func Languages() []Language {
 
 // FindLanguage finds a language by its name.
 func FindLanguage(name string) (Language, bool) {
-	all := Languages()
-	at := slices.IndexFunc(all, func(l Language) bool { return l.Name == name })
-	if at < 0 {
+	languages := Languages()
+	index := slices.IndexFunc(languages, func(l Language) bool { return l.Name == name })
+	if index < 0 {
 		return Language{}, false
 	}
-	return all[at], true
+	return languages[index], true
 }
 
 // LanguageNames are the languages' names.
@@ -62,63 +62,63 @@ func ExampleURI(language, endpoint string) string {
 }
 
 // Example is a complete program in a language that calls an endpoint.
-func (d *Document) Example(language, name string) (string, bool) {
-	l, ok := FindLanguage(language)
-	e, found := endpoint(name)
-	if !ok || !found {
+func (d *Document) Example(language, endpointName string) (string, bool) {
+	l, languageFound := FindLanguage(language)
+	e, endpointFound := findEndpoint(endpointName)
+	if !languageFound || !endpointFound {
 		return "", false
 	}
-	return execute(d.samples(), l.Name+".tmpl", newSample(e)), true
+	return mustExecute(d.samples(), l.Name+".tmpl", newSample(e)), true
 }
 
 // sample is what the template of a language gets.
 type sample struct {
 	client.Endpoint
-	// Before and After are the path around its parameter; without one, Before
+	// PathPrefix and PathSuffix are the path around its parameter; without one, PathPrefix
 	// is the whole path.
-	Before, After string
-	PathParam     *client.Param
-	// Rest are the parameters of the query or the body, but for the wallet.
-	Rest []client.Param
-	// Otherwise is what is said of a failure that no document describes.
-	Otherwise string
-	Check     string
+	PathPrefix, PathSuffix string
+	PathParam              *client.Param
+	// OtherParams are the parameters of the query or the body, but for the wallet.
+	OtherParams []client.Param
+	// UndocumentedOutcome is what is said of a failure that no document describes.
+	UndocumentedOutcome string
+	VerifyAdvice        string
 }
 
 func newSample(e client.Endpoint) sample {
-	s := sample{Endpoint: e, Before: e.Path, Otherwise: "failed", Check: Check(e)}
-	if e.Effect == client.Spends || e.Effect == client.Creates {
-		s.Otherwise = "unknown"
+	s := sample{Endpoint: e, PathPrefix: e.Path, UndocumentedOutcome: "failed", VerifyAdvice: VerifyAdvice(e)}
+	if e.Effect == client.EffectSpend || e.Effect == client.EffectCreate {
+		s.UndocumentedOutcome = "unknown"
 	}
 	for _, p := range e.Params {
 		switch {
-		case p.In == client.InPath:
+		case p.Location == client.ParamInPath:
 			s.PathParam = &p
-			s.Before, s.After, _ = strings.Cut(e.Path, "{"+p.Name+"}")
+			s.PathPrefix, s.PathSuffix, _ = strings.Cut(e.Path, "{"+p.Name+"}")
 		case p.Name != "walletId":
-			s.Rest = append(s.Rest, p)
+			s.OtherParams = append(s.OtherParams, p)
 		}
 	}
 	return s
 }
 
-// refusals are the documented codes after which nothing was done, or all of it
+// definiteCodes are the documented codes after which nothing was done, or all of it
 // was taken back.
-func refusals(s sample) []client.Code {
-	return slices.DeleteFunc(Codes(s.Endpoint), func(c client.Code) bool { return c.Money == client.Unknown })
+func definiteCodes(s sample) []client.ErrorCode {
+	return slices.DeleteFunc(EndpointCodes(s.Endpoint), func(c client.ErrorCode) bool { return c.Money == client.MoneyUnknown })
 }
 
-// pad is the space between a name and its value where gofmt aligns a list of
+// gofmtPadding is the space between a name and its value where gofmt aligns a list of
 // them.
-func pad(name string, all any) string {
+func gofmtPadding(name string, list any) string {
 	widest := 0
-	switch list := all.(type) {
-	case []client.Code:
-		for _, c := range list {
+	switch items := list.(type) {
+	case []client.ErrorCode:
+		for _, c := range items {
 			widest = max(widest, len(c.Name))
 		}
 	case []client.Param:
-		for _, p := range list {
+		for _, p := range items {
 			widest = max(widest, len(p.Name))
 		}
 	}

@@ -16,27 +16,27 @@ import (
 	"github.com/wesendall/wesendall-mcp/sandbox"
 )
 
-// pages are all that people and models are shown: the reference, and a briefing
+// allPages are all that people and models are shown: the reference, and a briefing
 // for each use case.
-func pages(t *testing.T) map[string]string {
+func allPages(t *testing.T) map[string]string {
 	t.Helper()
 	d := reference.New()
-	all := map[string]string{"the reference": d.Whole()}
+	pages := map[string]string{"the reference": d.Full()}
 	briefing := prompts.All(d)[0]
 	for _, useCase := range briefing.Complete("use_case", "", nil) {
 		text, err := briefing.Text(prompts.Values{"language": "Go", "framework": "none", "use_case": useCase})
 		if err != nil {
 			t.Fatal(err)
 		}
-		all[useCase] = text
+		pages[useCase] = text
 	}
-	return all
+	return pages
 }
 
 // What the pages say of the sandbox in words is what it has.
-func TestThePagesNameWhatTheSandboxHas(t *testing.T) {
+func TestSections_SandboxValues(t *testing.T) {
 	t.Parallel()
-	a := programs.NewAPI(t, sandbox.DefaultBalance)
+	a := programs.NewSandbox(t, sandbox.DefaultBalance)
 	answer, err := a.Client.Groups(t.Context(), client.GroupsRequest{WalletID: sandbox.WalletID})
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ func TestThePagesNameWhatTheSandboxHas(t *testing.T) {
 		t.Fatalf("%s, %v", answer.Data, err)
 	}
 	contacts := []string{"no", "one", "two", "three"}[groups.Groups[0].Contacts]
-	has := map[string][]string{
+	allowedValues := map[string][]string{
 		`\bsk_test_[a-z]+`: {sandbox.APIKey, "sk_test_revoked"},
 		`\bws_test_[a-z]+`: {sandbox.APISecret},
 		`\bgrp_[a-z]+`:     {groups.Groups[0].ID},
@@ -63,11 +63,11 @@ func TestThePagesNameWhatTheSandboxHas(t *testing.T) {
 		"`--[a-z]+":                           {"`--balance", "`--db", "`--addr"},
 		`wesendall-mcp sandbox(?: --[a-z]+)?`: {"wesendall-mcp sandbox", "wesendall-mcp sandbox --addr"},
 	}
-	for page, text := range pages(t) {
-		for pattern, values := range has {
-			for _, found := range regexp.MustCompile(pattern).FindAllString(text, -1) {
-				if !slices.Contains(values, found) {
-					t.Errorf("%s says %q, and not one of %q", page, found, values)
+	for page, text := range allPages(t) {
+		for pattern, allowed := range allowedValues {
+			for _, match := range regexp.MustCompile(pattern).FindAllString(text, -1) {
+				if !slices.Contains(allowed, match) {
+					t.Errorf("%s says %q, and not one of %q", page, match, allowed)
 				}
 			}
 		}
@@ -75,23 +75,23 @@ func TestThePagesNameWhatTheSandboxHas(t *testing.T) {
 }
 
 // The table of units is what the rule above it gives.
-func TestTheTableOfUnitsIsRight(t *testing.T) {
+func TestSections_UnitsTable(t *testing.T) {
 	t.Parallel()
-	plain := func(text string) int {
+	parseNumber := func(text string) int {
 		n, err := strconv.Atoi(strings.ReplaceAll(text, ",", ""))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return n
 	}
-	rows := regexp.MustCompile(`(?m)^\| ([0-9,]+) to ([0-9,]+) \| ([0-9,]+) \| ([0-9,]+) \| ([0-9,]+) \|$`).FindAllStringSubmatch(section(t, "units-and-price"), -1)
+	rows := regexp.MustCompile(`(?m)^\| ([0-9,]+) to ([0-9,]+) \| ([0-9,]+) \| ([0-9,]+) \| ([0-9,]+) \|$`).FindAllStringSubmatch(sectionText(t, "units-and-price"), -1)
 	if len(rows) < 4 {
 		t.Fatalf("%d rows", len(rows))
 	}
 	for _, row := range rows {
-		from, to, units := plain(row[1]), plain(row[2]), plain(row[3])
+		from, to, units := parseNumber(row[1]), parseNumber(row[2]), parseNumber(row[3])
 		if (from+159)/160 != units || (to+159)/160 != units || (from-1)%160 != 0 || to%160 != 0 ||
-			plain(row[4]) != units*sandbox.CostPerSMS || plain(row[5]) != 200*units*sandbox.CostPerSMS {
+			parseNumber(row[4]) != units*sandbox.CostPerSMS || parseNumber(row[5]) != 200*units*sandbox.CostPerSMS {
 			t.Errorf("%s", row[0])
 		}
 	}

@@ -10,51 +10,53 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
-// compact is a value as JSON on one line, with a space after each comma.
-func compact(value any) (string, error) { return wire.write(value) }
+// jsonOneLine is a value as JSON on one line, with a space after each comma.
+func jsonOneLine(value any) (string, error) { return jsonSyntax.format(value) }
 
-// body is the JSON body of the endpoint's example request.
-func body(e client.Endpoint) (string, error) { return members(e, "{\n  ", ",\n  ", "\n}") }
+// exampleBody is the JSON body of the endpoint's example request.
+func exampleBody(e client.Endpoint) (string, error) {
+	return exampleMembers(e, "{\n  ", ",\n  ", "\n}")
+}
 
-// example is the same on one line.
-func example(e client.Endpoint) (string, error) { return members(e, "{", ", ", "}") }
+// exampleBodyInline is the same on one line.
+func exampleBodyInline(e client.Endpoint) (string, error) { return exampleMembers(e, "{", ", ", "}") }
 
-func members(e client.Endpoint, first, between, last string) (string, error) {
-	var all []string
+func exampleMembers(e client.Endpoint, prefix, separator, suffix string) (string, error) {
+	var lines []string
 	for _, p := range e.Params {
-		if p.In != client.InBody {
+		if p.Location != client.ParamInBody {
 			continue
 		}
-		value, err := compact(p.Example)
+		value, err := jsonOneLine(p.Example)
 		if err != nil {
 			return "", err
 		}
-		all = append(all, fmt.Sprintf("%q: %s", p.Name, value))
+		lines = append(lines, fmt.Sprintf("%q: %s", p.Name, value))
 	}
-	if all == nil {
+	if lines == nil {
 		return "", nil
 	}
-	return first + strings.Join(all, between) + last, nil
+	return prefix + strings.Join(lines, separator) + suffix, nil
 }
 
-// query is the query of the endpoint's example request, with its path.
-func query(e client.Endpoint) string {
-	path, sign := e.Path, "?"
+// exampleURL is the query of the endpoint's example request, with its path.
+func exampleURL(e client.Endpoint) string {
+	path, separator := e.Path, "?"
 	for _, p := range e.Params {
 		example := fmt.Sprint(p.Example)
-		switch p.In {
-		case client.InPath:
+		switch p.Location {
+		case client.ParamInPath:
 			path = strings.ReplaceAll(path, "{"+p.Name+"}", example)
-		case client.InQuery:
-			path += sign + p.Name + "=" + example
-			sign = "&"
+		case client.ParamInQuery:
+			path += separator + p.Name + "=" + example
+			separator = "&"
 		}
 	}
 	return path
 }
 
-// camel makes camelCase of snake_case.
-func camel(name string) string {
+// camelCase makes camelCase of snake_case.
+func camelCase(name string) string {
 	parts := strings.Split(name, "_")
 	for i, part := range parts[1:] {
 		parts[i+1] = strings.ToUpper(part[:1]) + part[1:]
@@ -62,72 +64,74 @@ func camel(name string) string {
 	return strings.Join(parts, "")
 }
 
-// notation is how a language writes down a value.
-type notation struct {
-	object, endObject, array, endArray, arrow string
+// literalSyntax is how a language writes down a value.
+type literalSyntax struct {
+	objectOpen, objectClose, arrayOpen, arrayClose, keySeparator string
 
-	key, text func(string) string
+	formatKey, formatString func(string) string
 }
 
 var (
-	wire       = notation{"{", "}", "[", "]", ": ", quote, quote}
-	javascript = notation{"{ ", " }", "[", "]", ": ", func(s string) string { return s }, quote}
-	python     = wire
-	php        = notation{"[", "]", "[", "]", " => ", single, single}
-	golang     = notation{"map[string]any{", "}", "[]any{", "}", ": ", strconv.Quote, strconv.Quote}
+	jsonSyntax = literalSyntax{"{", "}", "[", "]", ": ", jsonQuoted, jsonQuoted}
+	jsSyntax   = literalSyntax{"{ ", " }", "[", "]", ": ", func(s string) string { return s }, jsonQuoted}
+	pySyntax   = jsonSyntax
+	phpSyntax  = literalSyntax{"[", "]", "[", "]", " => ", singleQuoted, singleQuoted}
+	goSyntax   = literalSyntax{"map[string]any{", "}", "[]any{", "}", ": ", strconv.Quote, strconv.Quote}
 )
 
-func quote(s string) string {
+func jsonQuoted(s string) string {
 	text, _ := json.Marshal(s) // a string always marshals
 	return string(text)
 }
 
-func single(s string) string { return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'" }
+func singleQuoted(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
+}
 
-// write writes a value down. It goes through JSON, which knows the names of
+// format writes a value down. It goes through JSON, which knows the names of
 // members and keeps their order.
-func (n notation) write(value any) (string, error) {
-	text, err := json.Marshal(value)
+func (n literalSyntax) format(value any) (string, error) {
+	data, err := json.Marshal(value)
 	if err != nil {
 		return "", err
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	return n.next(d)
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	return n.formatNext(decoder)
 }
 
-func (n notation) next(d *json.Decoder) (string, error) {
-	token, err := d.Token()
+func (n literalSyntax) formatNext(decoder *json.Decoder) (string, error) {
+	token, err := decoder.Token()
 	if err != nil {
 		return "", err
 	}
 	var parts []string
 	switch t := token.(type) {
 	case json.Delim:
-		for d.More() {
+		for decoder.More() {
 			key := ""
 			if t == '{' {
-				name, err := d.Token()
+				name, err := decoder.Token()
 				if err != nil {
 					return "", err
 				}
-				key = n.key(fmt.Sprint(name)) + n.arrow
+				key = n.formatKey(fmt.Sprint(name)) + n.keySeparator
 			}
-			value, err := n.next(d)
+			value, err := n.formatNext(decoder)
 			if err != nil {
 				return "", err
 			}
 			parts = append(parts, key+value)
 		}
-		if _, err := d.Token(); err != nil {
+		if _, err := decoder.Token(); err != nil {
 			return "", err
 		}
 		if t == '{' {
-			return n.object + strings.Join(parts, ", ") + n.endObject, nil
+			return n.objectOpen + strings.Join(parts, ", ") + n.objectClose, nil
 		}
-		return n.array + strings.Join(parts, ", ") + n.endArray, nil
+		return n.arrayOpen + strings.Join(parts, ", ") + n.arrayClose, nil
 	case string:
-		return n.text(t), nil
+		return n.formatString(t), nil
 	default:
 		return fmt.Sprint(t), nil
 	}

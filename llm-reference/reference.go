@@ -25,17 +25,17 @@ var files embed.FS
 
 // The addresses of the documents.
 const (
-	WholeURI        = "wesendall://reference"
-	IndexURI        = "wesendall://llms.txt"
-	SectionTemplate = WholeURI + "/{section}"
+	ReferenceURI    = "wesendall://reference"
+	LLMsTxtURI      = "wesendall://llms.txt"
+	SectionTemplate = ReferenceURI + "/{section}"
 	ExampleTemplate = "wesendall://examples/{language}/{endpoint}"
 )
 
-// Statuses are those after which a call that is safe to repeat is repeated.
-const Statuses = "429, 500, 502, 503, 504"
+// RetryableStatuses are those after which a call that is safe to repeat is repeated.
+const RetryableStatuses = "429, 500, 502, 503, 504"
 
-// Install is how one gets the program, with its sandbox.
-const Install = "go install github.com/wesendall/wesendall-mcp/cmd/wesendall-mcp@latest"
+// InstallCommand is how one gets the program, with its sandbox.
+const InstallCommand = "go install github.com/wesendall/wesendall-mcp/cmd/wesendall-mcp@latest"
 
 // Section is one part of the document. It stands alone.
 type Section struct {
@@ -50,7 +50,7 @@ type Section struct {
 func (s Section) URI() string { return SectionURI(s.Name) }
 
 // SectionURI is the address of the section of a name.
-func SectionURI(name string) string { return WholeURI + "/" + name }
+func SectionURI(name string) string { return ReferenceURI + "/" + name }
 
 // Document is the whole reference. It does not change, and is rendered when it
 // is first read: most runs of the program never do.
@@ -62,36 +62,36 @@ type Document struct {
 // New is the document.
 func New() *Document {
 	return &Document{
-		sync.OnceValue(render),
-		sync.OnceValue(func() *template.Template { return parse("samples/*") }),
+		sync.OnceValue(renderSections),
+		sync.OnceValue(func() *template.Template { return parseTemplates("samples/*") }),
 	}
 }
 
-// render writes the sections.
-func render() []Section {
-	all, texts := outline(), parse("sections/*")
-	for i, s := range all {
+// renderSections writes the sections.
+func renderSections() []Section {
+	sections, templates := sectionList(), parseTemplates("sections/*")
+	for i, s := range sections {
 		data, name := any(nil), s.Name
-		if e, ok := endpoint(s.Name); ok {
-			data, name = page{e, s.Title, execute(texts, s.Name+".md", nil)}, "endpoint"
+		if e, ok := findEndpoint(s.Name); ok {
+			data, name = endpointPage{e, s.Title, mustExecute(templates, s.Name+".md", nil)}, "endpoint"
 		}
-		all[i].Text = execute(texts, name+".md", data)
+		sections[i].Text = mustExecute(templates, name+".md", data)
 	}
-	return all
+	return sections
 }
 
 // Sections are all sections, in order.
 func (d *Document) Sections() []Section { return slices.Clone(d.sections()) }
 
-// page is what the template of an endpoint's section gets.
-type page struct {
+// endpointPage is what the template of an endpoint's section gets.
+type endpointPage struct {
 	client.Endpoint
 	Title string
 	Notes string // what cannot be rendered from the catalogue
 }
 
-// outline is the sections in their order, still without their text.
-func outline() []Section {
+// sectionList is the sections in their order, still without their text.
+func sectionList() []Section {
 	sections := []Section{
 		{Name: "overview", Title: "Overview and quickstart", Description: "What Wesendall is; the first SMS in five steps", Priority: 1},
 		{Name: "authentication", Title: "Authentication", Description: "Key, secret, wallet: where each goes, what is secret", Priority: 1},
@@ -116,25 +116,25 @@ func outline() []Section {
 
 // Section finds a section by its name.
 func (d *Document) Section(name string) (Section, bool) {
-	all := d.sections()
-	at := slices.IndexFunc(all, func(s Section) bool { return s.Name == name })
-	if at < 0 {
+	sections := d.sections()
+	index := slices.IndexFunc(sections, func(s Section) bool { return s.Name == name })
+	if index < 0 {
 		return Section{}, false
 	}
-	return all[at], true
+	return sections[index], true
 }
 
 // Names are the sections' names, in order.
 func (*Document) Names() []string {
 	var names []string
-	for _, s := range outline() {
+	for _, s := range sectionList() {
 		names = append(names, s.Name)
 	}
 	return names
 }
 
-// Whole is the document in one piece.
-func (d *Document) Whole() string {
+// Full is the document in one piece.
+func (d *Document) Full() string {
 	var b strings.Builder
 	b.WriteString("# Wesendall API reference\n")
 	for _, s := range d.sections() {
@@ -143,11 +143,11 @@ func (d *Document) Whole() string {
 	return b.String()
 }
 
-// Index lists what there is to read, in the form of an llms.txt.
-func (d *Document) Index() string {
+// LLMsTxt lists what there is to read, in the form of an llms.txt.
+func (d *Document) LLMsTxt() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Wesendall\n\n> SMS in Uganda over a REST API, paid from one prepaid wallet in shillings (UGX) that Mobile Money tops up.\n\n"+
-		"Read %s and %s before writing code that spends. The whole document: [reference](%s).\n\n## Sections\n\n", "`errors`", "`not-documented`", WholeURI)
+		"Read %s and %s before writing code that spends. The whole document: [reference](%s).\n\n## Sections\n\n", "`errors`", "`not-documented`", ReferenceURI)
 	for _, s := range d.sections() {
 		fmt.Fprintf(&b, "- [%s](%s): %s\n", s.Title, s.URI(), s.Description)
 	}
@@ -162,33 +162,33 @@ func (d *Document) Index() string {
 	return b.String()
 }
 
-func endpoint(name string) (client.Endpoint, bool) {
-	all := client.Endpoints()
-	at := slices.IndexFunc(all, func(e client.Endpoint) bool { return e.Name == name })
-	if at < 0 {
+func findEndpoint(name string) (client.Endpoint, bool) {
+	endpoints := client.Endpoints()
+	index := slices.IndexFunc(endpoints, func(e client.Endpoint) bool { return e.Name == name })
+	if index < 0 {
 		return client.Endpoint{}, false
 	}
-	return all[at], true
+	return endpoints[index], true
 }
 
-// Funcs are what templates of documents write the catalogue down with.
-func Funcs() template.FuncMap {
+// TemplateFuncs are what templates of documents write the catalogue down with.
+func TemplateFuncs() template.FuncMap {
 	return template.FuncMap{
-		"endpoints": client.Endpoints, "codes": client.Codes, "host": func() string { return client.DefaultBaseURL },
-		"limits": Limits, "param": Param, "thousands": Thousands,
-		"json": compact, "body": body, "example": example, "query": query, "advice": Advice, "general": General, "statuses": func() string { return Statuses }, "install": func() string { return Install }, "check": Check,
-		"codesOf": Codes, "refusals": refusals,
-		"camel": camel, "pad": pad, "js": javascript.write, "py": python.write, "php": php.write, "go": golang.write,
+		"endpoints": client.Endpoints, "codes": client.ErrorCodes, "host": func() string { return client.DefaultBaseURL },
+		"formatLimits": FormatLimits, "findParam": FindParam, "thousands": Thousands,
+		"jsonOneLine": jsonOneLine, "exampleBody": exampleBody, "exampleBodyInline": exampleBodyInline, "exampleURL": exampleURL, "retryAdvice": RetryAdvice, "summaryAdvice": SummaryAdvice, "retryableStatuses": func() string { return RetryableStatuses }, "installCommand": func() string { return InstallCommand }, "verifyAdvice": VerifyAdvice,
+		"endpointCodes": EndpointCodes, "definiteCodes": definiteCodes,
+		"camelCase": camelCase, "gofmtPadding": gofmtPadding, "js": jsSyntax.format, "py": pySyntax.format, "php": phpSyntax.format, "go": goSyntax.format,
 	}
 }
 
-// parse and execute cannot fail: the files are part of the program, and the
+// parseTemplates and execute cannot fail: the files are part of the program, and the
 // tests render every one of them.
-func parse(pattern string) *template.Template {
-	return template.Must(template.New("").Funcs(Funcs()).ParseFS(files, pattern))
+func parseTemplates(pattern string) *template.Template {
+	return template.Must(template.New("").Funcs(TemplateFuncs()).ParseFS(files, pattern))
 }
 
-func execute(t *template.Template, name string, data any) string {
+func mustExecute(t *template.Template, name string, data any) string {
 	var b bytes.Buffer
 	if err := t.ExecuteTemplate(&b, name, data); err != nil {
 		panic(err)
@@ -196,108 +196,108 @@ func execute(t *template.Template, name string, data any) string {
 	return b.String()
 }
 
-// Param is a parameter of an endpoint by their names.
-func Param(name, param string) client.Param {
-	e, _ := endpoint(name)
-	at := slices.IndexFunc(e.Params, func(p client.Param) bool { return p.Name == param })
-	return e.Params[at]
+// FindParam is a parameter of an endpoint by their names.
+func FindParam(name, paramName string) client.Param {
+	e, _ := findEndpoint(name)
+	index := slices.IndexFunc(e.Params, func(p client.Param) bool { return p.Name == paramName })
+	return e.Params[index]
 }
 
-// Limits says in words what a parameter's value may be.
-func Limits(p client.Param) string {
+// FormatLimits says in words what a parameter's value may be.
+func FormatLimits(p client.Param) string {
 	unit := map[string]string{"string": " UTF-16 code units", "array": " items"}[p.Type]
-	var text string
+	var limits string
 	switch {
 	case p.Min > 0 && p.Max > 0:
-		text = Thousands(p.Min) + " to " + Thousands(p.Max) + unit
+		limits = Thousands(p.Min) + " to " + Thousands(p.Max) + unit
 	case p.Min == 1 && p.Type != "number":
-		text = "not empty"
+		limits = "not empty"
 	case p.Min > 0:
-		text = "from " + Thousands(p.Min) + unit
+		limits = "from " + Thousands(p.Min) + unit
 	}
 	if p.Default != 0 {
-		text += "; default " + Thousands(p.Default)
+		limits += "; default " + Thousands(p.Default)
 	}
-	return strings.TrimPrefix(text, "; ")
+	return strings.TrimPrefix(limits, "; ")
 }
 
 // Thousands writes a number with commas.
 func Thousands(n int64) string {
-	text := strconv.FormatInt(n, 10)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
+	digits := strconv.FormatInt(n, 10)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
 	}
-	return text
+	return digits
 }
 
-// Advice says what a program should do about a documented code of an endpoint:
+// RetryAdvice says what a program should do about a documented code of an endpoint:
 // the vendor's retry column, made safe for money.
-func Advice(c client.Code, e client.Endpoint) string {
-	repeatable := e.Effect == client.Reads || e.Effect == client.Adds
+func RetryAdvice(c client.ErrorCode, e client.Endpoint) string {
+	repeatable := e.Effect == client.EffectRead || e.Effect == client.EffectIdempotentWrite
 	switch {
-	case c.Retry == client.RetryNo:
+	case c.Advice == client.RetryNever:
 		return "Stop, and tell the operator."
-	case c.Retry == client.RetryAfterTopUp:
+	case c.Advice == client.RetryAfterTopUp:
 		return "Nothing was sent. Top the wallet up, then call again."
-	case c.Retry == client.RetryAfterFix:
+	case c.Advice == client.RetryAfterFix:
 		return "Nothing was done. Mend the request; the same one fails again."
 	case repeatable:
 		return "Repeat once, after about half a second."
-	case c.Money == client.Refunded && e.Name == "send_sms":
+	case c.Money == client.MoneyRefunded && e.Name == "send_sms":
 		return "Refunded. One recipient: repeat once. Several: some may have got it, so a person looks at the history first."
-	case c.Money == client.Refunded && e.Name == "send_group_sms":
+	case c.Money == client.MoneyRefunded && e.Name == "send_group_sms":
 		return "Refunded. Some of the group may have got it: a person looks at the history before it is sent again."
-	case e.Effect == client.Spends:
-		return "Outcome unknown. Never repeat automatically. " + Check(e)
+	case e.Effect == client.EffectSpend:
+		return "Outcome unknown. Never repeat automatically. " + VerifyAdvice(e)
 	default:
-		return "Outcome unknown. " + Check(e)
+		return "Outcome unknown. " + VerifyAdvice(e)
 	}
 }
 
-// General is the advice about a code in one line, for those of the endpoints
+// SummaryAdvice is the advice about a code in one line, for those of the endpoints
 // that may fail with it.
-func General(c client.Code, endpoints []client.Endpoint) string {
+func SummaryAdvice(c client.ErrorCode, endpoints []client.Endpoint) string {
 	var advice []string
-	repeated := "A GET"
+	repeatableCalls := "A GET"
 	for _, e := range endpoints {
-		if !slices.Contains(Codes(e), c) {
+		if !slices.Contains(EndpointCodes(e), c) {
 			continue
 		}
-		if e.Effect == client.Adds {
-			repeated = "A GET, or adding contacts"
+		if e.Effect == client.EffectIdempotentWrite {
+			repeatableCalls = "A GET, or adding contacts"
 		}
-		if one := Advice(c, e); !slices.Contains(advice, one) {
-			advice = append(advice, one)
+		if line := RetryAdvice(c, e); !slices.Contains(advice, line) {
+			advice = append(advice, line)
 		}
 	}
 	switch {
 	case len(advice) == 1:
 		return advice[0]
-	case c.Money == client.Unknown:
-		return repeated + ": repeat once. All else: outcome unknown; never repeat."
+	case c.Money == client.MoneyUnknown:
+		return repeatableCalls + ": repeat once. All else: outcome unknown; never repeat."
 	default: // a send to numbers and one to a group
 		return "Refunded. One recipient: repeat once. Several, or a group: some may have got it, so a person looks at the history first."
 	}
 }
 
-// Check says how to find out whether a call whose outcome is unknown happened.
-func Check(e client.Endpoint) string {
+// VerifyAdvice says how to find out whether a call whose outcome is unknown happened.
+func VerifyAdvice(e client.Endpoint) string {
 	switch {
 	case e.Name == "topup_wallet":
 		return "Read the balance, and ask the payer what the phone shows."
-	case e.Effect == client.Creates:
+	case e.Effect == client.EffectCreate:
 		return "List the groups before creating it again."
 	default:
 		return "Look at the history and the balance first."
 	}
 }
 
-// Codes are the documented codes that a call of an endpoint may fail with. The
+// EndpointCodes are the documented codes that a call of an endpoint may fail with. The
 // vendor ties none to an endpoint; that only what takes money can lack it, and
 // only a send can be refused by the provider, follows from their meaning.
-func Codes(e client.Endpoint) []client.Code {
+func EndpointCodes(e client.Endpoint) []client.ErrorCode {
 	sends := e.Name == "send_sms" || e.Name == "send_group_sms"
-	return slices.DeleteFunc(client.Codes(), func(c client.Code) bool {
-		return !sends && (c.Retry == client.RetryAfterTopUp || c.Money == client.Refunded)
+	return slices.DeleteFunc(client.ErrorCodes(), func(c client.ErrorCode) bool {
+		return !sends && (c.Advice == client.RetryAfterTopUp || c.Money == client.MoneyRefunded)
 	})
 }

@@ -19,156 +19,156 @@ import (
 	"time"
 )
 
-// ready is how long a program may take to answer for the first time.
-const ready = 20 * time.Second
+// startTimeout is how long a program may take to answer for the first time.
+const startTimeout = 20 * time.Second
 
-// fleet is the stand-in API, replicas of the server before it, and whatever
+// cluster is the stand-in API, replicas of the server before it, and whatever
 // stands before those.
-type fleet struct {
-	dir      string // for files, and for what the programs say
-	program  string
-	api      *program
-	env      []string // what the API's callers need
-	base     string
-	replicas []*replica
-	tokens   []string
+type cluster struct {
+	dir        string // for files, and for what the programs say
+	binaryPath string
+	api        *process
+	env        []string // what the API's callers need
+	baseURL    string
+	replicas   []*replica
+	tokens     []string
 }
 
-// program is one that runs until it is stopped.
-type program struct {
+// process is one that runs until it is stopped.
+type process struct {
 	*exec.Cmd
-	ended chan struct{}
+	exited chan struct{}
 }
 
 // replica is one server over HTTP.
 type replica struct {
-	*program
+	*process
 	args         []string
 	url, metrics string
 }
 
 // start runs a program, whose words are kept in a file.
-func (f *fleet) start(name string, env []string, path string, args ...string) (*program, error) {
-	log, err := os.OpenFile(filepath.Join(f.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // in a directory of our own
+func (c *cluster) start(name string, env []string, path string, args ...string) (*process, error) {
+	log, err := os.OpenFile(filepath.Join(c.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // in a directory of our own
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }()
-	c := exec.Command(path, args...) //nolint:gosec // what this program names itself
-	c.Dir, c.Env = f.dir, append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + f.dir}, env...)
-	c.Stdout, c.Stderr = log, log
-	if err := c.Start(); err != nil {
+	cmd := exec.Command(path, args...) //nolint:gosec // what this program names itself
+	cmd.Dir, cmd.Env = c.dir, append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir}, env...)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &program{c, make(chan struct{})}
-	go func() { _ = c.Wait(); close(p.ended) }()
+	p := &process{cmd, make(chan struct{})}
+	go func() { _ = cmd.Wait(); close(p.exited) }()
 	return p, nil
 }
 
 // stop ends a program, and waits until it has ended.
-func (p *program) stop(signal syscall.Signal) {
+func (p *process) stop(signal syscall.Signal) {
 	_ = p.Process.Signal(signal)
-	<-p.ended
+	<-p.exited
 }
 
-// launch starts everything: the API with a wallet that holds enough, and the
+// startCluster starts everything: the API with a wallet that holds enough, and the
 // replicas, whose ledger they share if there are several.
-func launch(ctx context.Context, dir string, replicas, callers int, ledger string) (*fleet, error) {
-	f := &fleet{dir: dir, program: filepath.Join(dir, "wesendall-mcp")}
-	build := exec.CommandContext(ctx, "go", "build", "-o", f.program, "github.com/wesendall/wesendall-mcp/cmd/wesendall-mcp") //nolint:gosec // as above
+func startCluster(ctx context.Context, dir string, replicas, callers int, ledger string) (*cluster, error) {
+	c := &cluster{dir: dir, binaryPath: filepath.Join(dir, "wesendall-mcp")}
+	build := exec.CommandContext(ctx, "go", "build", "-o", c.binaryPath, "github.com/wesendall/wesendall-mcp/cmd/wesendall-mcp") //nolint:gosec // as above
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, out)
 	}
-	if err := f.standIn(ctx); err != nil {
-		return f, err
+	if err := c.startSandbox(ctx); err != nil {
+		return c, err
 	}
 	var lines strings.Builder
 	for i := range callers {
-		f.tokens = append(f.tokens, fmt.Sprintf("caller-%d-%s", i, strings.Repeat("x", 32)))
-		fmt.Fprintf(&lines, "caller%d %s\n", i, f.tokens[i])
+		c.tokens = append(c.tokens, fmt.Sprintf("caller-%d-%s", i, strings.Repeat("x", 32)))
+		fmt.Fprintf(&lines, "caller%d %s\n", i, c.tokens[i])
 	}
 	tokens := filepath.Join(dir, "tokens")
 	if err := os.WriteFile(tokens, []byte(lines.String()), 0o600); err != nil {
-		return f, err
+		return c, err
 	}
 	for range replicas {
-		addresses, err := free(2)
+		addresses, err := freeAddrs(2)
 		if err != nil {
-			return f, err
+			return c, err
 		}
 		r := &replica{url: "http://" + addresses[0] + "/mcp", metrics: "http://" + addresses[1] + "/metrics"}
 		r.args = []string{
 			"--http", addresses[0], "--allowed-host", "127.0.0.1", "--allowed-host", "mcp.example.com", "--metrics", addresses[1], "--http-token-file", tokens, "--ledger", ledger,
 			"--rate", "0", "--confirm", "off", "--max-per-call", "1000000000", "--max-per-day", "1000000000", "--log-format", "json",
 		}
-		f.replicas = append(f.replicas, r)
-		if err := f.run(ctx, r); err != nil {
-			return f, err
+		c.replicas = append(c.replicas, r)
+		if err := c.startReplica(ctx, r); err != nil {
+			return c, err
 		}
 	}
-	return f, nil
+	return c, nil
 }
 
-// standIn starts the API, and reads what it says of itself.
-func (f *fleet) standIn(ctx context.Context) error {
+// startSandbox starts the API, and reads what it says of itself.
+func (c *cluster) startSandbox(ctx context.Context) error {
 	var err error
-	if f.api, err = f.start("api", nil, f.program, "sandbox", "--addr", "127.0.0.1:0", "--balance", "1000000000"); err != nil {
+	if c.api, err = c.start("api", nil, c.binaryPath, "sandbox", "--addr", "127.0.0.1:0", "--balance", "1000000000"); err != nil {
 		return err
 	}
-	return await(ctx, func() error {
-		text, err := os.ReadFile(filepath.Join(f.dir, "api.log"))
-		f.env = nil
+	return waitUntil(ctx, func() error {
+		text, err := os.ReadFile(filepath.Join(c.dir, "api.log"))
+		c.env = nil
 		for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
 			if name, value, ok := strings.Cut(lines.Text(), "="); ok && strings.HasPrefix(name, "WESENDALL_") {
-				f.env = append(f.env, lines.Text())
+				c.env = append(c.env, lines.Text())
 				if name == "WESENDALL_BASE_URL" {
-					f.base = value
+					c.baseURL = value
 				}
 			}
 		}
-		if err == nil && len(f.env) < 4 {
+		if err == nil && len(c.env) < 4 {
 			err = errors.New("the API does not say where it is")
 		}
 		return err
 	})
 }
 
-// run starts a replica, and waits until it takes calls.
-func (f *fleet) run(ctx context.Context, r *replica) error {
-	p, err := f.start("replica", f.env, f.program, r.args...)
+// startReplica starts a replica, and waits until it takes calls.
+func (c *cluster) startReplica(ctx context.Context, r *replica) error {
+	p, err := c.start("replica", c.env, c.binaryPath, r.args...)
 	if err != nil {
 		return err
 	}
-	r.program = p
-	return await(ctx, func() error {
+	r.process = p
+	return waitUntil(ctx, func() error {
 		select {
-		case <-p.ended:
-			text, _ := os.ReadFile(filepath.Join(f.dir, "replica.log"))
+		case <-p.exited:
+			text, _ := os.ReadFile(filepath.Join(c.dir, "replica.log"))
 			return fmt.Errorf("a replica ended: %s", text)
 		default:
 		}
-		return answers(ctx, http.DefaultClient, strings.TrimSuffix(r.url, "/mcp")+"/readyz")
+		return checkHealth(ctx, http.DefaultClient, strings.TrimSuffix(r.url, "/mcp")+"/readyz")
 	})
 }
 
 // close ends all of it.
-func (f *fleet) close() {
-	for _, r := range f.replicas {
-		if r.program != nil {
+func (c *cluster) close() {
+	for _, r := range c.replicas {
+		if r.process != nil {
 			r.stop(syscall.SIGTERM)
 		}
 	}
-	if f.api != nil {
-		f.api.stop(syscall.SIGTERM)
+	if c.api != nil {
+		c.api.stop(syscall.SIGTERM)
 	}
 }
 
-// await tries until it works.
-func await(ctx context.Context, try func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, ready)
+// waitUntil tries until it works.
+func waitUntil(ctx context.Context, check func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
-		err := try()
+		err := check()
 		if err == nil {
 			return nil
 		}
@@ -180,91 +180,91 @@ func await(ctx context.Context, try func() error) error {
 	}
 }
 
-func answers(ctx context.Context, by *http.Client, url string) error {
-	q, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+func checkHealth(ctx context.Context, httpClient *http.Client, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
-	response, err := by.Do(q)
+	resp, err := httpClient.Do(req)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", url, response.Status)
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", url, resp.Status)
 	}
 	return nil
 }
 
-// free finds addresses that nobody listens on.
-func free(n int) ([]string, error) {
-	var found []string
+// freeAddrs finds addresses that nobody listens on.
+func freeAddrs(n int) ([]string, error) {
+	var addrs []string
 	for range n {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}
 		defer func() { _ = l.Close() }()
-		found = append(found, l.Addr().String())
+		addrs = append(addrs, l.Addr().String())
 	}
-	return found, nil
+	return addrs, nil
 }
 
-// footprint is what a replica holds.
-type footprint struct {
+// resourceUsage is what a replica holds.
+type resourceUsage struct {
 	cpu        time.Duration
 	memory     int // KiB that are resident
 	files      int // that are open
 	goroutines int
 }
 
-// footprint reads what the system and the replica itself say.
-func (r *replica) footprint(ctx context.Context) (footprint, error) {
-	var p footprint
+// readUsage reads what the system and the replica itself say.
+func (r *replica) readUsage(ctx context.Context) (resourceUsage, error) {
+	var usage resourceUsage
 	proc := filepath.Join("/proc", strconv.Itoa(r.Process.Pid))
 	status, err := os.ReadFile(filepath.Join(proc, "status")) //nolint:gosec // of a process that this program started
 	if err != nil {
-		return p, err
+		return usage, err
 	}
-	if p.memory, err = number(string(status), "VmRSS:"); err != nil {
-		return p, err
+	if usage.memory, err = parseMetric(string(status), "VmRSS:"); err != nil {
+		return usage, err
 	}
 	text, err := os.ReadFile(filepath.Join(proc, "stat")) //nolint:gosec // as above
 	if err != nil {
-		return p, err
+		return usage, err
 	}
 	_, rest, _ := strings.Cut(string(text), ") ") // a name may have spaces
 	for _, field := range strings.Fields(rest)[11:13] {
 		ticks, err := strconv.Atoi(field)
 		if err != nil {
-			return p, err
+			return usage, err
 		}
-		p.cpu += time.Duration(ticks) * 10 * time.Millisecond // as Linux counts for programs
+		usage.cpu += time.Duration(ticks) * 10 * time.Millisecond // as Linux counts for programs
 	}
 	open, err := os.ReadDir(filepath.Join(proc, "fd"))
 	if err != nil {
-		return p, err
+		return usage, err
 	}
-	p.files = len(open)
-	q, err := http.NewRequestWithContext(ctx, http.MethodGet, r.metrics, nil)
+	usage.files = len(open)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.metrics, nil)
 	if err != nil {
-		return p, err
+		return usage, err
 	}
-	response, err := http.DefaultClient.Do(q)
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return p, err
+		return usage, err
 	}
-	defer func() { _ = response.Body.Close() }()
-	text, err = io.ReadAll(response.Body)
+	defer func() { _ = resp.Body.Close() }()
+	text, err = io.ReadAll(resp.Body)
 	if err != nil {
-		return p, err
+		return usage, err
 	}
-	p.goroutines, err = number("\n"+string(text), "\ngo_goroutines ")
-	return p, err
+	usage.goroutines, err = parseMetric("\n"+string(text), "\ngo_goroutines ")
+	return usage, err
 }
 
-// number is the one that follows a name.
-func number(text, name string) (int, error) {
+// parseMetric is the one that follows a name.
+func parseMetric(text, name string) (int, error) {
 	_, rest, ok := strings.Cut(text, name)
 	fields := strings.Fields(rest)
 	if !ok || len(fields) == 0 {
@@ -299,7 +299,7 @@ func (c *caller) call(ctx context.Context, url, tool string, arguments any) (res
 	if err != nil {
 		return result{}, err
 	}
-	q, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return result{}, err
 	}
@@ -307,22 +307,22 @@ func (c *caller) call(ctx context.Context, url, tool string, arguments any) (res
 		"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "Authorization": "Bearer " + c.token,
 		"MCP-Protocol-Version": version, "Mcp-Method": "tools/call", "Mcp-Name": tool,
 	} {
-		q.Header.Set(name, value)
+		req.Header.Set(name, value)
 	}
-	response, err := c.http.Do(q)
+	resp, err := c.http.Do(req)
 	if err != nil {
 		return result{}, err
 	}
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body)
+	defer func() { _ = resp.Body.Close() }()
+	raw, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return result{}, err
 	}
-	if response.StatusCode == http.StatusServiceUnavailable {
+	if resp.StatusCode == http.StatusServiceUnavailable {
 		return result{}, errBusy
 	}
-	if strings.HasPrefix(response.Header.Get("Content-Type"), "text/event-stream") {
-		text = lastEvent(text)
+	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+		raw = lastSSEData(raw)
 	}
 	var answer struct {
 		Result *struct {
@@ -332,14 +332,14 @@ func (c *caller) call(ctx context.Context, url, tool string, arguments any) (res
 			} `json:"structuredContent"`
 		} `json:"result"`
 	}
-	if err := json.Unmarshal(text, &answer); err != nil || answer.Result == nil {
-		return result{}, fmt.Errorf("%s: %.200s", response.Status, text)
+	if err := json.Unmarshal(raw, &answer); err != nil || answer.Result == nil {
+		return result{}, fmt.Errorf("%s: %.200s", resp.Status, raw)
 	}
 	return result{answer.Result.StructuredContent.Code, answer.Result.StructuredContent.Data}, nil
 }
 
-// lastEvent is the data of the last event of a stream.
-func lastEvent(text []byte) []byte {
+// lastSSEData is the data of the last event of a stream.
+func lastSSEData(text []byte) []byte {
 	var data []byte
 	for line := range bytes.Lines(text) {
 		if rest, ok := bytes.CutPrefix(line, []byte("data:")); ok {

@@ -26,12 +26,12 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
-// needs skips a test on a machine that lacks something, but where changes are
+// requireOrSkip skips a test on a machine that lacks something, but where changes are
 // taken in, which must have it.
-func needs(t *testing.T, what string, there bool) {
+func requireOrSkip(t *testing.T, what string, available bool) {
 	t.Helper()
 	switch {
-	case there:
+	case available:
 	case os.Getenv("CI") == "true":
 		t.Fatal("there is no " + what)
 	default:
@@ -39,15 +39,15 @@ func needs(t *testing.T, what string, there bool) {
 	}
 }
 
-// name is the one that the documents give the server.
-const name = "mcp.example.com"
+// serverName is the one that the documents give the server.
+const serverName = "mcp.example.com"
 
-// proxy puts nginx before the replicas, with the configuration of the documents
+// startProxy puts nginx before the replicas, with the configuration of the documents
 // but for its addresses and files. It returns a client that goes there whatever
 // the URL.
-func proxy(t *testing.T, f *fleet) *http.Client {
+func startProxy(t *testing.T, c *cluster) *http.Client {
 	t.Helper()
-	addresses, err := free(1)
+	addresses, err := freeAddrs(1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,9 +55,9 @@ func proxy(t *testing.T, f *fleet) *http.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	roots := certificate(t, f.dir)
+	roots := writeCertificate(t, c.dir)
 	var servers strings.Builder
-	for _, r := range f.replicas {
+	for _, r := range c.replicas {
 		fmt.Fprintf(&servers, "server %s max_fails=1 fail_timeout=1s;\n", strings.TrimSuffix(strings.TrimPrefix(r.url, "http://"), "/mcp"))
 	}
 	user := ""
@@ -65,24 +65,24 @@ func proxy(t *testing.T, f *fleet) *http.Client {
 		user = "user root;"
 	}
 	conf := string(text)
-	for old, now := range map[string]string{
+	for old, replacement := range map[string]string{
 		"user nginx;":     user + " daemon off;",
-		"/run/nginx.pid":  f.dir + "/nginx.pid",
-		"access_log off;": fmt.Sprintf("access_log off; client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;", f.dir),
+		"/run/nginx.pid":  c.dir + "/nginx.pid",
+		"access_log off;": fmt.Sprintf("access_log off; client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;", c.dir),
 		"server wesendall-mcp:8080 max_fails=1 fail_timeout=2s;": servers.String(),
 		"listen 443 ssl":  "listen " + addresses[0] + " ssl",
-		"/etc/nginx/tls/": f.dir + "/",
+		"/etc/nginx/tls/": c.dir + "/",
 	} {
 		if !strings.Contains(conf, old) {
 			t.Fatalf("nginx.conf has no %q", old)
 		}
-		conf = strings.ReplaceAll(conf, old, now)
+		conf = strings.ReplaceAll(conf, old, replacement)
 	}
-	file := filepath.Join(f.dir, "nginx.conf")
+	file := filepath.Join(c.dir, "nginx.conf")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p, err := f.start("nginx", nil, nginx(), "-c", file, "-e", "stderr")
+	p, err := c.start("nginx", nil, nginxPath(), "-c", file, "-e", "stderr")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,16 +93,16 @@ func proxy(t *testing.T, f *fleet) *http.Client {
 			return new(net.Dialer).DialContext(ctx, "tcp", addresses[0])
 		},
 	}
-	through := &http.Client{Timeout: time.Minute, Transport: transport}
-	if err := await(t.Context(), func() error { return answers(t.Context(), through, "https://"+name+"/readyz") }); err != nil {
-		said, _ := os.ReadFile(filepath.Join(f.dir, "nginx.log"))
-		t.Fatalf("%v: %s", err, said)
+	httpClient := &http.Client{Timeout: time.Minute, Transport: transport}
+	if err := waitUntil(t.Context(), func() error { return checkHealth(t.Context(), httpClient, "https://"+serverName+"/readyz") }); err != nil {
+		logs, _ := os.ReadFile(filepath.Join(c.dir, "nginx.log"))
+		t.Fatalf("%v: %s", err, logs)
 	}
-	return through
+	return httpClient
 }
 
-// nginx is where it is: not everybody's PATH leads there.
-func nginx() string {
+// nginxPath is where it is: not everybody's PATH leads there.
+func nginxPath() string {
 	path, err := exec.LookPath("nginx")
 	if err != nil {
 		path = "/usr/sbin/nginx"
@@ -110,15 +110,15 @@ func nginx() string {
 	return path
 }
 
-// certificate writes one for the server's name.
-func certificate(t *testing.T, dir string) *x509.CertPool {
+// writeCertificate writes one for the server's name.
+func writeCertificate(t *testing.T, dir string) *x509.CertPool {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	made := x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{name}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, &made, &made, key.Public(), key)
+	template := x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{serverName}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, &template, &template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,55 +140,55 @@ func certificate(t *testing.T, dir string) *x509.CertPool {
 // Callers send through replicas of which one after the other is killed, and call
 // again whenever no answer comes. By the vendor's own records nobody is charged
 // twice, and what was said to be accepted is charged.
-func TestNobodyIsChargedTwiceWhileReplicasAreKilled(t *testing.T) {
+func TestReplicas_KilledUnderLoad(t *testing.T) {
 	ledger := os.Getenv("WESENDALL_TEST_POSTGRES")
-	needs(t, "PostgreSQL (WESENDALL_TEST_POSTGRES)", ledger != "")
-	_, err := os.Stat(nginx())
-	needs(t, "nginx", err == nil)
+	requireOrSkip(t, "PostgreSQL (WESENDALL_TEST_POSTGRES)", ledger != "")
+	_, err := os.Stat(nginxPath())
+	requireOrSkip(t, "nginx", err == nil)
 
 	const callers, each, kills = 8, 60, 6
-	f, err := launch(t.Context(), t.TempDir(), 3, callers, ledger)
-	if f != nil {
-		defer f.close()
+	cluster, err := startCluster(t.Context(), t.TempDir(), 3, callers, ledger)
+	if cluster != nil {
+		defer cluster.close()
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	through := proxy(t, f)
+	httpClient := startProxy(t, cluster)
 
 	// Who kills does so after so many sends, not after a time.
 	var finished atomic.Int64
-	due := make(chan struct{}, callers*each)
+	killRequests := make(chan struct{}, callers*each)
 	var killed atomic.Int64
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for n := range due {
+		for n := range killRequests {
 			_ = n
-			r := f.replicas[int(killed.Add(1))%len(f.replicas)]
+			r := cluster.replicas[int(killed.Add(1))%len(cluster.replicas)]
 			r.stop(syscall.SIGKILL)
-			if err := f.run(context.WithoutCancel(t.Context()), r); err != nil {
+			if err := cluster.startReplica(context.WithoutCancel(t.Context()), r); err != nil {
 				t.Error(err)
 				return
 			}
 		}
 	}()
 
-	said := make([]map[string]string, callers) // the last code for each message
-	var lost atomic.Int64
-	var work sync.WaitGroup
+	lastCodes := make([]map[string]string, callers) // the last code for each message
+	var lostReplies atomic.Int64
+	var wg sync.WaitGroup
 	for i := range callers {
-		said[i] = map[string]string{}
-		c := &caller{through, f.tokens[i]}
-		work.Go(func() {
+		lastCodes[i] = map[string]string{}
+		c := &caller{httpClient, cluster.tokens[i]}
+		wg.Go(func() {
 			for n := range each {
 				message, code := fmt.Sprintf("Hi %d from %d", n, i), "no answer"
 				for range 50 {
-					got, err := c.call(t.Context(), "https://"+name+"/mcp", "send_sms", map[string]any{"recipient": "+256700000010", "message": message})
+					got, err := c.call(t.Context(), "https://"+serverName+"/mcp", "send_sms", map[string]any{"recipient": "+256700000010", "message": message})
 					if err != nil {
-						lost.Add(1) // it may have been sent: only the ledger knows
+						lostReplies.Add(1) // it may have been sent: only the ledger knows
 						code = err.Error()
-						if err := await(t.Context(), func() error { return answers(t.Context(), through, "https://"+name+"/readyz") }); err != nil {
+						if err := waitUntil(t.Context(), func() error { return checkHealth(t.Context(), httpClient, "https://"+serverName+"/readyz") }); err != nil {
 							t.Error(err)
 						}
 						continue
@@ -198,26 +198,26 @@ func TestNobodyIsChargedTwiceWhileReplicasAreKilled(t *testing.T) {
 						break
 					}
 				}
-				said[i][message] = code
+				lastCodes[i][message] = code
 				if finished.Add(1)%(callers*each/(kills+1)) == 0 {
-					due <- struct{}{}
+					killRequests <- struct{}{}
 				}
 			}
 		})
 	}
-	work.Wait()
-	close(due)
+	wg.Wait()
+	close(killRequests)
 	<-done
 
-	charged := f.charged(t)
+	charged := cluster.chargeCounts(t)
 	accepted := 0
-	for _, codes := range said {
+	for _, codes := range lastCodes {
 		for message, code := range codes {
-			switch times := charged[message]; {
-			case times > 1:
-				t.Errorf("%q was charged %d times", message, times)
-			case code == "" && times != 1:
-				t.Errorf("%q was accepted and charged %d times", message, times)
+			switch count := charged[message]; {
+			case count > 1:
+				t.Errorf("%q was charged %d times", message, count)
+			case code == "" && count != 1:
+				t.Errorf("%q was accepted and charged %d times", message, count)
 			case code != "" && code != "duplicate_send" && code != "outcome_unknown":
 				t.Errorf("%q ended with %q", message, code)
 			case code == "":
@@ -225,27 +225,27 @@ func TestNobodyIsChargedTwiceWhileReplicasAreKilled(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d sends, %d accepted at once, %d calls without an answer, %d kills, %d charged", callers*each, accepted, lost.Load(), killed.Load(), len(charged))
+	t.Logf("%d sends, %d accepted at once, %d calls without an answer, %d kills, %d charged", callers*each, accepted, lostReplies.Load(), killed.Load(), len(charged))
 	if killed.Load() < kills || accepted < callers*each/2 {
 		t.Errorf("that says little: %d kills, %d accepted", killed.Load(), accepted)
 	}
 }
 
-// charged counts how often the vendor charged for each message.
-func (f *fleet) charged(t *testing.T) map[string]int {
+// chargeCounts counts how often the vendor charged for each message.
+func (c *cluster) chargeCounts(t *testing.T) map[string]int {
 	t.Helper()
 	env := map[string]string{}
-	for _, line := range f.env {
+	for _, line := range c.env {
 		name, value, _ := strings.Cut(line, "=")
 		env[name] = value
 	}
-	vendor, err := client.New(client.Options{BaseURL: f.base, Key: env["WESENDALL_API_KEY"], Secret: client.NewSecret(env["WESENDALL_API_SECRET"])})
+	apiClient, err := client.New(client.Options{BaseURL: c.baseURL, APIKey: env["WESENDALL_API_KEY"], APISecret: client.NewSecret(env["WESENDALL_API_SECRET"])})
 	if err != nil {
 		t.Fatal(err)
 	}
 	charged := map[string]int{}
 	for page := int64(1); ; page++ {
-		got, err := vendor.History(t.Context(), client.HistoryRequest{WalletID: env["WESENDALL_WALLET_ID"], Page: page, PerPage: 100})
+		got, err := apiClient.History(t.Context(), client.HistoryRequest{WalletID: env["WESENDALL_WALLET_ID"], Page: page, PerPage: 100})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,51 +13,51 @@ import (
 	"github.com/wesendall/wesendall-mcp/tools"
 )
 
-var alerts = filepath.Join("..", "packaging", "prometheus")
+var alertsDir = filepath.Join("..", "packaging", "prometheus")
 
-// names are those of all metrics of ours, as a scrape has them.
-func names(t *testing.T) map[string]bool {
+// metricNames are those of all metrics of ours, as a scrape has them.
+func metricNames(t *testing.T) map[string]bool {
 	t.Helper()
-	set, err := tools.New(tools.Options{Missing: "nothing is set"})
+	toolset, err := tools.New(tools.Options{NotConfiguredReason: "nothing is set"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := NewMetrics("1")
-	m.Watch(set)
+	m.RegisterToolset(toolset)
 	descs := make(chan *prometheus.Desc, 1000)
 	m.registry.Describe(descs)
 	close(descs)
-	all := map[string]bool{}
+	names := map[string]bool{}
 	for desc := range descs {
 		name := regexp.MustCompile(`fqName: "([^"]*)"`).FindStringSubmatch(desc.String())[1]
-		all[name] = true
+		names[name] = true
 		if strings.HasSuffix(name, "_duration_seconds") {
 			for _, part := range []string{"_bucket", "_sum", "_count"} {
-				all[name+part] = true
+				names[name+part] = true
 			}
 		}
 	}
-	return all
+	return names
 }
 
 // Whatever a rule or the page names is exported, and the page names all of it.
-func TestWhatTheRulesAndThePageNameIsExported(t *testing.T) {
+func TestAlertRules_MetricNames(t *testing.T) {
 	t.Parallel()
-	exported := names(t)
+	exported := metricNames(t)
 	page := filepath.Join("..", "docs", "observability.md")
-	for file, least := range map[string]int{filepath.Join(alerts, "alerts.yml"): 6, page: 20} {
+	for file, minNames := range map[string]int{filepath.Join(alertsDir, "alerts.yml"): 6, page: 20} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		found := regexp.MustCompile(`\bwesendall_[a-z_]+`).FindAllString(string(text), -1)
-		for _, name := range found {
+		matches := regexp.MustCompile(`\bwesendall_[a-z_]+`).FindAllString(string(text), -1)
+		for _, name := range matches {
 			if !exported[name] {
 				t.Errorf("%s names %s", file, name)
 			}
 		}
-		if len(found) < least {
-			t.Errorf("%s names %d metrics", file, len(found))
+		if len(matches) < minNames {
+			t.Errorf("%s names %d metrics", file, len(matches))
 		}
 		if file != page {
 			continue
@@ -71,7 +71,7 @@ func TestWhatTheRulesAndThePageNameIsExported(t *testing.T) {
 }
 
 // The rules are those of Prometheus's own language, and fire when they should.
-func TestTheAlertRulesFire(t *testing.T) {
+func TestAlertRules_Fire(t *testing.T) {
 	t.Parallel()
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
@@ -82,7 +82,7 @@ func TestTheAlertRulesFire(t *testing.T) {
 	}
 	for _, args := range [][]string{{"check", "rules", "alerts.yml"}, {"test", "rules", "alerts_test.yml"}} {
 		c := exec.CommandContext(t.Context(), promtool, args...)
-		c.Dir = alerts
+		c.Dir = alertsDir
 		if out, err := c.CombinedOutput(); err != nil {
 			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
 		}

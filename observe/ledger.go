@@ -12,122 +12,122 @@ import (
 
 // How old the ledger's figures may be, and for how long a scrape waits for them.
 const (
-	fresh    = 5 * time.Second
-	patience = 2 * time.Second
+	cacheTTL      = 5 * time.Second
+	scrapeTimeout = 2 * time.Second
 )
 
-// ledger are the figures of the ledger. At most one reading runs at a time, and a
+// ledgerCollector are the figures of the ledger. At most one reading runs at a time, and a
 // scrape never waits for long: a ledger that does not answer is down.
-type ledger struct {
-	read     func(context.Context) (guard.Watched, error)
-	now      func() time.Time
-	patience time.Duration
+type ledgerCollector struct {
+	fetch   func(context.Context) (guard.Snapshot, error)
+	now     func() time.Time
+	timeout time.Duration
 
-	mu      sync.Mutex
-	last    guard.Watched
-	at      time.Time     // when last was read; zero where that failed
-	reading chan struct{} // closed when the reading that runs has ended; nil is none
+	mu        sync.Mutex
+	snapshot  guard.Snapshot
+	fetchedAt time.Time     // when snapshot was read; zero where that failed
+	inFlight  chan struct{} // closed when the reading that runs has ended; nil is none
 }
 
-func newLedger(read func(context.Context) (guard.Watched, error)) *ledger {
-	return &ledger{read: read, now: time.Now, patience: patience}
+func newLedgerCollector(fetch func(context.Context) (guard.Snapshot, error)) *ledgerCollector {
+	return &ledgerCollector{fetch: fetch, now: time.Now, timeout: scrapeTimeout}
 }
 
 var (
-	up       = gauge("wesendall_ledger_up", "Whether the ledger can be read; if not, its other figures are absent.")
-	spent    = gauge("wesendall_ledger_spent_ugx_total", "What was spent since midnight in Kampala with a known outcome, of all accounts; at midnight it begins again.", "kind")
-	reserved = gauge("wesendall_ledger_reserved_ugx", "What is reserved for calls that run.", "kind")
-	unknown  = gauge("wesendall_ledger_unknown_ugx", "What may have been spent by calls whose outcome is unknown.", "kind")
-	unknowns = gauge("wesendall_ledger_unknown_outcomes", "Calls whose outcome is unknown and not yet settled by a person.", "kind")
-	oldest   = gauge("wesendall_ledger_unknown_oldest_age_seconds", "How long ago the first call of unknown outcome began; 0 where there is none.", "kind")
-	limit    = gauge("wesendall_budget_limit_ugx", "What one account may spend in a day, or ask for in top-ups.", "kind")
-	left     = gauge("wesendall_budget_left_ugx", "What is left of that today, of the account that has the least left.", "kind")
+	upDesc              = newDesc("wesendall_ledger_up", "Whether the ledger can be read; if not, its other figures are absent.")
+	spentDesc           = newDesc("wesendall_ledger_spent_ugx_total", "What was spent since midnight in Kampala with a known outcome, of all accounts; at midnight it begins again.", "kind")
+	reservedDesc        = newDesc("wesendall_ledger_reserved_ugx", "What is reserved for calls that run.", "kind")
+	unknownDesc         = newDesc("wesendall_ledger_unknown_ugx", "What may have been spent by calls whose outcome is unknown.", "kind")
+	unknownOutcomesDesc = newDesc("wesendall_ledger_unknown_outcomes", "Calls whose outcome is unknown and not yet settled by a person.", "kind")
+	oldestUnknownDesc   = newDesc("wesendall_ledger_unknown_oldest_age_seconds", "How long ago the first call of unknown outcome began; 0 where there is none.", "kind")
+	limitDesc           = newDesc("wesendall_budget_limit_ugx", "What one account may spend in a day, or ask for in top-ups.", "kind")
+	remainingDesc       = newDesc("wesendall_budget_left_ugx", "What is left of that today, of the account that has the least left.", "kind")
 
-	connections     = gauge("wesendall_ledger_connections", "Connections to the ledger's database.", "state")
-	mostConnections = gauge("wesendall_ledger_connections_max", "How many there may be; 0 is any number.")
-	waits           = gauge("wesendall_ledger_connection_waits_total", "How often a call had to wait for a connection to the ledger.")
-	waited          = gauge("wesendall_ledger_connection_wait_seconds_total", "For how long calls waited for a connection to the ledger.")
+	connectionsDesc           = newDesc("wesendall_ledger_connections", "Connections to the ledger's database.", "state")
+	maxConnectionsDesc        = newDesc("wesendall_ledger_connections_max", "How many there may be; 0 is any number.")
+	connectionWaitsDesc       = newDesc("wesendall_ledger_connection_waits_total", "How often a call had to wait for a connection to the ledger.")
+	connectionWaitSecondsDesc = newDesc("wesendall_ledger_connection_wait_seconds_total", "For how long calls waited for a connection to the ledger.")
 )
 
 // Describe names the metrics.
-func (l *ledger) Describe(out chan<- *prometheus.Desc) {
+func (c *ledgerCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		up, spent, reserved, unknown, unknowns, oldest, limit, left,
-		connections, mostConnections, waits, waited,
+		upDesc, spentDesc, reservedDesc, unknownDesc, unknownOutcomesDesc, oldestUnknownDesc, limitDesc, remainingDesc,
+		connectionsDesc, maxConnectionsDesc, connectionWaitsDesc, connectionWaitSecondsDesc,
 	} {
 		out <- desc
 	}
 }
 
 // Collect reads them, or has read them a moment ago.
-func (l *ledger) Collect(out chan<- prometheus.Metric) {
-	put := func(desc *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(desc, kind, value, labels...)
+func (c *ledgerCollector) Collect(out chan<- prometheus.Metric) {
+	emit := func(desc *prometheus.Desc, valueType prometheus.ValueType, value float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(desc, valueType, value, labels...)
 	}
-	w, ok := l.figures()
+	snap, ok := c.currentSnapshot()
 	if !ok {
-		put(up, prometheus.GaugeValue, 0)
+		emit(upDesc, prometheus.GaugeValue, 0)
 		return
 	}
-	put(up, prometheus.GaugeValue, 1)
-	for _, each := range []struct {
+	emit(upDesc, prometheus.GaugeValue, 1)
+	for _, row := range []struct {
 		kind  string
 		sums  guard.KindTotals
 		limit int64
-	}{{"send", w.Sends, w.Limits.PerDay}, {"topup", w.TopUps, w.Limits.TopUp}} {
+	}{{"send", snap.Sends, snap.Limits.PerDay}, {"topup", snap.TopUps, snap.Limits.TopUp}} {
 		age := 0.0
-		if each.sums.Unknowns > 0 {
-			age = max(0, l.now().Sub(each.sums.Oldest).Seconds())
+		if row.sums.UnknownCount > 0 {
+			age = max(0, c.now().Sub(row.sums.OldestUnknown).Seconds())
 		}
-		put(spent, prometheus.CounterValue, float64(each.sums.Spent), each.kind)
-		put(reserved, prometheus.GaugeValue, float64(each.sums.Reserved), each.kind)
-		put(unknown, prometheus.GaugeValue, float64(each.sums.Unknown), each.kind)
-		put(unknowns, prometheus.GaugeValue, float64(each.sums.Unknowns), each.kind)
-		put(oldest, prometheus.GaugeValue, age, each.kind)
-		put(limit, prometheus.GaugeValue, float64(each.limit), each.kind)
-		put(left, prometheus.GaugeValue, float64(max(0, each.limit-each.sums.Most)), each.kind)
+		emit(spentDesc, prometheus.CounterValue, float64(row.sums.Spent), row.kind)
+		emit(reservedDesc, prometheus.GaugeValue, float64(row.sums.Reserved), row.kind)
+		emit(unknownDesc, prometheus.GaugeValue, float64(row.sums.Unknown), row.kind)
+		emit(unknownOutcomesDesc, prometheus.GaugeValue, float64(row.sums.UnknownCount), row.kind)
+		emit(oldestUnknownDesc, prometheus.GaugeValue, age, row.kind)
+		emit(limitDesc, prometheus.GaugeValue, float64(row.limit), row.kind)
+		emit(remainingDesc, prometheus.GaugeValue, float64(max(0, row.limit-row.sums.MaxAccountTotal)), row.kind)
 	}
-	put(connections, prometheus.GaugeValue, float64(w.Pool.InUse), "in_use")
-	put(connections, prometheus.GaugeValue, float64(w.Pool.Idle), "idle")
-	put(mostConnections, prometheus.GaugeValue, float64(w.Pool.MaxOpenConnections))
-	put(waits, prometheus.CounterValue, float64(w.Pool.WaitCount))
-	put(waited, prometheus.CounterValue, w.Pool.WaitDuration.Seconds())
+	emit(connectionsDesc, prometheus.GaugeValue, float64(snap.Pool.InUse), "in_use")
+	emit(connectionsDesc, prometheus.GaugeValue, float64(snap.Pool.Idle), "idle")
+	emit(maxConnectionsDesc, prometheus.GaugeValue, float64(snap.Pool.MaxOpenConnections))
+	emit(connectionWaitsDesc, prometheus.CounterValue, float64(snap.Pool.WaitCount))
+	emit(connectionWaitSecondsDesc, prometheus.CounterValue, snap.Pool.WaitDuration.Seconds())
 }
 
-// figures are those of a moment ago, or new ones if they come in time.
-func (l *ledger) figures() (guard.Watched, bool) {
-	l.mu.Lock()
-	if !l.at.IsZero() && l.now().Sub(l.at) < fresh {
-		defer l.mu.Unlock()
-		return l.last, true
+// currentSnapshot are those of a moment ago, or new ones if they come in time.
+func (c *ledgerCollector) currentSnapshot() (guard.Snapshot, bool) {
+	c.mu.Lock()
+	if !c.fetchedAt.IsZero() && c.now().Sub(c.fetchedAt) < cacheTTL {
+		defer c.mu.Unlock()
+		return c.snapshot, true
 	}
-	if l.reading == nil {
-		l.reading = make(chan struct{})
-		go l.refresh(l.reading)
+	if c.inFlight == nil {
+		c.inFlight = make(chan struct{})
+		go c.refresh(c.inFlight)
 	}
-	done := l.reading
-	l.mu.Unlock()
-	timer := time.NewTimer(l.patience)
+	done := c.inFlight
+	c.mu.Unlock()
+	timer := time.NewTimer(c.timeout)
 	defer timer.Stop()
 	select {
 	case <-done:
 	case <-timer.C:
-		return guard.Watched{}, false
+		return guard.Snapshot{}, false
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.last, !l.at.IsZero()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.snapshot, !c.fetchedAt.IsZero()
 }
 
 // refresh reads the figures once.
-func (l *ledger) refresh(done chan struct{}) {
-	w, err := l.read(context.Background())
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.last, l.at = w, time.Time{}
+func (c *ledgerCollector) refresh(done chan struct{}) {
+	snap, err := c.fetch(context.Background())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.snapshot, c.fetchedAt = snap, time.Time{}
 	if err == nil {
-		l.at = l.now()
+		c.fetchedAt = c.now()
 	}
-	l.reading = nil
+	c.inFlight = nil
 	close(done)
 }

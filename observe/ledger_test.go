@@ -13,18 +13,18 @@ import (
 	"github.com/wesendall/wesendall-mcp/guard"
 )
 
-func TestAnOldUnknownOutcomeHasItsAge(t *testing.T) {
+func TestLedgerCollector_UnknownAge(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		began := time.Now()
+		start := time.Now()
 		time.Sleep(time.Hour)
-		l := newLedger(func(context.Context) (guard.Watched, error) {
-			return guard.Watched{
-				Totals: guard.Totals{Sends: guard.KindTotals{Unknowns: 2, Oldest: began, Most: 90}, TopUps: guard.KindTotals{Most: 700}},
+		l := newLedgerCollector(func(context.Context) (guard.Snapshot, error) {
+			return guard.Snapshot{
+				Totals: guard.Totals{Sends: guard.KindTotals{UnknownCount: 2, OldestUnknown: start, MaxAccountTotal: 90}, TopUps: guard.KindTotals{MaxAccountTotal: 700}},
 				Limits: guard.Limits{PerDay: 100, TopUp: 500},
 			}, nil
 		})
-		got := values(t, l)
+		got := gather(t, l)
 		for name, want := range map[string]float64{
 			"wesendall_ledger_up":                              1,
 			"wesendall_ledger_unknown_oldest_age_seconds send": 3600, "wesendall_ledger_unknown_oldest_age_seconds topup": 0,
@@ -40,19 +40,19 @@ func TestAnOldUnknownOutcomeHasItsAge(t *testing.T) {
 
 // A ledger that hangs holds a scrape up for a moment, and is asked once; one that
 // comes back is seen at once.
-func TestAScrapeDoesNotWaitForTheLedger(t *testing.T) {
+func TestLedgerCollector_Timeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var reads atomic.Int32
 		answer := make(chan error)
-		l := newLedger(func(context.Context) (guard.Watched, error) {
+		l := newLedgerCollector(func(context.Context) (guard.Snapshot, error) {
 			reads.Add(1)
-			return guard.Watched{}, <-answer
+			return guard.Snapshot{}, <-answer
 		})
 		for range 3 {
 			start := time.Now()
-			got := values(t, l)
-			if len(got) != 1 || got["wesendall_ledger_up"] != 0 || time.Since(start) > patience {
+			got := gather(t, l)
+			if len(got) != 1 || got["wesendall_ledger_up"] != 0 || time.Since(start) > scrapeTimeout {
 				t.Errorf("after %v: %v", time.Since(start), got)
 			}
 		}
@@ -62,24 +62,24 @@ func TestAScrapeDoesNotWaitForTheLedger(t *testing.T) {
 		answer <- errors.New("gone")
 		synctest.Wait()
 		go func() { answer <- nil }()
-		if got := values(t, l); got["wesendall_ledger_up"] != 1 || len(got) < 15 {
+		if got := gather(t, l); got["wesendall_ledger_up"] != 1 || len(got) < 15 {
 			t.Errorf("%v", got)
 		}
 		// And a moment later it is not asked again.
-		time.Sleep(fresh - time.Second)
-		if got := values(t, l); got["wesendall_ledger_up"] != 1 || reads.Load() != 2 {
+		time.Sleep(cacheTTL - time.Second)
+		if got := gather(t, l); got["wesendall_ledger_up"] != 1 || reads.Load() != 2 {
 			t.Errorf("%d readings, %v", reads.Load(), got)
 		}
 		time.Sleep(time.Second)
 		go func() { answer <- errors.New("gone again") }()
-		if got := values(t, l); got["wesendall_ledger_up"] != 0 || len(got) != 1 {
+		if got := gather(t, l); got["wesendall_ledger_up"] != 0 || len(got) != 1 {
 			t.Errorf("%v", got)
 		}
 	})
 }
 
-// values are what a collector shows, by the name and the label.
-func values(t *testing.T, c prometheus.Collector) map[string]float64 {
+// gather are what a collector shows, by the name and the label.
+func gather(t *testing.T, c prometheus.Collector) map[string]float64 {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(c)
@@ -87,15 +87,15 @@ func values(t *testing.T, c prometheus.Collector) map[string]float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string]float64{}
+	byName := map[string]float64{}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			name := f.GetName()
 			for _, l := range m.GetLabel() {
 				name += " " + l.GetValue()
 			}
-			all[name] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
+			byName[name] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
 		}
 	}
-	return all
+	return byName
 }

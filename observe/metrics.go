@@ -24,11 +24,11 @@ import (
 
 // Metrics count what the server does.
 type Metrics struct {
-	registry *prometheus.Registry
-	calls    *prometheus.CounterVec
-	took     *prometheus.HistogramVec
-	upstream *prometheus.HistogramVec
-	errors   *prometheus.CounterVec
+	registry         *prometheus.Registry
+	calls            *prometheus.CounterVec
+	callDuration     *prometheus.HistogramVec
+	upstreamDuration *prometheus.HistogramVec
+	upstreamErrors   *prometheus.CounterVec
 }
 
 // NewMetrics are the metrics of a server of this version, with nothing counted.
@@ -38,15 +38,15 @@ func NewMetrics(version string) *Metrics {
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "wesendall_calls_total", Help: "Calls of a tool, by the code they ended in, or ok.",
 		}, []string{"tool", "outcome"}),
-		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		callDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "wesendall_call_duration_seconds", Help: "How long a call of a tool took, a person's thinking included.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
 		}, []string{"tool"}),
-		upstream: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		upstreamDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "wesendall_upstream_request_duration_seconds", Help: "How long a request to Wesendall took, by the class of its answer, or none.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 45},
 		}, []string{"endpoint", "status"}),
-		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
+		upstreamErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "wesendall_upstream_errors_total", Help: "Requests to Wesendall that failed, by HTTP status, or by what went wrong.",
 		}, []string{"endpoint", "reason"}),
 	}
@@ -55,54 +55,54 @@ func NewMetrics(version string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	info.Set(1)
-	m.registry.MustRegister(m.calls, m.took, m.upstream, m.errors, info,
+	m.registry.MustRegister(m.calls, m.callDuration, m.upstreamDuration, m.upstreamErrors, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-// Watch adds the figures of the tools and of their ledger.
-func (m *Metrics) Watch(set *tools.Set) {
-	for _, name := range set.Names() {
+// RegisterToolset adds the figures of the tools and of their ledger.
+func (m *Metrics) RegisterToolset(toolset *tools.Toolset) {
+	for _, name := range toolset.Names() {
 		// So that the first of them is seen as a rise.
 		m.calls.WithLabelValues(name, "ok")
-		m.calls.WithLabelValues(name, guard.OutcomeUnknown)
-		m.took.WithLabelValues(name)
-		m.upstream.WithLabelValues(name, "2xx")
-		m.errors.WithLabelValues(name, connection)
+		m.calls.WithLabelValues(name, guard.CodeOutcomeUnknown)
+		m.callDuration.WithLabelValues(name)
+		m.upstreamDuration.WithLabelValues(name, "2xx")
+		m.upstreamErrors.WithLabelValues(name, reasonConnection)
 	}
-	m.registry.MustRegister(&queue{set.Load}, newLedger(set.Watch))
+	m.registry.MustRegister(&limiterCollector{toolset.Stats}, newLedgerCollector(toolset.LedgerSnapshot))
 }
 
-// call counts one call, from now until it is told the outcome.
-func (m *Metrics) call(tool string) func(outcome string) {
+// startCall counts one call, from now until it is told the outcome.
+func (m *Metrics) startCall(tool string) func(outcome string) {
 	start := time.Now()
 	return func(outcome string) {
 		m.calls.WithLabelValues(tool, outcome).Inc()
-		m.took.WithLabelValues(tool).Observe(time.Since(start).Seconds())
+		m.callDuration.WithLabelValues(tool).Observe(time.Since(start).Seconds())
 	}
 }
 
-// request counts one request to the API.
-func (m *Metrics) request(e client.Endpoint) func(*client.Response, *client.Error) {
+// startRequest counts one request to the API.
+func (m *Metrics) startRequest(e client.Endpoint) func(*client.Response, *client.Error) {
 	start := time.Now()
-	return func(answer *client.Response, failure *client.Error) {
-		m.upstream.WithLabelValues(e.Name, class(status(answer, failure))).Observe(time.Since(start).Seconds())
-		if reason := reason(failure); reason != "" {
-			m.errors.WithLabelValues(e.Name, reason).Inc()
+	return func(resp *client.Response, apiErr *client.Error) {
+		m.upstreamDuration.WithLabelValues(e.Name, statusClass(responseStatus(resp, apiErr))).Observe(time.Since(start).Seconds())
+		if reason := errorReason(apiErr); reason != "" {
+			m.upstreamErrors.WithLabelValues(e.Name, reason).Inc()
 		}
 	}
 }
 
-// status is that of the answer; 0 is none.
-func status(answer *client.Response, failure *client.Error) int {
-	if failure != nil {
-		return failure.Status
+// responseStatus is that of the answer; 0 is none.
+func responseStatus(resp *client.Response, apiErr *client.Error) int {
+	if apiErr != nil {
+		return apiErr.Status
 	}
-	return answer.Status
+	return resp.Status
 }
 
-// class is the class of a status, one of seven.
-func class(status int) string {
+// statusClass is the class of a status, one of seven.
+func statusClass(status int) string {
 	switch {
 	case status == 0:
 		return "none"
@@ -114,59 +114,59 @@ func class(status int) string {
 
 // The reasons for a failure besides a status.
 const (
-	connection = "connection" // it was not made, or broke
-	timeout    = "timeout"
-	cancelled  = "cancelled"  // by the host
-	unreadable = "unreadable" // a success that nobody can make sense of
-	other      = "other"
+	reasonConnection = "connection" // it was not made, or broke
+	reasonTimeout    = "timeout"
+	reasonCancelled  = "cancelled"  // by the host
+	reasonUnreadable = "unreadable" // a success that nobody can make sense of
+	reasonOther      = "other"
 )
 
-// reason is why a request failed, one of a few: a status that has a name, or one
+// errorReason is why a request failed, one of a few: a status that has a name, or one
 // of the words above; "" where it did not.
-func reason(failure *client.Error) string {
+func errorReason(apiErr *client.Error) string {
 	switch {
-	case failure == nil:
+	case apiErr == nil:
 		return ""
-	case failure.Status/100 == 2:
-		return unreadable
-	case http.StatusText(failure.Status) != "":
-		return strconv.Itoa(failure.Status)
-	case failure.Status != 0:
-		return other
-	case errors.Is(failure, context.Canceled):
-		return cancelled
-	case errors.Is(failure, context.DeadlineExceeded):
-		return timeout
+	case apiErr.Status/100 == 2:
+		return reasonUnreadable
+	case http.StatusText(apiErr.Status) != "":
+		return strconv.Itoa(apiErr.Status)
+	case apiErr.Status != 0:
+		return reasonOther
+	case errors.Is(apiErr, context.Canceled):
+		return reasonCancelled
+	case errors.Is(apiErr, context.DeadlineExceeded):
+		return reasonTimeout
 	}
-	return connection
+	return reasonConnection
 }
 
-// queue are the calls that run and wait.
-type queue struct{ load func() tools.Load }
+// limiterCollector are the calls that run and wait.
+type limiterCollector struct{ load func() tools.LimiterStats }
 
 var (
-	running     = gauge("wesendall_calls_running", "Calls that run.")
-	mostRunning = gauge("wesendall_calls_running_max", "How many calls may run at once.")
-	waiting     = gauge("wesendall_calls_waiting", "Calls that wait to run, or for a person's answer.")
-	mostWaiting = gauge("wesendall_calls_waiting_max", "How many calls may wait; one more is refused.")
+	runningDesc    = newDesc("wesendall_calls_running", "Calls that run.")
+	maxRunningDesc = newDesc("wesendall_calls_running_max", "How many calls may run at once.")
+	waitingDesc    = newDesc("wesendall_calls_waiting", "Calls that wait to run, or for a person's answer.")
+	maxWaitingDesc = newDesc("wesendall_calls_waiting_max", "How many calls may wait; one more is refused.")
 )
 
-func gauge(name, help string, labels ...string) *prometheus.Desc {
+func newDesc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(name, help, labels, nil)
 }
 
 // Describe names the metrics.
-func (q *queue) Describe(out chan<- *prometheus.Desc) {
-	out <- running
-	out <- mostRunning
-	out <- waiting
-	out <- mostWaiting
+func (c *limiterCollector) Describe(out chan<- *prometheus.Desc) {
+	out <- runningDesc
+	out <- maxRunningDesc
+	out <- waitingDesc
+	out <- maxWaitingDesc
 }
 
 // Collect reads them.
-func (q *queue) Collect(out chan<- prometheus.Metric) {
-	l := q.load()
-	for desc, value := range map[*prometheus.Desc]int{running: l.Running, mostRunning: l.MostRunning, waiting: l.Waiting, mostWaiting: l.MostWaiting} {
+func (c *limiterCollector) Collect(out chan<- prometheus.Metric) {
+	load := c.load()
+	for desc, value := range map[*prometheus.Desc]int{runningDesc: load.Running, maxRunningDesc: load.MaxRunning, waitingDesc: load.Waiting, maxWaitingDesc: load.MaxWaiting} {
 		out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value))
 	}
 }

@@ -6,36 +6,36 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
-// Hook is what the tools tell of each call, for the metrics, the traces, or both;
+// NewCallHook is what the tools tell of each call, for the metrics, the traces, or both;
 // nil is neither.
-func Hook(m *Metrics, t *Traces) func(ctx context.Context, tool string) (context.Context, func(outcome string)) {
+func NewCallHook(m *Metrics, t *Tracer) func(ctx context.Context, tool string) (context.Context, func(outcome string)) {
 	if m == nil && t == nil {
 		return nil
 	}
 	return func(ctx context.Context, tool string) (context.Context, func(string)) {
-		var counted, traced = func(string) {}, func(string) {}
+		var endMetrics, endTrace = func(string) {}, func(string) {}
 		if m != nil {
-			counted = m.call(tool)
+			endMetrics = m.startCall(tool)
 		}
 		if t != nil {
-			traced = t.tool(ctx, tool)
+			endTrace = t.annotateCall(ctx, tool)
 		}
-		ctx = client.WithObserver(ctx, func(ctx context.Context, e client.Endpoint) func(*client.Response, *client.Error) {
-			var counted, traced = func(*client.Response, *client.Error) {}, func(*client.Response, *client.Error) {}
+		ctx = client.WithRequestHook(ctx, func(ctx context.Context, e client.Endpoint) func(*client.Response, *client.Error) {
+			var endMetrics, endTrace = func(*client.Response, *client.Error) {}, func(*client.Response, *client.Error) {}
 			if m != nil {
-				counted = m.request(e)
+				endMetrics = m.startRequest(e)
 			}
 			if t != nil {
-				traced = t.request(ctx, e)
+				endTrace = t.startRequest(ctx, e)
 			}
-			return func(answer *client.Response, failure *client.Error) {
-				counted(answer, failure)
-				traced(answer, failure)
+			return func(resp *client.Response, apiErr *client.Error) {
+				endMetrics(resp, apiErr)
+				endTrace(resp, apiErr)
 			}
 		})
 		return ctx, func(outcome string) {
-			counted(outcome)
-			traced(outcome)
+			endMetrics(outcome)
+			endTrace(outcome)
 		}
 	}
 }

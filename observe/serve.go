@@ -28,37 +28,37 @@ func (m *Metrics) Serve(ctx context.Context, address string, log *slog.Logger) (
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", m.Handler())
-	s := &http.Server{
+	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second,
 		WriteTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	if listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
-		s.Handler = local(mux)
+		server.Handler = requireLoopbackHost(mux)
 	}
 	log.Info("serving metrics", "at", "http://"+listener.Addr().String()+"/metrics")
-	ended := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
-		defer close(ended)
-		if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		defer close(done)
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			log.Error("the metrics are no longer served", "error", err)
 		}
 	}()
-	return func() error { err := s.Close(); <-ended; return err }, nil
+	return func() error { err := server.Close(); <-done; return err }, nil
 }
 
-// local refuses a request that asks for another machine's name: a page in a
+// requireLoopbackHost refuses a request that asks for another machine's name: a page in a
 // browser here can have its own name point to this address.
-func local(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		host, _, err := net.SplitHostPort(q.Host)
+func requireLoopbackHost(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
 		if err != nil {
-			host = q.Host
+			host = r.Host
 		}
 		if host != "localhost" && !net.ParseIP(host).IsLoopback() {
 			http.Error(w, "this address is for this machine", http.StatusForbidden)
 			return
 		}
-		next.ServeHTTP(w, q)
+		next.ServeHTTP(w, r)
 	})
 }

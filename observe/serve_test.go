@@ -7,17 +7,17 @@ import (
 )
 
 // A page in a browser on this machine can have a name of its own point here.
-func TestALoopbackAddressAnswersItsOwnNamesAlone(t *testing.T) {
+func TestMetricsServer_HostCheck(t *testing.T) {
 	t.Parallel()
-	h := local(NewMetrics("1").Handler())
+	h := requireLoopbackHost(NewMetrics("1").Handler())
 	for host, want := range map[string]int{
 		"127.0.0.1:9464": 200, "127.0.0.1": 200, "localhost:9464": 200, "[::1]:9464": 200,
 		"private.example:9464": 403, "private.example": 403, "192.0.2.1": 403, "localhost.private.example": 403, "": 403,
 	} {
-		q := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
-		q.Host = host
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
+		req.Host = host
 		w := httptest.NewRecorder()
-		if h.ServeHTTP(w, q); w.Code != want {
+		if h.ServeHTTP(w, req); w.Code != want {
 			t.Errorf("%q: %d", host, w.Code)
 		}
 	}

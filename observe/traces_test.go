@@ -17,17 +17,17 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
-func newRecorder(t *testing.T) (*Traces, *tracetest.InMemoryExporter) {
+func newRecorder(t *testing.T) (*Tracer, *tracetest.InMemoryExporter) {
 	t.Helper()
-	all := tracetest.NewInMemoryExporter()
-	provider := sdk.NewTracerProvider(sdk.WithSyncer(all))
-	return &Traces{provider: provider, tracer: provider.Tracer("test")}, all
+	exporter := tracetest.NewInMemoryExporter()
+	provider := sdk.NewTracerProvider(sdk.WithSyncer(exporter))
+	return &Tracer{provider: provider, tracer: provider.Tracer("test")}, exporter
 }
 
 // The library hands over more than may leave.
-func TestNothingOfTheLibrarysIsExportedAsItIs(t *testing.T) {
+func TestTraces_NoLibraryAttributes(t *testing.T) {
 	t.Parallel()
-	traces, all := newRecorder(t)
+	traces, exporter := newRecorder(t)
 	for name, kind := range map[string]tracing.SpanKind{
 		"mcp.tools/call": tracing.SpanKindServer, "tool.private": tracing.SpanKindInternal, "mcp.private": tracing.SpanKindServer,
 		"mcp.resources/read": tracing.SpanKindServer,
@@ -38,48 +38,48 @@ func TestNothingOfTheLibrarysIsExportedAsItIs(t *testing.T) {
 		span.SetStatus(tracing.StatusError, "private")
 		span.End()
 	}
-	spans := all.GetSpans()
+	spans := exporter.GetSpans()
 	if len(spans) != 1 || spans[0].Name != "tools/call" || spans[0].Status.Code.String() != "Error" || strings.Contains(fmt.Sprintf("%+v", spans), "private") {
 		t.Errorf("%+v", spans)
 	}
 }
 
 // The text of an error of the vendor, or of the network, stays here.
-func TestASpanOfARequestSaysWhatFailedInOneWord(t *testing.T) {
+func TestTraces_ErrorType(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		failure client.Error
 		want    string
 	}{
 		{client.Error{Status: 422, Code: "private", Message: "private"}, "422"},
-		{client.Error{Status: 200, Message: "private"}, unreadable},
-		{client.Error{Status: 299}, unreadable},
-		{client.Error{Status: 799}, other},
+		{client.Error{Status: 200, Message: "private"}, reasonUnreadable},
+		{client.Error{Status: 299}, reasonUnreadable},
+		{client.Error{Status: 799}, reasonOther},
 		{client.Error{Status: 302}, "302"},
-		{client.Error{Err: fmt.Errorf("private: %w", context.Canceled)}, cancelled},
-		{client.Error{Err: fmt.Errorf("private: %w", context.DeadlineExceeded)}, timeout},
-		{client.Error{Err: errors.New("private")}, connection},
-		{client.Error{}, connection},
+		{client.Error{Err: fmt.Errorf("private: %w", context.Canceled)}, reasonCancelled},
+		{client.Error{Err: fmt.Errorf("private: %w", context.DeadlineExceeded)}, reasonTimeout},
+		{client.Error{Err: errors.New("private")}, reasonConnection},
+		{client.Error{}, reasonConnection},
 	} {
-		traces, all := newRecorder(t)
-		traces.request(t.Context(), client.Endpoints()[0])(nil, &c.failure)
-		spans := fmt.Sprintf("%+v", all.GetSpans())
-		if reason(&c.failure) != c.want || strings.Contains(spans, "private") || !strings.Contains(spans, c.want) {
-			t.Errorf("%+v: %s, %s", c.failure, reason(&c.failure), spans)
+		traces, exporter := newRecorder(t)
+		traces.startRequest(t.Context(), client.Endpoints()[0])(nil, &c.failure)
+		spans := fmt.Sprintf("%+v", exporter.GetSpans())
+		if errorReason(&c.failure) != c.want || strings.Contains(spans, "private") || !strings.Contains(spans, c.want) {
+			t.Errorf("%+v: %s, %s", c.failure, errorReason(&c.failure), spans)
 		}
 	}
 	for status, want := range map[int]string{0: "none", 99: "other", 200: "2xx", 599: "5xx", 600: "other"} {
-		if got := class(status); got != want {
+		if got := statusClass(status); got != want {
 			t.Errorf("%d: %s", status, got)
 		}
 	}
 }
 
-func TestOnlyTheParentIsTakenFromTheClient(t *testing.T) {
+func TestTraces_Traceparent(t *testing.T) {
 	t.Parallel()
 	const id = "0af7651916cd43dd8448eb211c80319c"
 	const good = "00-" + id + "-b7ad6b7169203331-01"
-	traces := &Traces{}
+	traces := &Tracer{}
 	for _, c := range []struct {
 		name    string
 		value   any
@@ -92,11 +92,11 @@ func TestOnlyTheParentIsTakenFromTheClient(t *testing.T) {
 	} {
 		meta := &mcp.Meta{AdditionalFields: map[string]any{"traceparent": c.value, "tracestate": "a=private", "baggage": "a=private"}}
 		got := trace.SpanContextFromContext(traces.ExtractMeta(t.Context(), meta))
-		text, _ := c.value.(string)
-		headers := http.Header{"Traceparent": {text}, "Tracestate": {"a=private"}, "Baggage": {"a=private"}}
-		same := trace.SpanContextFromContext(traces.Extract(t.Context(), headers))
-		known := strings.HasPrefix(text, "00-"+id) && len(text) == len(good)
-		if got.IsSampled() != c.sampled || got.IsValid() != known || !got.Equal(same) || got.TraceState().Len() != 0 {
+		header, _ := c.value.(string)
+		headers := http.Header{"Traceparent": {header}, "Tracestate": {"a=private"}, "Baggage": {"a=private"}}
+		fromHeaders := trace.SpanContextFromContext(traces.Extract(t.Context(), headers))
+		wantValid := strings.HasPrefix(header, "00-"+id) && len(header) == len(good)
+		if got.IsSampled() != c.sampled || got.IsValid() != wantValid || !got.Equal(fromHeaders) || got.TraceState().Len() != 0 {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 	}
@@ -105,7 +105,7 @@ func TestOnlyTheParentIsTakenFromTheClient(t *testing.T) {
 	}
 }
 
-func TestTheUsualVariables(t *testing.T) {
+func TestTracingRequested_Env(t *testing.T) {
 	t.Parallel()
 	const endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1"
 	for _, c := range []struct {
@@ -127,7 +127,7 @@ func TestTheUsualVariables(t *testing.T) {
 		{endpoint + " OTEL_EXPORTER_OTLP_PROTOCOL=grpc", false, "OTEL_EXPORTER_OTLP_PROTOCOL"},
 		{endpoint + " OTEL_EXPORTER_OTLP_PROTOCOL=grpc OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf", true, ""},
 	} {
-		wanted, problem := Wanted(func(name string) (string, bool) {
+		requested, problem := TracingRequested(func(name string) (string, bool) {
 			for pair := range strings.SplitSeq(strings.ReplaceAll(c.env, ", ", ","), " ") {
 				if n, value, _ := strings.Cut(pair, "="); n == name {
 					return value, true
@@ -135,8 +135,8 @@ func TestTheUsualVariables(t *testing.T) {
 			}
 			return "", false
 		})
-		if wanted != c.wanted || !strings.HasPrefix(problem, c.problem) || (problem == "") != (c.problem == "") {
-			t.Errorf("%s: %v, %q", c.env, wanted, problem)
+		if requested != c.wanted || !strings.HasPrefix(problem, c.problem) || (problem == "") != (c.problem == "") {
+			t.Errorf("%s: %v, %q", c.env, requested, problem)
 		}
 	}
 }

@@ -17,23 +17,23 @@ import (
 	"github.com/wesendall/wesendall-mcp/sandbox"
 )
 
-// briefings are the briefings of all use cases.
-func briefings(t *testing.T) map[string]string {
+// integrateTexts are the briefings of all use cases.
+func integrateTexts(t *testing.T) map[string]string {
 	t.Helper()
 	p := prompts.All(reference.New())[0]
-	all := map[string]string{}
+	texts := map[string]string{}
 	for _, useCase := range p.Complete("use_case", "", nil) {
 		text, err := p.Text(prompts.Values{"language": "Go", "framework": "none", "use_case": useCase})
 		if err != nil {
 			t.Fatal(err)
 		}
-		all[useCase] = text
+		texts[useCase] = text
 	}
-	return all
+	return texts
 }
 
-// post asks the sandbox for a send or a top-up, and says how it was answered.
-func post(t *testing.T, a *programs.API, key, path, body string) (status int, code string) {
+// postJSON asks the sandbox for a send or a top-up, and says how it was answered.
+func postJSON(t *testing.T, a *programs.Sandbox, key, path, body string) (status int, code string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.URL+path, bytes.NewReader([]byte(body)))
 	if err != nil {
@@ -55,18 +55,18 @@ func post(t *testing.T, a *programs.API, key, path, body string) (status int, co
 }
 
 // What a briefing tells of the sandbox is what the sandbox does.
-func TestTheBriefingsKnowTheSandbox(t *testing.T) {
+func TestIntegrate_SandboxValues(t *testing.T) {
 	t.Parallel()
 	magic := regexp.MustCompile("`((?:\\+2567000005|\\+2567000004|\\+2567000000|sk_test_|wal_|grp_|--b)[^`x]*)`(?: [(]|: |,|)(?:(\\d{3}) `(\\w+)`)?")
 	want := map[string]bool{
 		"+256700000502": true, "+256700000500": true, "+256700000408": true, "+256700000001": true, "+256700000002": true,
 		"sk_test_revoked": true, "wal_other": true, "grp_customers": true, "--balance 0": true,
 	}
-	group, err := programs.NewAPI(t, 0).Client.Groups(t.Context(), client.GroupsRequest{WalletID: sandbox.WalletID})
+	group, err := programs.NewSandbox(t, 0).Client.Groups(t.Context(), client.GroupsRequest{WalletID: sandbox.WalletID})
 	if err != nil || !strings.Contains(string(group.Data), `"contact_count":2`) || !strings.Contains(string(group.Data), sandbox.GroupID) {
 		t.Fatalf("%+v, %v", group, err)
 	}
-	for useCase, text := range briefings(t) {
+	for useCase, text := range integrateTexts(t) {
 		_, tests, _ := strings.Cut(text, "\n## Tests\n")
 		tests, _, _ = strings.Cut(tests, "\n## Checklist")
 		contains := func(wants ...string) {
@@ -77,7 +77,7 @@ func TestTheBriefingsKnowTheSandbox(t *testing.T) {
 				}
 			}
 		}
-		contains(fmt.Sprintf("UGX %s, %d a unit.", reference.Thousands(sandbox.DefaultBalance), sandbox.CostPerSMS), "```sh\n"+reference.Install+" # once\nwesendall-mcp sandbox")
+		contains(fmt.Sprintf("UGX %s, %d a unit.", reference.Thousands(sandbox.DefaultBalance), sandbox.CostPerSMS), "```sh\n"+reference.InstallCommand+" # once\nwesendall-mcp sandbox")
 		if strings.Contains(text, "/api/v1/sms/send\n") || strings.Contains(text, "/api/v1/sms/group\n") {
 			contains(fmt.Sprintf("units × recipients × %d from", sandbox.CostPerSMS))
 		}
@@ -103,18 +103,18 @@ func TestTheBriefingsKnowTheSandbox(t *testing.T) {
 			case '-':
 				balance = 0
 			}
-			got, with := post(t, programs.NewAPI(t, balance), key, "/api/v1/sms/send", fmt.Sprintf(`{"walletId": %q, "message": "Hi", "recipient": %q}`, wallet, recipient))
-			if fmt.Sprint(got) != status || with != code {
-				t.Errorf("%s: %s is answered with %d %s, the briefing has %s %s", useCase, value, got, with, status, code)
+			got, gotCode := postJSON(t, programs.NewSandbox(t, balance), key, "/api/v1/sms/send", fmt.Sprintf(`{"walletId": %q, "message": "Hi", "recipient": %q}`, wallet, recipient))
+			if fmt.Sprint(got) != status || gotCode != code {
+				t.Errorf("%s: %s is answered with %d %s, the briefing has %s %s", useCase, value, got, gotCode, status, code)
 			}
 		}
 	}
 }
 
 // A reader of the history fills the sandbox as the briefing says.
-func TestTheReportingTestsCanBeWritten(t *testing.T) {
+func TestIntegrate_ReportingTests(t *testing.T) {
 	t.Parallel()
-	text := briefings(t)["reporting"]
+	text := integrateTexts(t)["reporting"]
 	m := regexp.MustCompile("twice `POST (/\\S+)` with `([^`]+)`").FindStringSubmatch(text)
 	if m == nil || !strings.Contains(text, "a stub of your own") {
 		t.Fatal(text)
@@ -123,9 +123,9 @@ func TestTheReportingTestsCanBeWritten(t *testing.T) {
 	for n := range 51 {
 		numbers = append(numbers, fmt.Sprintf(`"+2567000000%02d"`, n))
 	}
-	a := programs.NewAPI(t, sandbox.DefaultBalance)
+	a := programs.NewSandbox(t, sandbox.DefaultBalance)
 	for range 2 {
-		if status, code := post(t, a, sandbox.APIKey, m[1], strings.ReplaceAll(m[2], "51 numbers", strings.Join(numbers, ","))); status != http.StatusOK {
+		if status, code := postJSON(t, a, sandbox.APIKey, m[1], strings.ReplaceAll(m[2], "51 numbers", strings.Join(numbers, ","))); status != http.StatusOK {
 			t.Fatalf("%d %s", status, code)
 		}
 	}
@@ -142,13 +142,13 @@ func TestTheReportingTestsCanBeWritten(t *testing.T) {
 }
 
 // No briefing allows for its own endpoints what holds for others alone.
-func TestNoBriefingContradictsItsRules(t *testing.T) {
+func TestIntegrate_NoContradictions(t *testing.T) {
 	t.Parallel()
-	for useCase, text := range briefings(t) {
-		single, adds := strings.Contains(text, "/api/v1/sms/send\n"), strings.Contains(text, "/contacts\n")
-		for _, says := range []string{"One recipient: repeat once", "one repeat for a single number", "to **one** number"} {
-			if strings.Contains(text, says) != single {
-				t.Errorf("%s says %q: %v", useCase, says, !single)
+	for useCase, text := range integrateTexts(t) {
+		singleRecipient, adds := strings.Contains(text, "/api/v1/sms/send\n"), strings.Contains(text, "/contacts\n")
+		for _, phrase := range []string{"One recipient: repeat once", "one repeat for a single number", "to **one** number"} {
+			if strings.Contains(text, phrase) != singleRecipient {
+				t.Errorf("%s says %q: %v", useCase, phrase, !singleRecipient)
 			}
 		}
 		if strings.Contains(text, "adding contacts") != adds {
@@ -158,7 +158,7 @@ func TestNoBriefingContradictsItsRules(t *testing.T) {
 			t.Errorf("%s: a PIN is a guess", useCase)
 		}
 	}
-	all := briefings(t)
+	all := integrateTexts(t)
 	for useCase, wants := range map[string][]string{
 		"otp":           {"The result must be `+256` and nine digits", "no `error` but `null`, and no `success` that is `false` (after a POST: none but `true`)"},
 		"groups":        {"|Refunded. Some of the group may have got it", "refunded; no repeat; then refused", "assume that each call makes one more"},

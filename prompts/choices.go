@@ -8,33 +8,33 @@ import (
 
 // language is one that a briefing can be written for.
 type language struct {
-	Name       string
-	Also       []string // other names that people type
-	Sample     string   // the reference's language of the sample; "" for none
-	Client     string   // which HTTP client, and what to turn off in it
-	Length     string   // a text's length in UTF-16 code units
-	Frameworks []framework
+	Name             string
+	Aliases          []string // other names that people type
+	SampleLanguage   string   // the reference's language of the sample; "" for none
+	HTTPClientAdvice string   // which HTTP client, and what to turn off in it
+	UTF16LengthExpr  string   // a text's length in UTF-16 code units
+	Frameworks       []framework
 }
 
-func (l language) called() (string, []string) { return l.Name, l.Also }
+func (l language) names() (string, []string) { return l.Name, l.Aliases }
 
 // framework is one of a language's, and where it keeps secrets.
-type framework struct{ Name, Where string }
+type framework struct{ Name, SecretStorage string }
 
-func (f framework) called() (string, []string) { return f.Name, nil }
+func (f framework) names() (string, []string) { return f.Name, nil }
 
-// onDevice is said of what runs on the phone or in the browser of a person.
-func onDevice(what string) string {
-	return what + " runs on people's own devices, where nothing is secret: the credentials must not be in it at all. Write the integration as a small endpoint of a server, which signs its users in, limits how often each may ask, and decides the text itself; the app calls only that."
+// clientSideWarning is said of what runs on the phone or in the browser of a person.
+func clientSideWarning(platform string) string {
+	return platform + " runs on people's own devices, where nothing is secret: the credentials must not be in it at all. Write the integration as a small endpoint of a server, which signs its users in, limits how often each may ask, and decides the text itself; the app calls only that."
 }
 
-func anyLanguage(name string) language {
+func genericLanguage(name string) language {
 	if name == "" {
 		name = "the project's own language"
 	}
 	return language{
-		Name: name, Length: "in an encoding of 2 bytes a unit, UTF-16, the bytes halved",
-		Client: "Use the language's usual HTTP client, with its own retries turned off.",
+		Name: name, UTF16LengthExpr: "in an encoding of 2 bytes a unit, UTF-16, the bytes halved",
+		HTTPClientAdvice: "Use the language's usual HTTP client, with its own retries turned off.",
 	}
 }
 
@@ -48,9 +48,9 @@ func languages() []language {
 		{"SvelteKit", "Through `$env/static/private` or `$env/dynamic/private`, in `+server` and `+page.server` files alone."},
 		{"Remix", "In the process's environment, read in loaders and actions or in `.server` modules alone."},
 		{"Cloudflare Workers", "With `wrangler secret put`, read from the `env` of the handler."},
-		{"React", onDevice("React")},
-		{"Vue", onDevice("Vue")},
-		{"React Native", onDevice("React Native")},
+		{"React", clientSideWarning("React")},
+		{"Vue", clientSideWarning("Vue")},
+		{"React Native", clientSideWarning("React Native")},
 	}
 	fetch := "Use `fetch` with `redirect: \"manual\"` and an `AbortSignal.timeout`; no wrapper that retries (axios-retry, ky, got)."
 	return []language{
@@ -97,7 +97,7 @@ func languages() []language {
 				{"Spring Boot", "In the environment, bound by a validated `@ConfigurationProperties` record; not in `application.yml`."},
 				{"Quarkus", "In the environment, injected with `@ConfigProperty`."},
 				{"Micronaut", "In the environment, injected with `@ConfigurationProperties`."},
-				{"Android", onDevice("An Android app")},
+				{"Android", clientSideWarning("An Android app")},
 			},
 		},
 		{
@@ -107,8 +107,8 @@ func languages() []language {
 			[]framework{
 				{"ASP.NET Core", "In the environment or user secrets, bound to an options class with `ValidateOnStart`; not in `appsettings.json`."},
 				{"Azure Functions", "In application settings that refer to Key Vault. A queue trigger runs again after a failure: catch everything that a send can throw."},
-				{"Blazor WebAssembly", onDevice("Blazor WebAssembly")},
-				{".NET MAUI", onDevice(".NET MAUI")},
+				{"Blazor WebAssembly", clientSideWarning("Blazor WebAssembly")},
+				{".NET MAUI", clientSideWarning(".NET MAUI")},
 			},
 		},
 		{
@@ -126,7 +126,7 @@ func languages() []language {
 			"`HttpClient` of `dart:io` with `followRedirects = false` and a timeout; no `RetryClient`.",
 			"`text.length`",
 			[]framework{
-				{"Flutter", onDevice("Flutter")},
+				{"Flutter", clientSideWarning("Flutter")},
 				{"Dart Frog", "In `Platform.environment`, read once and given to the routes by a provider."},
 				{"Serverpod", "In `passwords.yaml` or the environment, and used in endpoints alone."},
 				{"Shelf", "In `Platform.environment`, read once in `main`."},
@@ -137,13 +137,13 @@ func languages() []language {
 
 // useCase is what an integration is for.
 type useCase struct {
-	Name, Title, Goal    string
-	Main                 string // the endpoint whose sample is shown
-	Endpoints            []client.Endpoint
-	Musts, Tests, Checks []string
+	Name, Title, Goal              string
+	MainEndpoint                   string // the endpoint whose sample is shown
+	Endpoints                      []client.Endpoint
+	Requirements, Tests, Checklist []string
 }
 
-func (u useCase) called() (string, []string) { return u.Name, nil }
+func (u useCase) names() (string, []string) { return u.Name, nil }
 
 func useCases() []useCase {
 	pick := func(wanted ...string) []client.Endpoint {

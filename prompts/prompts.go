@@ -30,14 +30,14 @@ type Prompt struct {
 	Arguments                []Argument
 	Tools                    []string // that its text has an agent call
 
-	// fill makes what the template gets. Room is for how many characters more
+	// buildData makes what the template gets. budget says how many characters more
 	// there is in the whole for what a person typed; with none, that is left out.
-	fill func(v Values, room int) any
-	book func() *template.Template // made when a prompt is first asked for
+	buildData func(v Values, budget int) any
+	templates func() *template.Template // made when a prompt is first asked for
 }
 
-// limit is how long a prompt may be, in characters.
-const limit = 12_000
+// maxPromptChars is how long a prompt may be, in characters.
+const maxPromptChars = 12_000
 
 // Argument is one argument of a prompt. All are text.
 type Argument struct {
@@ -53,29 +53,29 @@ type Values map[string]string
 
 // All are the prompts, the generator first.
 func All(d *reference.Document) []Prompt {
-	book := sync.OnceValue(func() *template.Template {
-		return template.Must(template.New("").Funcs(reference.Funcs()).ParseFS(files, "templates/*"))
+	templates := sync.OnceValue(func() *template.Template {
+		return template.Must(template.New("").Funcs(reference.TemplateFuncs()).ParseFS(files, "templates/*"))
 	})
-	all := []Prompt{integrate(d), sendSMS(), broadcast(), report()}
-	for i := range all {
-		all[i].book = book
+	prompts := []Prompt{integratePrompt(d), sendSMSPrompt(), broadcastPrompt(), reportPrompt()}
+	for i := range prompts {
+		prompts[i].templates = templates
 	}
-	return all
+	return prompts
 }
 
 // Check says everything that is wrong with the arguments: only their names can
 // be, for any value will do.
 func (p Prompt) Check(values Values) error {
-	var faults []string
+	var problems []string
 	for _, a := range p.Arguments {
 		if _, given := values[a.Name]; given || !a.Required {
 			continue
 		}
-		fault := fmt.Sprintf("missing argument %q", a.Name)
+		problem := fmt.Sprintf("missing argument %q", a.Name)
 		if a.Choices != nil {
-			fault += " (" + strings.Join(a.Choices(values), ", ") + ")"
+			problem += " (" + strings.Join(a.Choices(values), ", ") + ")"
 		}
-		faults = append(faults, fault)
+		problems = append(problems, problem)
 	}
 	var names, unknown []string
 	for _, a := range p.Arguments {
@@ -83,16 +83,16 @@ func (p Prompt) Check(values Values) error {
 	}
 	for name := range values {
 		if !slices.Contains(names, name) {
-			unknown = append(unknown, fmt.Sprintf("unknown argument %q", inline(name, 60)))
+			unknown = append(unknown, fmt.Sprintf("unknown argument %q", inlineText(name, 60)))
 		}
 	}
 	if slices.Sort(unknown); unknown != nil {
-		faults = append(append(faults, unknown...), "the arguments are "+strings.Join(names, ", "))
+		problems = append(append(problems, unknown...), "the arguments are "+strings.Join(names, ", "))
 	}
-	if faults == nil {
+	if problems == nil {
 		return nil
 	}
-	return errors.New(p.Name + ": " + strings.Join(faults, "; "))
+	return errors.New(p.Name + ": " + strings.Join(problems, "; "))
 }
 
 // Text writes the prompt.
@@ -100,50 +100,50 @@ func (p Prompt) Text(values Values) (string, error) {
 	if err := p.Check(values); err != nil {
 		return "", err
 	}
-	bare, err := p.render(p.fill(values, 0))
+	bare, err := p.render(p.buildData(values, 0))
 	if err != nil {
 		return "", err
 	}
-	return p.render(p.fill(values, max(1, limit-utf8.RuneCountInString(bare))))
+	return p.render(p.buildData(values, max(1, maxPromptChars-utf8.RuneCountInString(bare))))
 }
 
 func (p Prompt) render(data any) (string, error) {
 	var b strings.Builder
-	err := p.book().ExecuteTemplate(&b, p.Name+".md", data)
+	err := p.templates().ExecuteTemplate(&b, p.Name+".md", data)
 	return b.String(), err
 }
 
 // Complete offers values of an argument that begin as what is typed or, where
 // none does, that have it in them.
 func (p Prompt) Complete(argument, typed string, chosen Values) []string {
-	at := slices.IndexFunc(p.Arguments, func(a Argument) bool { return a.Name == argument })
-	if at < 0 || p.Arguments[at].Choices == nil {
+	index := slices.IndexFunc(p.Arguments, func(a Argument) bool { return a.Name == argument })
+	if index < 0 || p.Arguments[index].Choices == nil {
 		return nil
 	}
-	return Matching(p.Arguments[at].Choices(chosen), typed)
+	return FilterMatches(p.Arguments[index].Choices(chosen), typed)
 }
 
-// Matching keeps the values that begin as what is typed or, where none does,
+// FilterMatches keeps the values that begin as what is typed or, where none does,
 // that have it in them.
-func Matching(values []string, typed string) []string {
+func FilterMatches(values []string, typed string) []string {
 	typed = strings.ToLower(strings.TrimSpace(typed))
-	for _, fits := range []func(string, string) bool{strings.HasPrefix, strings.Contains} {
-		var found []string
+	for _, matches := range []func(string, string) bool{strings.HasPrefix, strings.Contains} {
+		var filtered []string
 		for _, value := range values {
-			if fits(strings.ToLower(value), typed) {
-				found = append(found, value)
+			if matches(strings.ToLower(value), typed) {
+				filtered = append(filtered, value)
 			}
 		}
-		if found != nil {
-			return found
+		if filtered != nil {
+			return filtered
 		}
 	}
 	return nil
 }
 
-// inline makes a short text of one line that can stand in a sentence, without
+// inlineText makes a short text of one line that can stand in a sentence, without
 // what Markdown would read as more than text.
-func inline(text string, limit int) string {
+func inlineText(text string, maxChars int) string {
 	text = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
 		switch {
 		case strings.ContainsRune("`*_[]<>\"|\\", r):
@@ -155,55 +155,55 @@ func inline(text string, limit int) string {
 		}
 		return r
 	}, text)), " ")
-	if runes := []rune(text); len(runes) > limit {
-		text = strings.TrimSpace(string(runes[:limit])) + "…"
+	if runes := []rune(text); len(runes) > maxChars {
+		text = strings.TrimSpace(string(runes[:maxChars])) + "…"
 	}
 	return text
 }
 
-// Data is what a person typed, as a template writes it: between fences that the
+// FencedData is what a person typed, as a template writes it: between fences that the
 // text cannot close, and never longer than fits.
-type Data struct {
+type FencedData struct {
 	Fence, Text string
-	Cut         int // how many characters were left out
+	Omitted     int // how many characters were left out
 }
 
 const (
-	mostData  = 2000 // characters
-	leastData = 500  // which the longest briefing leaves
-	around    = 210  // what is said around the data, at most
+	maxDataChars = 2000 // characters
+	minDataChars = 500  // which the longest briefing leaves
+	dataOverhead = 210  // what is said around the data, at most
 
 	// They show nothing of their own, and yet belong to what they stand in: the
 	// emoji of a woman with a job, a word in Persian or Sinhala.
-	joiner, nonJoiner = '\u200d', '\u200c'
+	zwj, zwnj = '\u200d', '\u200c'
 )
 
-func data(text string, room int) *Data {
-	text = longRuns.ReplaceAllString(text, fences)
+func newFencedData(text string, budget int) *FencedData {
+	text = longBacktickRun.ReplaceAllString(text, maxFence)
 	text = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && r != joiner && r != nonJoiner && !unicode.IsGraphic(r) {
+		if r != '\n' && r != '\t' && r != zwj && r != zwnj && !unicode.IsGraphic(r) {
 			return -1
 		}
 		return r
 	}, strings.ToValidUTF8(text, "")))
-	if text == "" || room == 0 {
+	if text == "" || budget == 0 {
 		return nil
 	}
-	d := &Data{Text: text}
-	if runes, room := []rune(text), max(leastData, min(room-around, mostData)); len(runes) > room {
-		d.Text, d.Cut = string(runes[:room]), len(runes)-room
+	d := &FencedData{Text: text}
+	if runes, budget := []rune(text), max(minDataChars, min(budget-dataOverhead, maxDataChars)); len(runes) > budget {
+		d.Text, d.Omitted = string(runes[:budget]), len(runes)-budget
 	}
 	longest := 2
-	for _, run := range ticks.FindAllString(d.Text, -1) {
+	for _, run := range backtickRun.FindAllString(d.Text, -1) {
 		longest = max(longest, len(run))
 	}
 	d.Fence = strings.Repeat("`", longest+1)
 	return d
 }
 
-const fences = "````````" // as long as a run of backticks may be, so that the fence has an end
+const maxFence = "````````" // as long as a run of backticks may be, so that the fence has an end
 
 var (
-	ticks    = regexp.MustCompile("`+")
-	longRuns = regexp.MustCompile("`{9,}")
+	backtickRun     = regexp.MustCompile("`+")
+	longBacktickRun = regexp.MustCompile("`{9,}")
 )

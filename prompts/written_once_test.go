@@ -10,23 +10,23 @@ import (
 
 // Over HTTP/2 some clients make a POST again by themselves once it was reset:
 // no written program's does.
-func TestNoWrittenProgramMakesAResetPOSTAgain(t *testing.T) {
+func TestGeneratedPrograms_NoPOSTRetryOnReset(t *testing.T) {
 	t.Parallel()
-	reset := func(i *integration) *programs.Resetting {
-		api := programs.NewResetting(i.T)
-		i.begin(0, api.Env...)
-		i.front = &programs.Front{URL: api.URL}
+	useResettingAPI := func(i *generatedProgram) *programs.HTTP2ResetServer {
+		api := programs.NewHTTP2ResetServer(i.T)
+		i.reset(0, api.Env...)
+		i.front = &programs.FaultProxy{URL: api.URL}
 		return api
 	}
-	each(t, "otp", func(_ *testing.T, i *integration) {
-		api := reset(i)
+	runPerLanguage(t, "otp", func(_ *testing.T, i *generatedProgram) {
+		api := useResettingAPI(i)
 		i.run("unknown", 3, "request", "+256700000010")
-		if api.Posts() != 1 {
-			i.Errorf("%d requests", api.Posts())
+		if api.PostCount() != 1 {
+			i.Errorf("%d requests", api.PostCount())
 		}
 	})
-	each(t, "bulk", func(t *testing.T, i *integration) {
-		api := reset(i)
+	runPerLanguage(t, "bulk", func(t *testing.T, i *generatedProgram) {
+		api := useResettingAPI(i)
 		list, journal := filepath.Join(i.dir, "list.txt"), filepath.Join(i.dir, "journal.json")
 		if err := os.WriteFile(list, []byte("+256700000010\n"), 0o600); err != nil {
 			t.Fatal(err)
@@ -35,8 +35,8 @@ func TestNoWrittenProgramMakesAResetPOSTAgain(t *testing.T) {
 			t.Fatalf("%+v", got)
 		}
 		i.run("unknown", 3, "send", journal, "35")
-		if api.Posts() != 1 {
-			t.Errorf("%d requests", api.Posts())
+		if api.PostCount() != 1 {
+			t.Errorf("%d requests", api.PostCount())
 		}
 	})
 }

@@ -23,16 +23,16 @@ import (
 // The programs in testdata/written were written from a generated prompt alone,
 // by readers who had seen nothing else. The details beside them are what the
 // prompt was generated with, so that one runner fits all.
-var written = map[string]string{"python": "py", "javascript": "mjs", "php": "php", "go": "go"}
+var generatedExtensions = map[string]string{"python": "py", "javascript": "mjs", "php": "php", "go": "go"}
 
-func TestTheDetailsOfTheWrittenProgramsAreNotCut(t *testing.T) {
+func TestGeneratedPrograms_DetailsFit(t *testing.T) {
 	t.Parallel()
 	for _, useCase := range []string{"otp", "bulk"} {
 		details, err := os.ReadFile(filepath.Join("testdata", "written", useCase+".txt"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for language := range written {
+		for language := range generatedExtensions {
 			text, err := prompts.All(reference.New())[0].Text(prompts.Values{"language": language, "framework": "none", "use_case": useCase, "details": string(details)})
 			if err != nil || !strings.Contains(text, string(details)) || strings.Contains(text, "left out") {
 				t.Errorf("%s, %s: %v", language, useCase, err)
@@ -41,13 +41,13 @@ func TestTheDetailsOfTheWrittenProgramsAreNotCut(t *testing.T) {
 	}
 }
 
-// each runs a test on the program of each language.
-func each(t *testing.T, name string, test func(*testing.T, *integration)) {
+// runPerLanguage runs a test on the program of each language.
+func runPerLanguage(t *testing.T, name string, test func(*testing.T, *generatedProgram)) {
 	t.Helper()
-	for language, extension := range written {
+	for language, extension := range generatedExtensions {
 		t.Run(language, func(t *testing.T) {
 			t.Parallel()
-			programs.Needs(t, language)
+			programs.SkipUnlessInstalled(t, language)
 			source, err := os.ReadFile(filepath.Join("testdata", "written", name+"."+extension))
 			if err != nil {
 				t.Fatal(err)
@@ -55,50 +55,50 @@ func each(t *testing.T, name string, test func(*testing.T, *integration)) {
 			if !strings.Contains(strings.ToLower(string(source[:300])), "prompt") {
 				t.Error("it does not say that it was written from the prompt")
 			}
-			test(t, &integration{T: t, program: programs.Prepare(t, language, extension, string(source))})
+			test(t, &generatedProgram{T: t, program: programs.Build(t, language, extension, string(source))})
 		})
 	}
 }
 
-// integration is a written program in front of an API of its own.
-type integration struct {
+// generatedProgram is a written program in front of an API of its own.
+type generatedProgram struct {
 	*testing.T
-	program programs.Program
-	api     *programs.API
-	front   *programs.Front
+	program programs.Command
+	api     *programs.Sandbox
+	front   *programs.FaultProxy
 	key     string
 	env     []string
 	dir     string
 }
 
-// begin gives it a new API and an empty store.
-func (i *integration) begin(balance int64, env ...string) {
+// reset gives it a new API and an empty store.
+func (i *generatedProgram) reset(balance int64, env ...string) {
 	i.Helper()
-	i.api = programs.NewAPI(i.T, balance)
-	i.front = programs.NewFront(i.T, i.api.URL, false, nil)
+	i.api = programs.NewSandbox(i.T, balance)
+	i.front = programs.NewFaultProxy(i.T, i.api.URL, false, nil)
 	i.key, i.dir = sandbox.APIKey, i.TempDir()
 	i.env = append([]string{"OTP_STORE=" + filepath.Join(i.dir, "store.json"), "OTP_KEY=for the tests", "BULK_BATCH=1"}, env...)
 }
 
 // run runs it, and wants a status and an exit code.
-func (i *integration) run(status string, exit int, args ...string) map[string]json.RawMessage {
+func (i *generatedProgram) run(status string, exit int, args ...string) map[string]json.RawMessage {
 	i.Helper()
 	got := i.program.Run(i.T, i.front.URL, i.key, i.env, args...)
-	lines := strings.Split(strings.TrimSpace(got.Out), "\n")
+	lines := strings.Split(strings.TrimSpace(got.Stdout), "\n")
 	var answer map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &answer); err != nil {
-		i.Fatalf("%v: exit %d, %s%s", args, got.Exit, got.Out, got.Stderr)
+		i.Fatalf("%v: exit %d, %s%s", args, got.Exit, got.Stdout, got.Stderr)
 	}
-	if text(answer["status"]) != status || got.Exit != exit {
-		i.Errorf("%v: want %s and exit %d: exit %d, %s%s", args, status, exit, got.Exit, got.Out, got.Stderr)
+	if textOf(answer["status"]) != status || got.Exit != exit {
+		i.Errorf("%v: want %s and exit %d: exit %d, %s%s", args, status, exit, got.Exit, got.Stdout, got.Stderr)
 	}
-	if strings.Contains(got.Out+got.Stderr, sandbox.APISecret) {
+	if strings.Contains(got.Stdout+got.Stderr, sandbox.APISecret) {
 		i.Error("it prints the secret")
 	}
 	return answer
 }
 
-func text(raw json.RawMessage) string {
+func textOf(raw json.RawMessage) string {
 	var value string
 	if json.Unmarshal(raw, &value) == nil {
 		return value
@@ -106,16 +106,16 @@ func text(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// asked wants so many sends to have been asked for.
-func (i *integration) asked(posts int) {
+// expectPosts wants so many sends to have been asked for.
+func (i *generatedProgram) expectPosts(posts int) {
 	i.Helper()
-	if got := i.front.Asked(http.MethodPost); got != posts {
+	if got := i.front.RequestCount(http.MethodPost); got != posts {
 		i.Errorf("%d sends were asked for, want %d", got, posts)
 	}
 }
 
-// sent wants so many messages charged, and returns the texts, newest first.
-func (i *integration) sent(from int64, count int) []string {
+// expectSent wants so many messages charged, and returns the texts, newest first.
+func (i *generatedProgram) expectSent(from int64, count int) []string {
 	i.Helper()
 	history, err := i.api.Client.History(i.Context(), client.HistoryRequest{WalletID: sandbox.WalletID})
 	if err != nil {
@@ -142,101 +142,101 @@ func (i *integration) sent(from int64, count int) []string {
 	return texts
 }
 
-var digits = regexp.MustCompile(`\b\d{6}\b`)
+var sixDigits = regexp.MustCompile(`\b\d{6}\b`)
 
-func TestTheWrittenOneTimeCodes(t *testing.T) {
+func TestGeneratedPrograms_OTP(t *testing.T) {
 	t.Parallel()
-	each(t, "otp", func(t *testing.T, i *integration) {
-		now := func(seconds int) { i.env = append(i.env, "OTP_NOW="+strconv.Itoa(1_700_000_000+seconds)) }
+	runPerLanguage(t, "otp", func(t *testing.T, i *generatedProgram) {
+		setNow := func(seconds int) { i.env = append(i.env, "OTP_NOW="+strconv.Itoa(1_700_000_000+seconds)) }
 		code := func(from int64, count int) string {
 			t.Helper()
-			texts := i.sent(from, count)
-			if len(texts) == 0 || digits.FindString(texts[0]) == "" || len(texts[0]) > 160 {
+			texts := i.expectSent(from, count)
+			if len(texts) == 0 || sixDigits.FindString(texts[0]) == "" || len(texts[0]) > 160 {
 				t.Fatalf("no code in %q", texts)
 			}
-			return digits.FindString(texts[0])
+			return sixDigits.FindString(texts[0])
 		}
-		wrong := func(code string) string { return map[bool]string{true: "111111", false: "000000"}[code == "000000"] }
+		otherCode := func(code string) string { return map[bool]string{true: "111111", false: "000000"}[code == "000000"] }
 
-		i.begin(5000)
-		now(0)
+		i.reset(5000)
+		setNow(0)
 		i.run("sent", 0, "request", "0700 000-010")
-		right := code(5000, 1)
+		correct := code(5000, 1)
 		store, err := os.ReadFile(filepath.Join(i.dir, "store.json"))
-		if err != nil || strings.Contains(string(store), right) {
+		if err != nil || strings.Contains(string(store), correct) {
 			t.Errorf("the store has the code, or is not there: %v", err)
 		}
-		now(30)
+		setNow(30)
 		i.run("limited", 1, "request", "+256700000010")
-		i.asked(1)
-		i.run("wrong", 1, "verify", "+256700000010", wrong(right))
-		i.run("right", 0, "verify", "256700000010", right)
-		i.run("ended", 1, "verify", "+256700000010", right)
-		i.run("ended", 1, "verify", "+256700000011", right)
+		i.expectPosts(1)
+		i.run("wrong", 1, "verify", "+256700000010", otherCode(correct))
+		i.run("right", 0, "verify", "256700000010", correct)
+		i.run("ended", 1, "verify", "+256700000010", correct)
+		i.run("ended", 1, "verify", "+256700000011", correct)
 
-		i.begin(5000)
+		i.reset(5000)
 		for n := range 5 {
-			now(61 * n)
+			setNow(61 * n)
 			i.run("sent", 0, "request", "+256700000010")
 		}
-		now(61 * 5)
+		setNow(61 * 5)
 		i.run("limited", 1, "request", "+256700000010")
-		i.asked(5)
-		right = code(5000, 5)
+		i.expectPosts(5)
+		correct = code(5000, 5)
 		for range 5 {
-			i.program.Run(t, i.front.URL, i.key, i.env, "verify", "+256700000010", wrong(right))
+			i.program.Run(t, i.front.URL, i.key, i.env, "verify", "+256700000010", otherCode(correct))
 		}
-		i.run("ended", 1, "verify", "+256700000010", right)
-		now(3700 + 61*5)
+		i.run("ended", 1, "verify", "+256700000010", correct)
+		setNow(3700 + 61*5)
 		i.run("sent", 0, "request", "+256700000010")
-		right = code(5000, 6)
-		now(3700 + 61*5 + 301)
-		i.run("expired", 1, "verify", "+256700000010", right)
+		correct = code(5000, 6)
+		setNow(3700 + 61*5 + 301)
+		i.run("expired", 1, "verify", "+256700000010", correct)
 
-		i.begin(5000)
-		now(0)
+		i.reset(5000)
+		setNow(0)
 		i.run("unknown", 3, "request", "+256700000408")
-		i.asked(1)
+		i.expectPosts(1)
 		i.run("limited", 1, "request", "+256700000408")
 		i.run("right", 0, "verify", "+256700000408", code(5000, 1))
 
-		i.begin(5000)
-		if got := i.run("unknown", 3, "request", "+256700000500"); text(got["code"]) != "internal_error" {
+		i.reset(5000)
+		if got := i.run("unknown", 3, "request", "+256700000500"); textOf(got["code"]) != "internal_error" {
 			t.Errorf("%s", got)
 		}
-		i.asked(1)
-		i.sent(5000, 0)
+		i.expectPosts(1)
+		i.expectSent(5000, 0)
 
-		i.begin(5000)
-		if got := i.run("refused", 1, "request", "+256700000502"); text(got["code"]) != "send_failed" || i.front.Asked(http.MethodPost) > 2 {
-			t.Errorf("%s, %d requests", got, i.front.Asked(http.MethodPost))
+		i.reset(5000)
+		if got := i.run("refused", 1, "request", "+256700000502"); textOf(got["code"]) != "send_failed" || i.front.RequestCount(http.MethodPost) > 2 {
+			t.Errorf("%s, %d requests", got, i.front.RequestCount(http.MethodPost))
 		}
 		i.run("ended", 1, "verify", "+256700000502", "123456")
 
-		i.begin(0)
-		if got := i.run("refused", 1, "request", "+256700000010"); text(got["code"]) != "insufficient_balance" {
+		i.reset(0)
+		if got := i.run("refused", 1, "request", "+256700000010"); textOf(got["code"]) != "insufficient_balance" {
 			t.Errorf("%s", got)
 		}
-		i.begin(5000)
+		i.reset(5000)
 		i.key = "sk_test_revoked"
-		if got := i.run("refused", 1, "request", "+256700000010"); text(got["code"]) != "key_revoked" {
+		if got := i.run("refused", 1, "request", "+256700000010"); textOf(got["code"]) != "key_revoked" {
 			t.Errorf("%s", got)
 		}
-		i.asked(1)
-		i.begin(5000)
+		i.expectPosts(1)
+		i.reset(5000)
 		i.run("invalid", 1, "request", "12345")
 		i.run("invalid", 1, "request", "+14155550100")
 		i.run("invalid", 1, "request", "0700 000 010, 0700 000 011")
-		i.asked(0)
+		i.expectPosts(0)
 		i.run("sent", 0, "request", "0100000010")
-		i.front = &programs.Front{URL: "http://127.0.0.1:2"}
+		i.front = &programs.FaultProxy{URL: "http://127.0.0.1:2"}
 		i.run("failed", 1, "request", "+256700000010")
 	})
 }
 
-func TestTheWrittenBulkSend(t *testing.T) {
+func TestGeneratedPrograms_Bulk(t *testing.T) {
 	t.Parallel()
-	each(t, "bulk", func(t *testing.T, i *integration) {
+	runPerLanguage(t, "bulk", func(t *testing.T, i *generatedProgram) {
 		journal := func() string { return filepath.Join(i.dir, "journal.json") }
 		plan := func(people, cost int64, numbers ...string) {
 			t.Helper()
@@ -246,14 +246,14 @@ func TestTheWrittenBulkSend(t *testing.T) {
 			}
 			got := i.program.Run(t, i.front.URL, i.key, i.env, "plan", list, "Market day is on Friday", journal())
 			var planned struct{ People, Units, Cost, Balance int64 }
-			if err := json.Unmarshal([]byte(got.Out), &planned); err != nil || got.Exit != 0 || planned.People != people || planned.Cost != cost || planned.Units == 0 {
-				t.Fatalf("exit %d, %s%s", got.Exit, got.Out, got.Stderr)
+			if err := json.Unmarshal([]byte(got.Stdout), &planned); err != nil || got.Exit != 0 || planned.People != people || planned.Cost != cost || planned.Units == 0 {
+				t.Fatalf("exit %d, %s%s", got.Exit, got.Stdout, got.Stderr)
 			}
-			i.asked(0)
+			i.expectPosts(0)
 		}
-		counts := func(got map[string]json.RawMessage, sent, refused, unknown, pending string) {
+		expectCounts := func(got map[string]json.RawMessage, sent, refused, unknown, pending string) {
 			t.Helper()
-			if text(got["sent"]) != sent || text(got["refused"]) != refused || text(got["unknown"]) != unknown || text(got["pending"]) != pending {
+			if textOf(got["sent"]) != sent || textOf(got["refused"]) != refused || textOf(got["unknown"]) != unknown || textOf(got["pending"]) != pending {
 				t.Errorf("%s, want sent %s, refused %s, unknown %s, pending %s", got, sent, refused, unknown, pending)
 			}
 		}
@@ -261,73 +261,73 @@ func TestTheWrittenBulkSend(t *testing.T) {
 			t.Helper()
 			got := i.program.Run(t, i.front.URL, i.key, i.env, "send", journal(), cost)
 			var answer map[string]json.RawMessage
-			if err := json.Unmarshal([]byte(got.Out), &answer); err != nil || got.Exit != exit {
-				t.Fatalf("exit %d, want %d: %s%s", got.Exit, exit, got.Out, got.Stderr)
+			if err := json.Unmarshal([]byte(got.Stdout), &answer); err != nil || got.Exit != exit {
+				t.Fatalf("exit %d, want %d: %s%s", got.Exit, exit, got.Stdout, got.Stderr)
 			}
 			return answer
 		}
 
-		i.begin(5000, "BULK_BATCH=2")
+		i.reset(5000, "BULK_BATCH=2")
 		plan(3, 105, "0700 000 010", "+256700000010", "256-700-000-011", "", "12345", "(0700) 000.012")
-		if got := send(1, "140"); text(got["status"]) != "stopped" {
+		if got := send(1, "140"); textOf(got["status"]) != "stopped" {
 			t.Errorf("%s", got)
 		}
-		i.asked(0)
-		counts(send(0, "105"), "2", "0", "0", "0")
-		i.sent(5000, 3)
+		i.expectPosts(0)
+		expectCounts(send(0, "105"), "2", "0", "0", "0")
+		i.expectSent(5000, 3)
 		send(0, "105")
-		i.asked(2)
+		i.expectPosts(2)
 
 		// Ugandan is what has +256 and nine digits in the end; none begins with 1, so these are nobody's.
-		i.begin(5000)
+		i.reset(5000)
 		plan(2, 70, "0100000010", "256100000010", "0700000010", "+14155550100", "0014155550100", "14155550100", "+254 700 000 010")
-		counts(send(0, "70"), "2", "0", "0", "0")
-		i.sent(5000, 2)
+		expectCounts(send(0, "70"), "2", "0", "0", "0")
+		i.expectSent(5000, 2)
 
-		i.begin(100)
+		i.reset(100)
 		plan(3, 105, "0700000010", "0700000011", "0700000012")
-		if got := send(1, "105"); text(got["status"]) != "stopped" {
+		if got := send(1, "105"); textOf(got["status"]) != "stopped" {
 			t.Errorf("%s", got)
 		}
-		i.asked(0)
+		i.expectPosts(0)
 
-		i.begin(5000)
+		i.reset(5000)
 		plan(3, 105, "0700000010", "0700000408", "0700000012")
-		counts(send(3, "105"), "1", "0", "1", "1")
-		i.asked(2)
-		counts(send(3, "105"), "2", "0", "1", "0")
-		i.asked(3)
-		i.sent(5000, 3)
+		expectCounts(send(3, "105"), "1", "0", "1", "1")
+		i.expectPosts(2)
+		expectCounts(send(3, "105"), "2", "0", "1", "0")
+		i.expectPosts(3)
+		i.expectSent(5000, 3)
 		send(3, "105")
-		i.asked(3)
+		i.expectPosts(3)
 
-		i.begin(5000, "BULK_BATCH=2")
+		i.reset(5000, "BULK_BATCH=2")
 		plan(5, 175, "0700000010", "0700000011", "0700000502", "0700000012", "0700000013")
-		counts(send(1, "175"), "1", "1", "0", "1")
-		i.asked(2) // a batch is never repeated
-		counts(send(1, "175"), "2", "1", "0", "0")
-		i.asked(3)
+		expectCounts(send(1, "175"), "1", "1", "0", "1")
+		i.expectPosts(2) // a batch is never repeated
+		expectCounts(send(1, "175"), "2", "1", "0", "0")
+		i.expectPosts(3)
 
-		i.begin(5000)
+		i.reset(5000)
 		plan(2, 70, "0700000010", "0700000011")
 		if got := i.program.Run(t, i.front.URL, "sk_test_revoked", i.env, "send", journal(), "70"); got.Exit != 1 {
 			t.Errorf("%+v", got)
 		}
-		i.sent(5000, 0)
+		i.expectSent(5000, 0)
 
 		// Killed while its first batch is on the wire, it does not send that again.
-		i.begin(5000)
+		i.reset(5000)
 		plan(2, 70, "0700000010", "0700000011")
 		arrived, release := make(chan struct{}, 8), make(chan struct{})
-		hanging := programs.NewFront(t, i.api.URL, false, func(w http.ResponseWriter, q *http.Request) {
-			if q.Method == http.MethodGet {
+		hanging := programs.NewFaultProxy(t, i.api.URL, false, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet {
 				_, _ = w.Write([]byte(`{"success":true,"data":{"wallet_id":"wal_sandbox","balance":5000,"currency":"UGX","cost_per_sms":35}}`))
 				return
 			}
 			arrived <- struct{}{}
 			select {
 			case <-release:
-			case <-q.Context().Done():
+			case <-r.Context().Done():
 			}
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -348,8 +348,8 @@ func TestTheWrittenBulkSend(t *testing.T) {
 		_ = first.Process.Kill()
 		_ = first.Wait()
 		close(release)
-		counts(send(3, "70"), "1", "0", "1", "0")
-		i.asked(1)
-		i.sent(5000, 1)
+		expectCounts(send(3, "70"), "1", "0", "1", "0")
+		i.expectPosts(1)
+		i.expectSent(5000, 1)
 	})
 }

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-func TestEachKeyHasItsOwnWallet(t *testing.T) {
+func TestAccounts_Wallets(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Options{Balance: 5000, Accounts: []Account{
+	env := newTestEnv(t, Options{Balance: 5000, Accounts: []Account{
 		{Key: "sk_test_b", Secret: "b", Wallet: "wal_b", Balance: 70}, {Key: "sk_test_second", Secret: "second", Wallet: WalletID, Balance: 1},
 	}})
 	for _, c := range []struct {
@@ -22,7 +22,7 @@ func TestEachKeyHasItsOwnWallet(t *testing.T) {
 		{APIKey, APISecret, "wal_b", 403, "wallet_forbidden"},
 		{"sk_test_b", APISecret, "wal_b", 401, "invalid_credentials"},
 	} {
-		got, err := r.try("GET /account/balance?walletId="+c.wallet, "", c.key, c.secret)
+		got, err := env.doWithKey("GET /account/balance?walletId="+c.wallet, "", c.key, c.secret)
 		if err != nil || got.status != c.status || !strings.Contains(got.body, c.want) {
 			t.Errorf("%s on %s: %v %d %s", c.key, c.wallet, err, got.status, got.body)
 		}

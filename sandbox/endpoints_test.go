@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-func TestEveryEndpointAnswersItsDocumentedShape(t *testing.T) {
+func TestEndpoints_ResponseShape(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Options{Balance: DefaultBalance})
+	env := newTestEnv(t, Options{Balance: DefaultBalance})
 	for _, step := range []struct{ name, call, body, want string }{
 		{
 			"the balance of a new wallet", "GET /account/balance", "",
@@ -69,17 +69,17 @@ func TestEveryEndpointAnswersItsDocumentedShape(t *testing.T) {
 				`"message":"Hello","status":"sent","units":1,"cost":35,"created_at":"2026-01-02T03:04:05.000Z"}]}`,
 		},
 	} {
-		a := r.do(step.call, step.body)
-		r.wants(a, http.StatusOK, `{"success":true,"data":`+step.want+`}`)
-		if a.header.Get("Content-Type") != "application/json" || a.header.Get("X-Request-Id") == "" {
-			t.Errorf("%s: headers %v", step.name, a.header)
+		resp := env.do(step.call, step.body)
+		env.expect(resp, http.StatusOK, `{"success":true,"data":`+step.want+`}`)
+		if resp.header.Get("Content-Type") != "application/json" || resp.header.Get("X-Request-Id") == "" {
+			t.Errorf("%s: headers %v", step.name, resp.header)
 		}
 	}
 }
 
-func TestCallersWithoutTheRightKeyAreRefused(t *testing.T) {
+func TestAuth_Rejected(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Options{})
+	env := newTestEnv(t, Options{})
 	for name, tc := range map[string]struct{ key, secret, code string }{
 		"no credentials":                   {"", "", "invalid_credentials"},
 		"an unknown key":                   {"sk_test_unknown", APISecret, "invalid_credentials"},
@@ -90,18 +90,18 @@ func TestCallersWithoutTheRightKeyAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a, err := r.try("POST /sms/send", "not even JSON", tc.key, tc.secret)
-			if err != nil || a.status != http.StatusUnauthorized || a.code() != tc.code {
-				t.Errorf("%d %s, %v", a.status, a.body, err)
+			resp, err := env.doWithKey("POST /sms/send", "not even JSON", tc.key, tc.secret)
+			if err != nil || resp.status != http.StatusUnauthorized || resp.errorCode() != tc.code {
+				t.Errorf("%d %s, %v", resp.status, resp.body, err)
 			}
 		})
 	}
 }
 
-func TestChecksComeInOrder(t *testing.T) {
+func TestValidation_Order(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Options{})
-	id := read[group](r, r.do("POST /groups", `{"title":"Staff"}`)).ID
+	env := newTestEnv(t, Options{})
+	id := decodeData[groupResponse](env, env.do("POST /groups", `{"title":"Staff"}`)).ID
 	for name, tc := range map[string]struct {
 		call, body string
 		status     int
@@ -134,16 +134,16 @@ func TestChecksComeInOrder(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if a := r.do(tc.call, tc.body); a.status != tc.status || a.code() != tc.code {
-				t.Errorf("got %d %s", a.status, a.body)
+			if resp := env.do(tc.call, tc.body); resp.status != tc.status || resp.errorCode() != tc.code {
+				t.Errorf("got %d %s", resp.status, resp.body)
 			}
 		})
 	}
 }
 
-func TestWhatIsNoEndpointIsAnsweredInJSON(t *testing.T) {
+func TestRoutes_NotFound(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Options{})
+	env := newTestEnv(t, Options{})
 	for name, tc := range map[string]struct {
 		call   string
 		status int
@@ -163,22 +163,22 @@ func TestWhatIsNoEndpointIsAnsweredInJSON(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := r.do(tc.call, "")
-			if a.status != tc.status || a.code() != tc.code || a.header.Get("Allow") != tc.allow {
-				t.Errorf("got %d %s, Allow %q", a.status, a.body, a.header.Get("Allow"))
+			resp := env.do(tc.call, "")
+			if resp.status != tc.status || resp.errorCode() != tc.code || resp.header.Get("Allow") != tc.allow {
+				t.Errorf("got %d %s, Allow %q", resp.status, resp.body, resp.header.Get("Allow"))
 			}
-			if a.header.Get("X-Request-Id") == "" {
+			if resp.header.Get("X-Request-Id") == "" {
 				t.Error("no X-Request-Id")
 			}
 		})
 	}
 }
 
-func TestHistoryIsPaged(t *testing.T) {
+func TestHistory_Paging(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Options{Balance: 35 * 120})
+	env := newTestEnv(t, Options{Balance: 35 * 120})
 	for i := range 60 {
-		r.do("POST /sms/send", fmt.Sprintf(`{"message":"%d","recipient":"0700000010,0700000011"}`, i))
+		env.do("POST /sms/send", fmt.Sprintf(`{"message":"%d","recipient":"0700000010,0700000011"}`, i))
 	}
 	for name, tc := range map[string]struct {
 		query       string
@@ -196,11 +196,11 @@ func TestHistoryIsPaged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := read[struct {
+			got := decodeData[struct {
 				Total      int
 				TotalPages int `json:"total_pages"`
 				Messages   []struct{ Message string }
-			}](r, r.do("GET /sms/history"+tc.query, ""))
+			}](env, env.do("GET /sms/history"+tc.query, ""))
 			if got.Total != 120 || got.TotalPages != tc.pages || len(got.Messages) != tc.shown {
 				t.Fatalf("total %d on %d pages, %d shown", got.Total, got.TotalPages, len(got.Messages))
 			}
@@ -211,27 +211,27 @@ func TestHistoryIsPaged(t *testing.T) {
 	}
 }
 
-func TestACallThatArrivedIsCarriedOutWhenItsCallerHangsUp(t *testing.T) {
+func TestRequest_ClientDisconnect(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Options{Balance: 35})
+	env := newTestEnv(t, Options{Balance: 35})
 	ctx, hangUp := context.WithCancel(t.Context())
 	body := `{"walletId":"wal_sandbox","message":"Hi","recipient":"0700000010"}`
 	req := httptest.NewRequestWithContext(ctx, http.MethodPost, "/api/v1/sms/send", strings.NewReader(body))
 	req.SetBasicAuth(APIKey, APISecret)
 	hangUp()
-	r.ServeHTTP(httptest.NewRecorder(), req)
-	if got := r.funds(); got != 0 {
+	env.ServeHTTP(httptest.NewRecorder(), req)
+	if got := env.balance(); got != 0 {
 		t.Errorf("balance %d", got)
 	}
 }
 
-func TestABrokenDatabaseIsAnInternalError(t *testing.T) {
+func TestDB_Failure(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Options{})
-	if err := r.Close(); err != nil {
+	env := newTestEnv(t, Options{})
+	if err := env.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if a := r.do("GET /account/balance", ""); a.status != 500 || a.code() != "internal_error" {
-		t.Errorf("got %d %s", a.status, a.body)
+	if resp := env.do("GET /account/balance", ""); resp.status != 500 || resp.errorCode() != "internal_error" {
+		t.Errorf("got %d %s", resp.status, resp.body)
 	}
 }

@@ -5,49 +5,51 @@ import (
 	"database/sql"
 )
 
-const maxTitle = 120 // UTF-16 code units
+const maxTitleLen = 120 // UTF-16 code units
 
-type group struct {
+type groupResponse struct {
 	ID           string `json:"id"`
 	Title        string `json:"title"`
 	Description  string `json:"description"`
 	ContactCount int64  `json:"contact_count"`
 }
 
-func (g *group) columns() []any { return []any{&g.ID, &g.Title, &g.Description, &g.ContactCount} }
+func (g *groupResponse) scanDest() []any {
+	return []any{&g.ID, &g.Title, &g.Description, &g.ContactCount}
+}
 
 const selectGroups = `SELECT id, title, description, (SELECT count(*) FROM contacts c WHERE c.group_id = g.id)
 	FROM contact_groups g WHERE wallet_id = ?`
 
-// group reads groupId, which must name a group of the wallet. In a wallet that
+// findGroup reads groupId, which must name a group of the wallet. In a wallet that
 // is not the caller's nothing is looked up: the caller must not learn of it.
-func (s *Sandbox) group(ctx context.Context, in *input) (group, error) {
-	id := in.text("groupId", unlimited)
-	if id == "" || in.wallet != in.own {
-		return group{}, nil
+func (s *Sandbox) findGroup(ctx context.Context, in *requestFields) (groupResponse, error) {
+	id := in.stringField("groupId", noLimit)
+	if id == "" || in.wallet != in.ownWallet {
+		return groupResponse{}, nil
 	}
-	found, err := list(ctx, s.db, (*group).columns, selectGroups+` AND id = ?`, in.wallet, id)
+	matches, err := queryAll(ctx, s.db, (*groupResponse).scanDest, selectGroups+` AND id = ?`, in.wallet, id)
 	if err != nil {
-		return group{}, err
+		return groupResponse{}, err
 	}
-	if len(found) == 0 {
-		in.fault("groupId", "no such group")
-		return group{}, nil
+	if len(matches) == 0 {
+		in.addProblem("groupId", "no such group")
+		return groupResponse{}, nil
 	}
-	return found[0], nil
+	return matches[0], nil
 }
 
-func (s *Sandbox) groups(ctx context.Context, in *input) (any, error) {
-	if err := in.check(); err != nil {
+func (s *Sandbox) groups(ctx context.Context, in *requestFields) (any, error) {
+	if err := in.validate(); err != nil {
 		return nil, err
 	}
-	groups, err := list(ctx, s.db, (*group).columns, selectGroups+` ORDER BY seq`, in.wallet)
+	groups, err := queryAll(ctx, s.db, (*groupResponse).scanDest, selectGroups+` ORDER BY seq`, in.wallet)
 	return map[string]any{"groups": groups}, err
 }
 
-func (s *Sandbox) createGroup(ctx context.Context, in *input) (any, error) {
-	out := group{Title: in.text("title", maxTitle), Description: in.optional("description")}
-	if err := in.check(); err != nil {
+func (s *Sandbox) createGroup(ctx context.Context, in *requestFields) (any, error) {
+	out := groupResponse{Title: in.stringField("title", maxTitleLen), Description: in.optionalString("description")}
+	if err := in.validate(); err != nil {
 		return nil, err
 	}
 	out.ID = s.newID("grp_")
@@ -56,7 +58,7 @@ func (s *Sandbox) createGroup(ctx context.Context, in *input) (any, error) {
 	return out, err
 }
 
-type additions struct {
+type addContactsResponse struct {
 	GroupID      string `json:"group_id"`
 	Added        int64  `json:"added"`
 	Skipped      int64  `json:"skipped"`
@@ -64,17 +66,17 @@ type additions struct {
 }
 
 // addContacts adds the contacts whose numbers the group does not have yet.
-func (s *Sandbox) addContacts(ctx context.Context, in *input) (any, error) {
-	group, err := s.group(ctx, in)
+func (s *Sandbox) addContacts(ctx context.Context, in *requestFields) (any, error) {
+	group, err := s.findGroup(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	contacts := in.contacts("contacts")
-	if err := in.check(); err != nil {
+	contacts := in.contactsField("contacts")
+	if err := in.validate(); err != nil {
 		return nil, err
 	}
-	out := additions{GroupID: group.ID}
-	err = inTx(ctx, s.db, func(tx *sql.Tx) error {
+	out := addContactsResponse{GroupID: group.ID}
+	err = withTx(ctx, s.db, func(tx *sql.Tx) error {
 		insert, err := tx.PrepareContext(ctx, `INSERT INTO contacts (group_id, phone, name) VALUES (?, ?, ?)
 			ON CONFLICT (group_id, phone) DO NOTHING`)
 		if err != nil {

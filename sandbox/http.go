@@ -15,7 +15,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-const maxBody = 8 << 20 // bytes
+const maxRequestBytes = 8 << 20 // bytes
 
 // apiError is an answer that is not a success.
 type apiError struct {
@@ -26,30 +26,30 @@ type apiError struct {
 
 // The seven codes that the vendor documents, and two for what it leaves open.
 var (
-	errCredentials  = &apiError{http.StatusUnauthorized, "invalid_credentials", "The API key or secret is wrong."}
-	errRevoked      = &apiError{http.StatusUnauthorized, "key_revoked", "The API key has been revoked."}
-	errForbidden    = &apiError{http.StatusForbidden, "wallet_forbidden", "The wallet does not belong to this API key."}
-	errInsufficient = &apiError{http.StatusPaymentRequired, "insufficient_balance", "The wallet holds less than this costs."}
-	errInvalid      = &apiError{http.StatusUnprocessableEntity, "validation_failed", ""}
-	errSendFailed   = &apiError{http.StatusBadGateway, "send_failed", "The provider refused the message. The wallet was refunded."}
-	errInternal     = &apiError{http.StatusInternalServerError, "internal_error", "Something went wrong."}
+	errCredentials     = &apiError{http.StatusUnauthorized, "invalid_credentials", "The API key or secret is wrong."}
+	errRevoked         = &apiError{http.StatusUnauthorized, "key_revoked", "The API key has been revoked."}
+	errWalletForbidden = &apiError{http.StatusForbidden, "wallet_forbidden", "The wallet does not belong to this API key."}
+	errInsufficient    = &apiError{http.StatusPaymentRequired, "insufficient_balance", "The wallet holds less than this costs."}
+	errValidation      = &apiError{http.StatusUnprocessableEntity, "validation_failed", ""}
+	errSendFailed      = &apiError{http.StatusBadGateway, "send_failed", "The provider refused the message. The wallet was refunded."}
+	errInternal        = &apiError{http.StatusInternalServerError, "internal_error", "Something went wrong."}
 
-	errNotFound = &apiError{http.StatusNotFound, "not_found", "There is no such endpoint."}
-	errMethod   = &apiError{http.StatusMethodNotAllowed, "method_not_allowed", "The endpoint does not answer this method."}
+	errNotFound         = &apiError{http.StatusNotFound, "not_found", "There is no such endpoint."}
+	errMethodNotAllowed = &apiError{http.StatusMethodNotAllowed, "method_not_allowed", "The endpoint does not answer this method."}
 )
 
 func (e *apiError) Error() string { return e.Code + ": " + e.Message }
 
-// because is e with a message of its own.
-func (e *apiError) because(message string) *apiError { return &apiError{e.status, e.Code, message} }
+// withMessage is e with a message of its own.
+func (e *apiError) withMessage(message string) *apiError { return &apiError{e.status, e.Code, message} }
 
-// action carries out one call and returns the answer's data. By the time it
+// handlerFunc carries out one call and returns the answer's data. By the time it
 // runs, the caller is known; all else that may be wrong is its own to check.
-type action func(context.Context, *input) (any, error)
+type handlerFunc func(context.Context, *requestFields) (any, error)
 
-func (s *Sandbox) routes() *http.ServeMux {
+func (s *Sandbox) newMux() *http.ServeMux {
 	mux := http.NewServeMux()
-	for pattern, actions := range map[string]map[string]action{
+	for pattern, handlers := range map[string]map[string]handlerFunc{
 		"/api/v1/account/balance":           {http.MethodGet: s.balance},
 		"/api/v1/account/topup":             {http.MethodPost: s.topUp},
 		"/api/v1/sms/send":                  {http.MethodPost: s.send},
@@ -60,50 +60,50 @@ func (s *Sandbox) routes() *http.ServeMux {
 		"/":                                 nil,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			data, err := s.call(w, r, actions)
-			reply(w, data, err)
+			data, err := s.handle(w, r, handlers)
+			writeResponse(w, data, err)
 		})
 	}
 	return mux
 }
 
-var dots = strings.NewReplacer("%2e", ".", "%2E", ".")
+var escapedDots = strings.NewReplacer("%2e", ".", "%2E", ".")
 
 // ServeHTTP answers one call.
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Request-Id", s.newID("req_"))
 	// An escaped slash is part of a name; an escaped dot is a dot.
-	if at := dots.Replace(r.URL.EscapedPath()); path.Clean(at) != at {
-		reply(w, nil, errNotFound) // the mux would redirect
+	if urlPath := escapedDots.Replace(r.URL.EscapedPath()); path.Clean(urlPath) != urlPath {
+		writeResponse(w, nil, errNotFound) // the mux would redirect
 		return
 	}
 	// A call that arrived is carried out even if the caller hangs up.
 	s.mux.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
 }
 
-func (s *Sandbox) call(w http.ResponseWriter, r *http.Request, actions map[string]action) (any, error) {
-	if actions == nil {
+func (s *Sandbox) handle(w http.ResponseWriter, r *http.Request, handlers map[string]handlerFunc) (any, error) {
+	if handlers == nil {
 		return nil, errNotFound
 	}
-	act, ok := actions[r.Method]
+	handler, ok := handlers[r.Method]
 	if !ok {
-		w.Header().Set("Allow", strings.Join(slices.Sorted(maps.Keys(actions)), ", "))
-		return nil, errMethod
+		w.Header().Set("Allow", strings.Join(slices.Sorted(maps.Keys(handlers)), ", "))
+		return nil, errMethodNotAllowed
 	}
-	own, err := s.authenticate(r)
+	ownWallet, err := s.authenticate(r)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.settle(r.Context()); err != nil {
+	if err := s.settleDueDeposits(r.Context()); err != nil {
 		return nil, err
 	}
-	fields, err := decode(w, r)
+	values, err := decodeParams(w, r)
 	if err != nil {
 		return nil, err
 	}
-	in := &input{fields: fields, own: own}
-	in.wallet = in.text("walletId", unlimited)
-	return act(r.Context(), in)
+	in := &requestFields{values: values, ownWallet: ownWallet}
+	in.wallet = in.stringField("walletId", noLimit)
+	return handler(r.Context(), in)
 }
 
 // authenticate returns the wallet of the key that the call carries.
@@ -126,28 +126,28 @@ func (s *Sandbox) authenticate(r *http.Request) (wallet string, err error) {
 	return wallet, nil
 }
 
-// decode reads a call's parameters: a GET has them in the query, as strings, a
+// decodeParams reads a call's parameters: a GET has them in the query, as strings, a
 // POST in a JSON object, and some in the path.
-func decode(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
-	fields := map[string]any{}
+func decodeParams(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
+	values := map[string]any{}
 	if r.Method == http.MethodGet {
 		query := r.URL.Query()
 		for name := range query {
-			fields[name] = query.Get(name)
+			values[name] = query.Get(name)
 		}
-		return fields, nil
+		return values, nil
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBytes))
 	if err != nil {
-		return nil, errInvalid.because("body: " + err.Error())
+		return nil, errValidation.withMessage("body: " + err.Error())
 	}
-	if err := json.Unmarshal(body, &fields); err != nil || fields == nil { // null is no error, and no object
-		return nil, errInvalid.because("body: must be a JSON object")
+	if err := json.Unmarshal(body, &values); err != nil || values == nil { // null is no error, and no object
+		return nil, errValidation.withMessage("body: must be a JSON object")
 	}
 	if id := r.PathValue("groupId"); id != "" {
-		fields["groupId"] = id
+		values["groupId"] = id
 	}
-	return fields, nil
+	return values, nil
 }
 
 type envelope struct {
@@ -156,21 +156,21 @@ type envelope struct {
 	Error   *apiError `json:"error,omitempty"`
 }
 
-// reply writes the answer. An http.ErrAbortHandler drops the connection
+// writeResponse writes the answer. An http.ErrAbortHandler drops the connection
 // without one, in HTTP/1 and in HTTP/2.
-func reply(w http.ResponseWriter, data any, err error) {
+func writeResponse(w http.ResponseWriter, data any, err error) {
 	if errors.Is(err, http.ErrAbortHandler) {
 		panic(http.ErrAbortHandler)
 	}
-	status, answer := http.StatusOK, envelope{Success: true, Data: data}
+	status, resp := http.StatusOK, envelope{Success: true, Data: data}
 	if err != nil {
-		failure, ok := errors.AsType[*apiError](err)
+		apiErr, ok := errors.AsType[*apiError](err)
 		if !ok {
-			failure = errInternal.because(err.Error())
+			apiErr = errInternal.withMessage(err.Error())
 		}
-		status, answer = failure.status, envelope{Error: failure}
+		status, resp = apiErr.status, envelope{Error: apiErr}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(answer) // a caller that hung up
+	_ = json.NewEncoder(w).Encode(resp) // a caller that hung up
 }

@@ -33,12 +33,12 @@ const (
 const (
 	revokedKey = "sk_test_revoked" // whatever its secret
 
-	brokenRecipient  = "+256700000500" // internal_error before anything is charged
-	refusedRecipient = "+256700000502" // the gateway refuses: refunded, send_failed
-	silentRecipient  = "+256700000408" // charged and sent, but the caller is never told
+	internalErrorRecipient    = "+256700000500" // internal_error before anything is charged
+	providerRejectedRecipient = "+256700000502" // the gateway refuses: refunded, send_failed
+	noResponseRecipient       = "+256700000408" // charged and sent, but the caller is never told
 
-	decliningPayer = "+256700000001"
-	silentPayer    = "+256700000002" // neither approves nor declines
+	decliningPayer    = "+256700000001"
+	unresponsivePayer = "+256700000002" // neither approves nor declines
 )
 
 // Options say how to open a sandbox. The zero value is a sandbox in memory with
@@ -50,7 +50,7 @@ type Options struct {
 	// has the wallet keeps what is in it.
 	Balance int64
 	// Group has a group of two contacts made, for people to try groups with.
-	Group bool
+	WithSampleGroup bool
 	// Accounts are made besides the one that every sandbox has.
 	Accounts []Account
 	// ApproveAfter is how long a payer takes to answer a top-up; 0 is a second.
@@ -83,7 +83,7 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	if s.approveAfter == 0 {
 		s.approveAfter = time.Second
 	}
-	s.mux = s.routes()
+	s.mux = s.newMux()
 	return s, nil
 }
 

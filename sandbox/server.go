@@ -11,10 +11,10 @@ import (
 
 // Server is a sandbox that listens on a port of this machine.
 type Server struct {
-	sandbox *Sandbox
-	http    *http.Server
-	url     string
-	served  chan error
+	sandbox  *Sandbox
+	http     *http.Server
+	url      string
+	serveErr chan error
 }
 
 // Start opens a sandbox and serves it in the background until Close. The
@@ -45,13 +45,13 @@ func Start(ctx context.Context, addr string, o Options) (*Server, error) {
 			WriteTimeout:      60 * time.Second,
 			IdleTimeout:       2 * time.Minute,
 		},
-		url:    "http://" + listener.Addr().String(),
-		served: make(chan error, 1),
+		url:      "http://" + listener.Addr().String(),
+		serveErr: make(chan error, 1),
 	}
 	go func() {
-		defer close(s.served)
+		defer close(s.serveErr)
 		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			s.served <- err
+			s.serveErr <- err
 		}
 	}()
 	return s, nil
@@ -70,5 +70,5 @@ func (s *Server) Close() error {
 	if err != nil {
 		err = s.http.Close()
 	}
-	return errors.Join(err, <-s.served, s.sandbox.Close())
+	return errors.Join(err, <-s.serveErr, s.sandbox.Close())
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestServerListensOnThisMachineAlone(t *testing.T) {
+func TestStart_LoopbackOnly(t *testing.T) {
 	t.Parallel()
 	for _, addr := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:0", "example.org:0", "127.0.0.1"} {
 		if s, err := Start(t.Context(), addr, Options{}); err == nil {

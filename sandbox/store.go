@@ -17,12 +17,12 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// lockWait is how long a call waits for another process's transaction, which
+// lockTimeout is how long a call waits for another process's transaction, which
 // takes milliseconds.
-const lockWait = 10 * time.Second
+const lockTimeout = 10 * time.Second
 
 //go:embed schema.sql
-var schema string
+var schemaSQL string
 
 // openDB opens the database with its one account in it.
 //
@@ -30,19 +30,19 @@ var schema string
 // database, and on a file callers wait for it in order, where connections of
 // their own would starve each other at SQLite's lock.
 func openDB(ctx context.Context, o Options) (*sql.DB, error) {
-	name, err := dataSource(o.DB)
+	dsn, err := sqliteDSN(o.DB)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox database: %w", err)
 	}
-	db, err := sql.Open("sqlite", name)
+	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox database: %w", err)
 	}
 	db.SetMaxOpenConns(1)
-	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
 	defer cancel()
 	for {
-		err = inTx(ctx, db, func(tx *sql.Tx) error { return seed(ctx, tx, o) })
+		err = withTx(ctx, db, func(tx *sql.Tx) error { return initDatabase(ctx, tx, o) })
 		// Everything waits for another process's lock but the first change of
 		// a file to WAL, which fails at once.
 		if busy, ok := errors.AsType[*sqlite.Error](err); !ok || busy.Code()&0xff != sqlite3.SQLITE_BUSY || ctx.Err() != nil {
@@ -56,12 +56,12 @@ func openDB(ctx context.Context, o Options) (*sql.DB, error) {
 	return db, nil
 }
 
-// dataSource is the driver's name for the database in file, which it creates
+// sqliteDSN is the driver's name for the database in file, which it creates
 // for its owner's eyes alone: SQLite would let others read it.
-func dataSource(file string) (string, error) {
+func sqliteDSN(file string) (string, error) {
 	// Transactions take the write lock when they begin, since one that has read
 	// cannot wait for it.
-	options := fmt.Sprintf("?_txlock=immediate&_pragma=foreign_keys(1)&_pragma=busy_timeout(%d)", lockWait.Milliseconds())
+	options := fmt.Sprintf("?_txlock=immediate&_pragma=foreign_keys(1)&_pragma=busy_timeout(%d)", lockTimeout.Milliseconds())
 	if file == "" {
 		return "file::memory:" + options, nil
 	}
@@ -81,10 +81,10 @@ func dataSource(file string) (string, error) {
 	return "file:" + url.PathEscape(path) + options + "&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)", nil
 }
 
-// seed creates the tables, the wallets, the keys and the group where they are
+// initDatabase creates the tables, the wallets, the keys and the group where they are
 // missing.
-func seed(ctx context.Context, tx *sql.Tx, o Options) error {
-	if _, err := tx.ExecContext(ctx, schema); err != nil {
+func initDatabase(ctx context.Context, tx *sql.Tx, o Options) error {
+	if _, err := tx.ExecContext(ctx, schemaSQL); err != nil {
 		return err
 	}
 	for _, a := range append([]Account{{APIKey, APISecret, WalletID, o.Balance}}, o.Accounts...) {
@@ -102,7 +102,7 @@ func seed(ctx context.Context, tx *sql.Tx, o Options) error {
 		}
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO api_keys (id, secret_hash, wallet_id, revoked)
-		VALUES (?, '', ?, true) ON CONFLICT DO NOTHING`, revokedKey, WalletID); err != nil || !o.Group {
+		VALUES (?, '', ?, true) ON CONFLICT DO NOTHING`, revokedKey, WalletID); err != nil || !o.WithSampleGroup {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO contact_groups (id, wallet_id, title, description)
@@ -114,8 +114,8 @@ func seed(ctx context.Context, tx *sql.Tx, o Options) error {
 	return err
 }
 
-// inTx runs do in one transaction, which is rolled back if do fails.
-func inTx(ctx context.Context, db *sql.DB, do func(*sql.Tx) error) error {
+// withTx runs do in one transaction, which is rolled back if do fails.
+func withTx(ctx context.Context, db *sql.DB, do func(*sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -126,21 +126,21 @@ func inTx(ctx context.Context, db *sql.DB, do func(*sql.Tx) error) error {
 	return tx.Commit()
 }
 
-// list reads every row of a query into a slice that is never nil, since no
+// queryAll reads every row of a query into a slice that is never nil, since no
 // answer holds a null list. The columns are where the parts of one row go.
-func list[T any](ctx context.Context, db *sql.DB, columns func(*T) []any, query string, args ...any) ([]T, error) {
+func queryAll[T any](ctx context.Context, db *sql.DB, scanDest func(*T) []any, query string, args ...any) ([]T, error) {
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	all := []T{}
+	items := []T{}
 	for rows.Next() {
-		var one T
-		if err := rows.Scan(columns(&one)...); err != nil {
+		var item T
+		if err := rows.Scan(scanDest(&item)...); err != nil {
 			return nil, err
 		}
-		all = append(all, one)
+		items = append(items, item)
 	}
-	return all, rows.Err()
+	return items, rows.Err()
 }

@@ -10,16 +10,16 @@ import (
 	"testing"
 )
 
-// TestTwoProcessesShareAFile starts this test again as other processes.
-func TestTwoProcessesShareAFile(t *testing.T) {
+// TestDB_TwoProcesses starts this test again as other processes.
+func TestDB_TwoProcesses(t *testing.T) {
 	t.Parallel()
 	const child = "SANDBOX_TEST_DB"
 	if db := os.Getenv(child); db != "" {
-		r := newRig(t, Options{DB: db, Balance: 50 * CostPerSMS})
-		r.do("POST /account/topup", `{"amount":500,"phone_number":"`+decliningPayer+`"}`)
+		env := newTestEnv(t, Options{DB: db, Balance: 50 * CostPerSMS})
+		env.do("POST /account/topup", `{"amount":500,"phone_number":"`+decliningPayer+`"}`)
 		for range 40 {
-			if a := r.do("POST /sms/send", `{"message":"Hi","recipient":"0700000010"}`); a.code() != "" && a.status != 402 {
-				t.Errorf("%d %s", a.status, a.body)
+			if resp := env.do("POST /sms/send", `{"message":"Hi","recipient":"0700000010"}`); resp.errorCode() != "" && resp.status != 402 {
+				t.Errorf("%d %s", resp.status, resp.body)
 			}
 		}
 		return
@@ -36,19 +36,19 @@ func TestTwoProcessesShareAFile(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	r := newRig(t, Options{DB: db})
-	if got, sent := r.funds(), len(r.outbox()); got != 0 || sent != 50 {
+	env := newTestEnv(t, Options{DB: db})
+	if got, sent := env.balance(), len(env.sentMessages()); got != 0 || sent != 50 {
 		t.Errorf("balance %d, %d messages", got, sent)
 	}
 }
 
-func TestADatabaseFileIsItsOwnersAlone(t *testing.T) {
+func TestDB_FileMode(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no such modes")
 	}
 	dir := t.TempDir()
-	newRig(t, Options{DB: filepath.Join(dir, "sandbox.db")})
+	newTestEnv(t, Options{DB: filepath.Join(dir, "sandbox.db")})
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func TestADatabaseFileIsItsOwnersAlone(t *testing.T) {
 	}
 }
 
-func TestADatabaseThatCannotBeOpenedIsAnError(t *testing.T) {
+func TestDB_OpenError(t *testing.T) {
 	t.Parallel()
 	text := filepath.Join(t.TempDir(), "notes.txt")
 	if err := os.WriteFile(text, []byte(strings.Repeat("not a database\n", 100)), 0o600); err != nil {
@@ -80,16 +80,16 @@ func TestADatabaseThatCannotBeOpenedIsAnError(t *testing.T) {
 	}
 }
 
-func TestSandboxesInMemoryAreApart(t *testing.T) {
+func TestDB_MemoryIsolated(t *testing.T) {
 	t.Parallel()
-	first, second := newRig(t, Options{Balance: 100}), newRig(t, Options{Balance: 100})
+	first, second := newTestEnv(t, Options{Balance: 100}), newTestEnv(t, Options{Balance: 100})
 	first.do("POST /sms/send", `{"message":"Hi","recipient":"0700000010"}`)
-	if a, b := first.funds(), second.funds(); a != 65 || b != 100 {
+	if a, b := first.balance(), second.balance(); a != 65 || b != 100 {
 		t.Errorf("balances %d and %d", a, b)
 	}
 }
 
-func TestIDsAreTellingAndRandom(t *testing.T) {
+func TestIDs(t *testing.T) {
 	t.Parallel()
 	a, b := newID("msg_"), newID("msg_")
 	if a == b || !strings.HasPrefix(a, "msg_") || len(a) != len("msg_")+26 {
@@ -97,12 +97,12 @@ func TestIDsAreTellingAndRandom(t *testing.T) {
 	}
 }
 
-func TestTheGroupToTryIsMadeOnce(t *testing.T) {
+func TestSampleGroup_Once(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "sandbox.db")
 	for range 2 {
-		r := newRig(t, Options{DB: file, Balance: 100, Group: true})
-		if got := read[struct{ Groups []group }](r, r.do("GET /groups", "")).Groups; len(got) != 1 || got[0].ID != GroupID || got[0].ContactCount != 2 {
+		env := newTestEnv(t, Options{DB: file, Balance: 100, WithSampleGroup: true})
+		if got := decodeData[struct{ Groups []groupResponse }](env, env.do("GET /groups", "")).Groups; len(got) != 1 || got[0].ID != GroupID || got[0].ContactCount != 2 {
 			t.Errorf("%+v", got)
 		}
 	}

@@ -10,130 +10,130 @@ import (
 	"unicode/utf16"
 )
 
-const unlimited = math.MaxInt
+const noLimit = math.MaxInt
 
-// input is one call's parameters, and everything that is wrong with them: each
+// requestFields is one call's parameters, and everything that is wrong with them: each
 // reader notes its fault and goes on, so that one answer names them all.
 // Parameters that nobody reads are ignored, as Zod does by default.
-type input struct {
-	fields map[string]any // as JSON decodes them; a query's are strings
-	prefix string         // what precedes a field's name in a fault
-	faults []string
+type requestFields struct {
+	values   map[string]any // as JSON decodes them; a query's are strings
+	prefix   string         // what precedes a field's name in a fault
+	problems []string
 
-	wallet string // the one asked for
-	own    string // the one that the caller's key may use
+	wallet    string // the one asked for
+	ownWallet string // the one that the caller's key may use
 }
 
-// check ends the reading: validation comes before the wallet's owner.
-func (in *input) check() error {
-	if len(in.faults) > 0 {
-		return errInvalid.because(strings.Join(in.faults, "; "))
+// validate ends the reading: validation comes before the wallet's owner.
+func (in *requestFields) validate() error {
+	if len(in.problems) > 0 {
+		return errValidation.withMessage(strings.Join(in.problems, "; "))
 	}
-	if in.wallet != in.own {
-		return errForbidden
+	if in.wallet != in.ownWallet {
+		return errWalletForbidden
 	}
 	return nil
 }
 
-func (in *input) fault(field, format string, args ...any) {
-	in.faults = append(in.faults, in.prefix+field+": "+fmt.Sprintf(format, args...))
+func (in *requestFields) addProblem(field, format string, args ...any) {
+	in.problems = append(in.problems, in.prefix+field+": "+fmt.Sprintf(format, args...))
 }
 
-// get reads a required field of one JSON type, called kind in the fault.
-func get[T any](in *input, field, kind string) (value T, ok bool) {
-	given, ok := in.fields[field]
+// requiredField reads a required field of one JSON type, called kind in the fault.
+func requiredField[T any](in *requestFields, field, typ string) (value T, ok bool) {
+	raw, ok := in.values[field]
 	if !ok {
-		in.fault(field, "is required")
+		in.addProblem(field, "is required")
 		return value, false
 	}
-	if value, ok = given.(T); !ok {
-		in.fault(field, "must be %s", kind)
+	if value, ok = raw.(T); !ok {
+		in.addProblem(field, "must be %s", typ)
 	}
 	return value, ok
 }
 
-// text reads a required string of 1 to most UTF-16 code units.
-func (in *input) text(field string, most int) string {
-	text, ok := get[string](in, field, "a string")
+// stringField reads a required string of 1 to most UTF-16 code units.
+func (in *requestFields) stringField(field string, maxLen int) string {
+	text, ok := requiredField[string](in, field, "a string")
 	if n := utf16Len(text); ok && n == 0 {
-		in.fault(field, "must not be empty")
-	} else if n > most {
-		in.fault(field, "must be at most %d characters (got %d)", most, n)
+		in.addProblem(field, "must not be empty")
+	} else if n > maxLen {
+		in.addProblem(field, "must be at most %d characters (got %d)", maxLen, n)
 	}
 	return text
 }
 
-// optional reads a string that may be absent, though not null.
-func (in *input) optional(field string) string {
-	if _, given := in.fields[field]; !given {
+// optionalString reads a string that may be absent, though not null.
+func (in *requestFields) optionalString(field string) string {
+	if _, given := in.values[field]; !given {
 		return ""
 	}
-	text, _ := get[string](in, field, "a string")
-	return text
+	value, _ := requiredField[string](in, field, "a string")
+	return value
 }
 
-// shillings reads an amount in UGX, a currency without a smaller coin.
-func (in *input) shillings(field string, least, most float64) int64 {
-	amount, ok := get[float64](in, field, "a number")
+// amountField reads an amount in UGX, a currency without a smaller coin.
+func (in *requestFields) amountField(field string, minAmount, maxAmount float64) int64 {
+	amount, ok := requiredField[float64](in, field, "a number")
 	switch {
 	case !ok:
-	case amount < least || amount > most:
-		in.fault(field, "must be from %.0f to %.0f", least, most)
+	case amount < minAmount || amount > maxAmount:
+		in.addProblem(field, "must be from %.0f to %.0f", minAmount, maxAmount)
 	case amount != math.Trunc(amount):
-		in.fault(field, "must be a whole number")
+		in.addProblem(field, "must be a whole number")
 	}
 	return int64(amount)
 }
 
-// whole reads an optional whole number out of a query.
-func (in *input) whole(field string, absent, least, most int) int {
-	text, given := in.fields[field].(string)
+// intField reads an optional whole number out of a query.
+func (in *requestFields) intField(field string, defaultValue, minValue, maxValue int) int {
+	raw, given := in.values[field].(string)
 	if !given {
-		return absent
+		return defaultValue
 	}
-	n, err := strconv.Atoi(text)
+	n, err := strconv.Atoi(raw)
 	switch {
 	case err != nil:
-		in.fault(field, "must be a whole number")
-	case n < least:
-		in.fault(field, "must be at least %d", least)
-	case n > most:
-		in.fault(field, "must be at most %d", most)
+		in.addProblem(field, "must be a whole number")
+	case n < minValue:
+		in.addProblem(field, "must be at least %d", minValue)
+	case n > maxValue:
+		in.addProblem(field, "must be at most %d", maxValue)
 	}
 	return n
 }
 
-// phone reads one required phone number in the form that normal gives it.
-func (in *input) phone(field string, normal func(string) (string, bool)) string {
-	text, ok := get[string](in, field, "a string")
-	number, valid := normal(text)
+// phoneField reads one required phone number in the form that normal gives it.
+func (in *requestFields) phoneField(field string, normalize func(string) (string, bool)) string {
+	raw, ok := requiredField[string](in, field, "a string")
+	number, valid := normalize(raw)
 	if ok && !valid {
-		in.fault(field, "%q is not a phone number", text)
+		in.addProblem(field, "%q is not a phone number", raw)
 	}
 	return number
 }
 
-// recipients reads a string, or an array of strings, each of which may be a
+// recipientsField reads a string, or an array of strings, each of which may be a
 // list. Nothing says that the vendor drops a number named twice, so none is
 // dropped and each is paid for.
-func (in *input) recipients(field string) []string {
-	const kind = "a string or an array of strings"
-	given, ok := get[any](in, field, kind)
+func (in *requestFields) recipientsField(field string) []string {
+	const typ = "a string or an array of strings"
+	raw, ok := requiredField[any](in, field, typ)
 	if !ok {
 		return nil
 	}
-	items, ok := given.([]any)
+	items, ok := raw.([]any)
 	if !ok {
-		items = []any{given}
+		items = []any{raw}
 	}
 	if len(items) == 0 {
-		in.fault(field, "must not be empty")
+		in.addProblem(field, "must not be empty")
 	}
 	var numbers []string
 	for _, item := range items {
 		text, ok := item.(string)
 		if !ok {
-			in.fault(field, "must be %s", kind)
+			in.addProblem(field, "must be %s", typ)
 			continue
 		}
 		parts := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
@@ -141,9 +141,9 @@ func (in *input) recipients(field string) []string {
 			parts = []string{text}
 		}
 		for _, part := range parts {
-			number, ok := anyNumber(part)
+			number, ok := normalizePhone(part)
 			if !ok {
-				in.fault(field, "%q is not a phone number", part)
+				in.addProblem(field, "%q is not a phone number", part)
 			}
 			numbers = append(numbers, number)
 		}
@@ -153,48 +153,48 @@ func (in *input) recipients(field string) []string {
 
 type contact struct{ phone, name string }
 
-// contacts reads a non-empty array of {phone, name?}.
-func (in *input) contacts(field string) []contact {
-	items, ok := get[[]any](in, field, "an array")
+// contactsField reads a non-empty array of {phone, name?}.
+func (in *requestFields) contactsField(field string) []contact {
+	items, ok := requiredField[[]any](in, field, "an array")
 	if ok && len(items) == 0 {
-		in.fault(field, "must not be empty")
+		in.addProblem(field, "must not be empty")
 	}
 	contacts := make([]contact, len(items))
-	for i, item := range items {
-		at := fmt.Sprintf("%s[%d]", field, i)
-		object, ok := item.(map[string]any)
+	for i, raw := range items {
+		name := fmt.Sprintf("%s[%d]", field, i)
+		object, ok := raw.(map[string]any)
 		if !ok {
-			in.fault(at, "must be an object")
+			in.addProblem(name, "must be an object")
 			continue
 		}
-		one := input{fields: object, prefix: at + "."}
-		contacts[i] = contact{one.phone("phone", anyNumber), one.optional("name")}
-		in.faults = append(in.faults, one.faults...)
+		item := requestFields{values: object, prefix: name + "."}
+		contacts[i] = contact{item.phoneField("phone", normalizePhone), item.optionalString("name")}
+		in.problems = append(in.problems, item.problems...)
 	}
 	return contacts
 }
 
 var (
-	ugandanForms = regexp.MustCompile(`^(?:\+?256|0)([0-9]{9})$`)
-	foreignForm  = regexp.MustCompile(`^\+[0-9]{8,15}$`)
+	ugandanPattern = regexp.MustCompile(`^(?:\+?256|0)([0-9]{9})$`)
+	foreignPattern = regexp.MustCompile(`^\+[0-9]{8,15}$`)
 )
 
-// ugandan is a number in one of the three documented forms as +256XXXXXXXXX.
-func ugandan(number string) (string, bool) {
-	parts := ugandanForms.FindStringSubmatch(number)
+// normalizeUgandan is a number in one of the three documented forms as +256XXXXXXXXX.
+func normalizeUgandan(number string) (string, bool) {
+	parts := ugandanPattern.FindStringSubmatch(number)
 	if parts == nil {
 		return "", false
 	}
 	return "+256" + parts[1], true
 }
 
-// anyNumber lets numbers outside Uganda pass as they are: no document says
+// normalizePhone lets numbers outside Uganda pass as they are: no document says
 // that they are refused.
-func anyNumber(number string) (string, bool) {
-	if foreignForm.MatchString(number) && !strings.HasPrefix(number, "+256") {
+func normalizePhone(number string) (string, bool) {
+	if foreignPattern.MatchString(number) && !strings.HasPrefix(number, "+256") {
 		return number, true
 	}
-	return ugandan(number)
+	return normalizeUgandan(number)
 }
 
 // utf16Len is the length that JavaScript, where the vendor validates, gives a string.

@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-func TestParametersAreHeldToTheirLimits(t *testing.T) {
+func TestValidate_Limits(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Options{Balance: 1_000_000})
-	r.do("POST /groups", `{"title":"Staff"}`)
-	r.do("POST /groups/grp_1/contacts", `{"contacts":[{"phone":"0700000010"}]}`)
-	r.do("POST /groups", `{"title":"Empty"}`)
+	env := newTestEnv(t, Options{Balance: 1_000_000})
+	env.do("POST /groups", `{"title":"Staff"}`)
+	env.do("POST /groups/grp_1/contacts", `{"contacts":[{"phone":"0700000010"}]}`)
+	env.do("POST /groups", `{"title":"Empty"}`)
 
 	const (
 		topUp   = "POST /account/topup"
@@ -146,7 +146,7 @@ func TestParametersAreHeldToTheirLimits(t *testing.T) {
 		{"two bodies", create, `{"title":"x"} {}`, "body: must be a JSON object"},
 		{"a body of null", create, `null`, "body: must be a JSON object"},
 		{"a body that is a string", create, `"title"`, "body: must be a JSON object"},
-		{"a body too large", create, `{"title":"` + long("x", maxBody) + `"}`, "body: http: request body too large"},
+		{"a body too large", create, `{"title":"` + long("x", maxRequestBytes) + `"}`, "body: http: request body too large"},
 
 		{"all wrong at once in a send", send, `{"walletId":"","message":"","recipient":[]}`, "walletId: must not be empty; message: must not be empty; recipient: must not be empty"},
 		{"all wrong at once in a top-up", topUp, `{"amount":1,"phone_number":"x","description":1}`, `amount: must be from 500 to 10000000; phone_number: "x" is not a phone number; description: must be a string`},
@@ -156,19 +156,19 @@ func TestParametersAreHeldToTheirLimits(t *testing.T) {
 		{"all wrong at once in a history", history + "?walletId=&page=0&per_page=x", "", "walletId: must not be empty; page: must be at least 1; per_page: must be a whole number"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			a := r.do(tc.call, tc.body)
+			resp := env.do(tc.call, tc.body)
 			if tc.fault != "" {
-				(&rig{T: t}).refuses(a, tc.fault)
-			} else if a.status != http.StatusOK {
-				t.Errorf("got %d %s", a.status, a.body)
+				(&testEnv{T: t}).expectRejected(resp, tc.fault)
+			} else if resp.status != http.StatusOK {
+				t.Errorf("got %d %s", resp.status, resp.body)
 			}
 		})
 	}
 }
 
-func TestUnitsAreCountedInUTF16(t *testing.T) {
+func TestUnits_UTF16(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Options{Balance: 10_000})
+	env := newTestEnv(t, Options{Balance: 10_000})
 	for text, units := range map[string]int64{
 		"x":                           1,
 		strings.Repeat("x", 160):      1,
@@ -178,7 +178,7 @@ func TestUnitsAreCountedInUTF16(t *testing.T) {
 		strings.Repeat("😀", 80) + "x": 2,
 		strings.Repeat("x", 1600):     10,
 	} {
-		got := read[batch](r, r.do("POST /sms/send", fmt.Sprintf(`{"message":%q,"recipient":"0700000010 0700000011"}`, text)))
+		got := decodeData[batchResponse](env, env.do("POST /sms/send", fmt.Sprintf(`{"message":%q,"recipient":"0700000010 0700000011"}`, text)))
 		if got.Units != units || got.TotalCost != units*2*35 {
 			t.Errorf("%.8s…: %d units for UGX %d, want %d", text, got.Units, got.TotalCost, units)
 		}
@@ -191,9 +191,9 @@ func FuzzRecipients(f *testing.F) {
 	}
 	e164 := regexp.MustCompile(`^\+[0-9]{8,15}$`)
 	f.Fuzz(func(t *testing.T, text string) {
-		in := &input{fields: map[string]any{"recipient": []any{text, text}}}
-		numbers := in.recipients("recipient")
-		if len(in.faults) > 0 {
+		in := &requestFields{values: map[string]any{"recipient": []any{text, text}}}
+		numbers := in.recipientsField("recipient")
+		if len(in.problems) > 0 {
 			return
 		}
 		if len(numbers) == 0 {

@@ -10,31 +10,31 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
-// quick is a fake whose sends are not waited for.
-func quick() *fake {
+// newInstantFake is a fake whose sends are not waited for.
+func newInstantFake() *fake {
 	f := newFake()
 	close(f.release)
 	return f
 }
 
-// dear costs more than may be sent without asking.
-const dear = `"name":"send_sms","arguments":{"recipient":"0700000010","message":"Hi"}`
+// expensiveSend costs more than may be sent without asking.
+const expensiveSend = `"name":"send_sms","arguments":{"recipient":"0700000010","message":"Hi"}`
 
-// pricey is a fake whose messages cost more than may be sent without asking.
-type pricey struct{ *fake }
+// expensiveFake is a fake whose messages cost more than may be sent without asking.
+type expensiveFake struct{ *fake }
 
-func (pricey) Balance(context.Context, client.BalanceRequest) (*client.Response, error) {
+func (expensiveFake) Balance(context.Context, client.BalanceRequest) (*client.Response, error) {
 	return &client.Response{Data: json.RawMessage(`{"balance":1000000,"cost_per_sms":2000}`), Attempts: 1}, nil
 }
 
-// asking is a line of 2026-07-28 from a client that can ask its person.
-func asking(id, params string) string {
-	return strings.Replace(modern(id, "tools/call", params), `"io.modelcontextprotocol/clientCapabilities":{}`, `"io.modelcontextprotocol/clientCapabilities":{"elicitation":{"form":{}}}`, 1)
+// statelessElicitRequest is a line of 2026-07-28 from a client that can ask its person.
+func statelessElicitRequest(id, params string) string {
+	return strings.Replace(statelessRequest(id, "tools/call", params), `"io.modelcontextprotocol/clientCapabilities":{}`, `"io.modelcontextprotocol/clientCapabilities":{"elicitation":{"form":{}}}`, 1)
 }
 
 // In 2026-07-28 the state comes back from the client: whatever was done to it,
 // only a clean yes to the very question spends.
-func TestTheStateOfAQuestionCannotBeBent(t *testing.T) {
+func TestElicitation_StateTampering(t *testing.T) {
 	t.Parallel()
 	yes := `,"inputResponses":{"confirm":{"action":"accept","content":{}}}`
 	state := func(s string) string { return `,"requestState":"` + s + `"` }
@@ -42,29 +42,35 @@ func TestTheStateOfAQuestionCannotBeBent(t *testing.T) {
 		params func(state string) string
 		says   string
 	}{
-		"a clean yes":             {func(s string) string { return dear + yes + state(s) }, `"sent":true`},
-		"no":                      {func(s string) string { return dear + `,"inputResponses":{"confirm":{"action":"decline"}}` + state(s) }, `"code":"declined"`},
-		"a state of its own":      {func(s string) string { return dear + yes + state("x"+s) }, `"code":"confirmation_required"`},
-		"no state":                {func(string) string { return dear + yes }, `"code":"confirmation_required"`},
-		"no answer":               {func(s string) string { return dear + state(s) }, `"code":"declined"`},
-		"an answer of no meaning": {func(s string) string { return dear + `,"inputResponses":{"confirm":{"action":{"a":1}}}` + state(s) }, `"code":"declined"`},
-		"an answer in capitals":   {func(s string) string { return dear + `,"inputResponses":{"confirm":{"ACTION":"accept"}}` + state(s) }, `"code":"declined"`},
-		"content of no meaning": {func(s string) string {
-			return dear + `,"inputResponses":{"confirm":{"action":"accept","content":"no"}}` + state(s)
+		"a clean yes": {func(s string) string { return expensiveSend + yes + state(s) }, `"sent":true`},
+		"no": {func(s string) string {
+			return expensiveSend + `,"inputResponses":{"confirm":{"action":"decline"}}` + state(s)
 		}, `"code":"declined"`},
-		"an answer to another": {func(s string) string { return dear + strings.Replace(yes, "confirm", "other", 1) + state(s) }, `"code":"declined"`},
+		"a state of its own": {func(s string) string { return expensiveSend + yes + state("x"+s) }, `"code":"confirmation_required"`},
+		"no state":           {func(string) string { return expensiveSend + yes }, `"code":"confirmation_required"`},
+		"no answer":          {func(s string) string { return expensiveSend + state(s) }, `"code":"declined"`},
+		"an answer of no meaning": {func(s string) string {
+			return expensiveSend + `,"inputResponses":{"confirm":{"action":{"a":1}}}` + state(s)
+		}, `"code":"declined"`},
+		"an answer in capitals": {func(s string) string {
+			return expensiveSend + `,"inputResponses":{"confirm":{"ACTION":"accept"}}` + state(s)
+		}, `"code":"declined"`},
+		"content of no meaning": {func(s string) string {
+			return expensiveSend + `,"inputResponses":{"confirm":{"action":"accept","content":"no"}}` + state(s)
+		}, `"code":"declined"`},
+		"an answer to another": {func(s string) string { return expensiveSend + strings.Replace(yes, "confirm", "other", 1) + state(s) }, `"code":"declined"`},
 		"another message": {func(s string) string {
-			return strings.Replace(dear, "Hi", "Ho", 1) + yes + state(s)
+			return strings.Replace(expensiveSend, "Hi", "Ho", 1) + yes + state(s)
 		}, `"code":"confirmation_required"`},
 		"another recipient": {func(s string) string {
-			return strings.Replace(dear, "0700000010", "0700000011", 1) + yes + state(s)
+			return strings.Replace(expensiveSend, "0700000010", "0700000011", 1) + yes + state(s)
 		}, `"code":"confirmation_required"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := quick()
-			w := dial(t, pricey{f})
-			w.write(asking("1", dear))
+			f := newInstantFake()
+			w := newStdioClient(t, expensiveFake{f})
+			w.write(statelessElicitRequest("1", expensiveSend))
 			asked := w.read()
 			var result struct {
 				ResultType, RequestState string
@@ -80,12 +86,12 @@ func TestTheStateOfAQuestionCannotBeBent(t *testing.T) {
 			if f.count() != 0 {
 				t.Fatal("it was sent before anybody agreed")
 			}
-			w.write(asking("2", c.params(result.RequestState)))
+			w.write(statelessElicitRequest("2", c.params(result.RequestState)))
 			if a := w.read(); !strings.Contains(a.line, c.says) || (f.count() == 1) != (name == "a clean yes") {
 				t.Errorf("%d sent, %s", f.count(), a.line)
 			}
 			// And what was answered cannot be replayed.
-			w.write(asking("3", dear+yes+state(result.RequestState)))
+			w.write(statelessElicitRequest("3", expensiveSend+yes+state(result.RequestState)))
 			if a := w.read(); name != "a state of its own" && name != "no state" && strings.Contains(a.line, `"sent":true`) || f.count() > 1 {
 				t.Errorf("a replay: %d sent, %s", f.count(), a.line)
 			}
@@ -95,13 +101,13 @@ func TestTheStateOfAQuestionCannotBeBent(t *testing.T) {
 
 // In the handshake era the question goes out as a request of its own; a response
 // that nobody waits for, or to another question, changes nothing.
-func TestOnlyTheAnswerToTheQuestionCounts(t *testing.T) {
+func TestElicitation_Answer(t *testing.T) {
 	t.Parallel()
-	f := quick()
-	w := dial(t, pricey{f})
-	w.write(strings.Replace(hello, `"capabilities":{}`, `"capabilities":{"elicitation":{}}`, 1))
+	f := newInstantFake()
+	w := newStdioClient(t, expensiveFake{f})
+	w.write(strings.Replace(initializeRequest, `"capabilities":{}`, `"capabilities":{"elicitation":{}}`, 1))
 	w.read()
-	w.write(call("1", "send_sms", sendArguments))
+	w.write(toolCall("1", "send_sms", sendArguments))
 	question := w.read()
 	if question.Method != "elicitation/create" || f.count() != 0 {
 		t.Fatal(question.line)
@@ -119,21 +125,21 @@ func TestOnlyTheAnswerToTheQuestionCounts(t *testing.T) {
 		`,"result":{"ACTION":"accept"}}`, `,"result":{"action":"accept","content":[]}}`, `,"result":{"action":"Accept"}}`, `,"result":"accept"}`, `,"result":null}`,
 		`,"result":{"action":"accept","content":{}},"error":{"code":-32603,"message":"no"}}`,
 	} {
-		w.write(call("2", "send_sms", sendArguments))
+		w.write(toolCall("2", "send_sms", sendArguments))
 		question = w.read()
 		w.write(`{"jsonrpc":"2.0","id":` + string(question.ID) + nonsense)
 		if a := w.read(); !strings.Contains(a.line, `"code":"declined"`) || f.count() != 0 {
 			t.Errorf("%s: %s", nonsense, a.line)
 		}
 	}
-	w.write(call("2", "send_sms", sendArguments))
+	w.write(toolCall("2", "send_sms", sendArguments))
 	question = w.read()
 	w.write(`{"jsonrpc":"2.0","id":` + string(question.ID) + yes)
 	if a := w.read(); !strings.Contains(a.line, `"sent":true`) || f.count() != 1 {
 		t.Error(a.line)
 	}
 	// A cancel of the call while its person thinks burns the question.
-	w.write(call("3", "send_sms", strings.Replace(sendArguments, "Hi", "Ho", 1)))
+	w.write(toolCall("3", "send_sms", strings.Replace(sendArguments, "Hi", "Ho", 1)))
 	question = w.read()
 	w.write(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":3}}`)
 	if a := w.read(); a.Method != "notifications/cancelled" || !strings.Contains(a.line, string(question.ID)) {
@@ -146,18 +152,18 @@ func TestOnlyTheAnswerToTheQuestionCounts(t *testing.T) {
 }
 
 // Calls that wait for a person keep no place from those that do not.
-func TestQuestionsDoNotStarveOtherCalls(t *testing.T) {
+func TestElicitation_YieldsSlot(t *testing.T) {
 	t.Parallel()
-	w := dial(t, pricey{quick()})
-	w.write(strings.Replace(hello, `"capabilities":{}`, `"capabilities":{"elicitation":{}}`, 1))
+	w := newStdioClient(t, expensiveFake{newInstantFake()})
+	w.write(strings.Replace(initializeRequest, `"capabilities":{}`, `"capabilities":{"elicitation":{}}`, 1))
 	w.read()
 	for i := range 70 {
-		w.write(call(fmt.Sprint(i), "send_sms", sendOf(i)))
+		w.write(toolCall(fmt.Sprint(i), "send_sms", numberedSend(i)))
 		if a := w.read(); a.Method != "elicitation/create" {
 			t.Fatal(a.line)
 		}
 	}
-	w.write(call(`"balance"`, "get_balance", `{}`))
+	w.write(toolCall(`"balance"`, "get_balance", `{}`))
 	if a := w.read(); string(a.ID) != `"balance"` || strings.Contains(a.line, "rate_limited") {
 		t.Error(a.line)
 	}

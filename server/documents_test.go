@@ -13,32 +13,32 @@ import (
 	"github.com/wesendall/wesendall-mcp/tools"
 )
 
-// ask writes one request and reads its answer, of this era.
-func (w *wire) ask(era, method, params string) answer {
+// request writes one request and reads its answer, of this era.
+func (w *stdioClient) request(protocol, method, params string) wireMessage {
 	w.t.Helper()
-	if era == "2026-07-28" {
-		w.write(modern("1", method, params))
+	if protocol == "2026-07-28" {
+		w.write(statelessRequest("1", method, params))
 	} else {
 		w.write(`{"jsonrpc":"2.0","id":1,"method":"` + method + `","params":{` + params + `}}`)
 	}
 	return w.read()
 }
 
-func inBothEras(t *testing.T, test func(*testing.T, *wire, string)) {
+func inBothProtocols(t *testing.T, test func(*testing.T, *stdioClient, string)) {
 	t.Helper()
-	for _, era := range []string{"2025-06-18", "2026-07-28"} {
-		t.Run(era, func(t *testing.T) {
+	for _, protocol := range []string{"2025-06-18", "2026-07-28"} {
+		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
-			w := dial(t, newFake())
-			if era < "2026" {
-				w.shake()
+			w := newStdioClient(t, newFake())
+			if protocol < "2026" {
+				w.initialize()
 			}
-			test(t, w, era)
+			test(t, w, protocol)
 		})
 	}
 }
 
-func result[T any](t *testing.T, a answer) T {
+func decodeResult[T any](t *testing.T, a wireMessage) T {
 	t.Helper()
 	var out T
 	if a.Error != nil || json.Unmarshal(a.Result, &out) != nil {
@@ -47,14 +47,14 @@ func result[T any](t *testing.T, a answer) T {
 	return out
 }
 
-func TestTheListsOfDocumentsAreSmallAndInOrder(t *testing.T) {
+func TestResources_List(t *testing.T) {
 	t.Parallel()
-	inBothEras(t, func(t *testing.T, w *wire, era string) {
-		resources, prompts := w.ask(era, "resources/list", ""), w.ask(era, "prompts/list", "")
+	inBothProtocols(t, func(t *testing.T, w *stdioClient, protocol string) {
+		resources, prompts := w.request(protocol, "resources/list", ""), w.request(protocol, "prompts/list", "")
 		if n := len(resources.line) + len(prompts.line); n > 6000 {
 			t.Errorf("%d bytes", n)
 		}
-		listed := result[struct {
+		listed := decodeResult[struct {
 			Resources []struct {
 				URI, Name, Title, Description, MIMEType string
 				Size                                    int
@@ -69,9 +69,9 @@ func TestTheListsOfDocumentsAreSmallAndInOrder(t *testing.T) {
 			want = append(want, s.Name)
 		}
 		for i, r := range listed {
-			contents := result[struct {
+			contents := decodeResult[struct {
 				Contents []struct{ URI, MIMEType, Text string }
-			}](t, w.ask(era, "resources/read", `"uri":"`+r.URI+`"`)).Contents
+			}](t, w.request(protocol, "resources/read", `"uri":"`+r.URI+`"`)).Contents
 			if len(contents) != 1 || len(contents[0].Text) != r.Size || contents[0].MIMEType != r.MIMEType || contents[0].URI != r.URI {
 				t.Errorf("%s is not what it is said to be", r.URI)
 			}
@@ -82,17 +82,17 @@ func TestTheListsOfDocumentsAreSmallAndInOrder(t *testing.T) {
 		if len(listed) != len(want) {
 			t.Errorf("%d resources", len(listed))
 		}
-		if era > "2026" && !strings.Contains(resources.line, `"ttlMs":3600000`) {
+		if protocol > "2026" && !strings.Contains(resources.line, `"ttlMs":3600000`) {
 			t.Errorf("no hint for a cache: %.200s", resources.line)
 		}
 		names := []string{}
-		for _, p := range result[struct{ Prompts []struct{ Name string } }](t, prompts).Prompts {
+		for _, p := range decodeResult[struct{ Prompts []struct{ Name string } }](t, prompts).Prompts {
 			names = append(names, p.Name)
 		}
 		if !slices.Equal(names, []string{"integrate_wesendall", "send_sms", "broadcast_to_group", "wallet_report"}) {
 			t.Errorf("%v", names)
 		}
-		templates := w.ask(era, "resources/templates/list", "").line
+		templates := w.request(protocol, "resources/templates/list", "").line
 		for _, want := range []string{`"uriTemplate":"wesendall://reference/{section}"`, `"uriTemplate":"wesendall://examples/{language}/{endpoint}"`, `"title":"A code sample"`, `"priority":0.7`} {
 			if !strings.Contains(templates, want) {
 				t.Errorf("no %s in %s", want, templates)
@@ -101,15 +101,15 @@ func TestTheListsOfDocumentsAreSmallAndInOrder(t *testing.T) {
 	})
 }
 
-func TestEveryExampleIsRead(t *testing.T) {
+func TestResources_Examples(t *testing.T) {
 	t.Parallel()
-	inBothEras(t, func(t *testing.T, w *wire, era string) {
+	inBothProtocols(t, func(t *testing.T, w *stdioClient, protocol string) {
 		for _, l := range reference.Languages() {
 			for _, e := range client.Endpoints() {
 				uri := reference.ExampleURI(l.Name, e.Name)
-				contents := result[struct {
+				contents := decodeResult[struct {
 					Contents []struct{ URI, MIMEType, Text string }
-				}](t, w.ask(era, "resources/read", `"uri":"`+uri+`"`)).Contents
+				}](t, w.request(protocol, "resources/read", `"uri":"`+uri+`"`)).Contents
 				if want, _ := reference.New().Example(l.Name, e.Name); len(contents) != 1 || contents[0].Text != want || contents[0].MIMEType != l.MIMEType {
 					t.Errorf("%s is another", uri)
 				}
@@ -118,11 +118,11 @@ func TestEveryExampleIsRead(t *testing.T) {
 	})
 }
 
-func TestDocumentsThatAreNotThereAreNamedAsSuch(t *testing.T) {
+func TestResources_NotFound(t *testing.T) {
 	t.Parallel()
-	inBothEras(t, func(t *testing.T, w *wire, era string) {
+	inBothProtocols(t, func(t *testing.T, w *stdioClient, protocol string) {
 		missing := -32002
-		if era > "2026" {
+		if protocol > "2026" {
 			missing = -32602
 		}
 		for _, tc := range []struct {
@@ -155,16 +155,16 @@ func TestDocumentsThatAreNotThereAreNamedAsSuch(t *testing.T) {
 			{"completion/complete", `"ref":{"type":"ref/prompt","name":"send_sms"},"argument":{"name":"x","value":7}`, -32602, "params.argument must have"},
 			{"completion/complete", `"ref":{"type":"ref/prompt","name":"send_sms"},"argument":{"name":"x","value":""},"context":{"arguments":{"y":1}}`, -32602, "an object of strings"},
 		} {
-			if a := w.ask(era, tc.method, tc.params); a.Error == nil || a.Error.Code != tc.code || !strings.Contains(a.Error.Message, tc.says) {
+			if a := w.request(protocol, tc.method, tc.params); a.Error == nil || a.Error.Code != tc.code || !strings.Contains(a.Error.Message, tc.says) {
 				t.Errorf("%s %.60s: %s", tc.method, tc.params, a.line)
 			}
 		}
 	})
 }
 
-func TestEveryVariableCompletes(t *testing.T) {
+func TestCompletion(t *testing.T) {
 	t.Parallel()
-	inBothEras(t, func(t *testing.T, w *wire, era string) {
+	inBothProtocols(t, func(t *testing.T, w *stdioClient, protocol string) {
 		for _, tc := range []struct {
 			ref, argument, typed, chosen string
 			want                         string
@@ -178,8 +178,8 @@ func TestEveryVariableCompletes(t *testing.T) {
 			{`"type":"ref/prompt","name":"integrate_wesendall"`, "use_case", "o", `{"language":"Ruby","framework":"Rails"}`, `["otp"]`},
 			{`"type":"ref/prompt","name":"integrate_wesendall"`, "details", "o", `{}`, `[]`},
 		} {
-			a := w.ask(era, "completion/complete", fmt.Sprintf(`"ref":{%s},"argument":{"name":%q,"value":%q},"context":{"arguments":%s}`, tc.ref, tc.argument, tc.typed, tc.chosen))
-			values := result[struct {
+			a := w.request(protocol, "completion/complete", fmt.Sprintf(`"ref":{%s},"argument":{"name":%q,"value":%q},"context":{"arguments":%s}`, tc.ref, tc.argument, tc.typed, tc.chosen))
+			values := decodeResult[struct {
 				Completion struct{ Values json.RawMessage }
 			}](t, a).Completion.Values
 			if string(values) != tc.want {
@@ -189,16 +189,16 @@ func TestEveryVariableCompletes(t *testing.T) {
 	})
 }
 
-func TestAPromptIsOneMessageOfTheUser(t *testing.T) {
+func TestPrompts_Get(t *testing.T) {
 	t.Parallel()
-	inBothEras(t, func(t *testing.T, w *wire, era string) {
-		got := result[struct {
+	inBothProtocols(t, func(t *testing.T, w *stdioClient, protocol string) {
+		got := decodeResult[struct {
 			Description string
 			Messages    []struct {
 				Role    string
 				Content struct{ Type, Text string }
 			}
-		}](t, w.ask(era, "prompts/get", `"name":"integrate_wesendall","arguments":{"language":"$1","framework":"$2","use_case":"$3"}`))
+		}](t, w.request(protocol, "prompts/get", `"name":"integrate_wesendall","arguments":{"language":"$1","framework":"$2","use_case":"$3"}`))
 		if len(got.Messages) != 1 || got.Messages[0].Role != "user" || got.Messages[0].Content.Type != "text" ||
 			!strings.HasPrefix(got.Messages[0].Content.Text, "# Integrate Wesendall: everything\n") || got.Description == "" {
 			t.Errorf("%+v", got)
@@ -207,23 +207,23 @@ func TestAPromptIsOneMessageOfTheUser(t *testing.T) {
 }
 
 // A prompt that could only end in a refusal is not offered.
-func TestPromptsFollowTheTools(t *testing.T) {
+func TestPrompts_FilteredByTools(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		options tools.Options
 		want    []string
 	}{
 		"read-only": {tools.Options{ReadOnly: true}, []string{"integrate_wesendall", "wallet_report"}},
-		"some":      {tools.Options{Only: []string{"get_balance", "send_sms", "list_sms_history"}}, []string{"integrate_wesendall", "send_sms"}},
-		"fewer":     {tools.Options{Only: []string{"get_balance", "send_sms"}}, []string{"integrate_wesendall"}},
-		"none":      {tools.Options{Only: []string{}}, []string{"integrate_wesendall"}},
+		"some":      {tools.Options{Names: []string{"get_balance", "send_sms", "list_sms_history"}}, []string{"integrate_wesendall", "send_sms"}},
+		"fewer":     {tools.Options{Names: []string{"get_balance", "send_sms"}}, []string{"integrate_wesendall"}},
+		"none":      {tools.Options{Names: []string{}}, []string{"integrate_wesendall"}},
 	} {
 		set, err := tools.New(tc.options)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var names []string
-		for _, p := range New(Options{Tools: set, Log: slog.New(slog.DiscardHandler)}).prompts {
+		for _, p := range New(Options{Tools: set, Logger: slog.New(slog.DiscardHandler)}).prompts {
 			names = append(names, p.Name)
 		}
 		if !slices.Equal(names, tc.want) {

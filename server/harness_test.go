@@ -67,47 +67,47 @@ func (f *fake) History(ctx context.Context, _ client.HistoryRequest) (*client.Re
 // newServer is a server over an API.
 func newServer(t testing.TB, api guard.API) *Server {
 	t.Helper()
-	o := guard.Defaults()
+	o := guard.DefaultOptions()
 	o.Rate = 0
-	set, err := tools.New(tools.Options{API: api, Wallet: "wal_1", Guard: &o, Pace: time.Millisecond})
+	toolset, err := tools.New(tools.Options{API: api, Wallet: "wal_1", GuardOptions: &o, ProgressInterval: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(Options{Version: "test", Tools: set, Log: slog.New(slog.DiscardHandler)})
+	return New(Options{Version: "test", Tools: toolset, Logger: slog.New(slog.DiscardHandler)})
 }
 
-// wire is a client that writes lines and reads them.
-type wire struct {
-	t      *testing.T
-	in     *io.PipeWriter
-	out    *bufio.Reader
-	ended  chan error
-	cancel context.CancelFunc
+// stdioClient is a client that writes lines and reads them.
+type stdioClient struct {
+	t        *testing.T
+	in       *io.PipeWriter
+	out      *bufio.Reader
+	serveErr chan error
+	cancel   context.CancelFunc
 }
 
-func dial(t *testing.T, api guard.API) *wire {
+func newStdioClient(t *testing.T, api guard.API) *stdioClient {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
-	w := &wire{t, inW, bufio.NewReader(outR), make(chan error, 1), cancel}
+	w := &stdioClient{t, inW, bufio.NewReader(outR), make(chan error, 1), cancel}
 	go func() {
-		w.ended <- newServer(t, api).ServeStdio(ctx, inR, outW)
+		w.serveErr <- newServer(t, api).ServeStdio(ctx, inR, outW)
 		_ = outW.Close()
 	}()
 	t.Cleanup(func() { cancel(); _ = inW.Close(); _ = outR.Close() })
 	return w
 }
 
-func (w *wire) write(lines ...string) {
+func (w *stdioClient) write(lines ...string) {
 	w.t.Helper()
 	if _, err := io.WriteString(w.in, strings.Join(lines, "\n")+"\n"); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-// answer is one line from the server.
-type answer struct {
+// wireMessage is one line from the server.
+type wireMessage struct {
 	ID     json.RawMessage
 	Method string
 	Result json.RawMessage
@@ -118,18 +118,18 @@ type answer struct {
 	line string
 }
 
-func (w *wire) read() answer {
+func (w *stdioClient) read() wireMessage {
 	w.t.Helper()
 	line, err := w.out.ReadString('\n')
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return parseAnswer(w.t, line)
+	return parseWireMessage(w.t, line)
 }
 
-func parseAnswer(t testing.TB, line string) answer {
+func parseWireMessage(t testing.TB, line string) wireMessage {
 	t.Helper()
-	var a answer
+	var a wireMessage
 	if err := json.Unmarshal([]byte(line), &a); err != nil {
 		t.Fatalf("%q: %v", line, err)
 	}
@@ -137,30 +137,32 @@ func parseAnswer(t testing.TB, line string) answer {
 	return a
 }
 
-const hello = `{"jsonrpc":"2.0","id":"hello","method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`
+const initializeRequest = `{"jsonrpc":"2.0","id":"hello","method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`
 
-// shake makes the handshake.
-func (w *wire) shake() {
+// initialize makes the handshake.
+func (w *stdioClient) initialize() {
 	w.t.Helper()
-	w.write(hello)
+	w.write(initializeRequest)
 	if a := w.read(); a.Error != nil {
 		w.t.Fatal(a.line)
 	}
 	w.write(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
 }
 
-// call is a line that calls a tool.
-func call(id, tool, arguments string) string {
+// toolCall is a line that calls a tool.
+func toolCall(id, tool, arguments string) string {
 	return `{"jsonrpc":"2.0","id":` + id + `,"method":"tools/call","params":{"name":"` + tool + `","arguments":` + arguments + `}}`
 }
 
 const sendArguments = `{"recipient":"0700000010","message":"Hi"}`
 
-// sendOf are arguments of a send that is not like the others. Its price is UGX 1.
-func sendOf(i int) string { return fmt.Sprintf(`{"recipient":"0700000010","message":"Hi %d"}`, i) }
+// numberedSend are arguments of a send that is not like the others. Its price is UGX 1.
+func numberedSend(i int) string {
+	return fmt.Sprintf(`{"recipient":"0700000010","message":"Hi %d"}`, i)
+}
 
-// modern is a line of the era without a handshake.
-func modern(id, method, params string) string {
+// statelessRequest is a line of the era without a handshake.
+func statelessRequest(id, method, params string) string {
 	meta := `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"}}`
 	if params != "" {
 		meta += "," + params

@@ -27,12 +27,12 @@ import (
 	"time"
 )
 
-// quickly changes how long things may take.
-func quickly(change func(*times)) func(*HTTPOptions) {
+// withTimeouts changes how long things may take.
+func withTimeouts(change func(*timeouts)) func(*HTTPOptions) {
 	return func(o *HTTPOptions) {
-		t := usual
+		t := defaultTimeouts
 		change(&t)
-		o.times = &t
+		o.timeouts = &t
 	}
 }
 
@@ -46,18 +46,18 @@ func withProgress(message string) string {
 	return strings.Replace(message, `"params":{`, `"params":{"_meta":{"progressToken":"p"},`, 1)
 }
 
-func TestProgressComesOnTheStreamOfItsOwnRequest(t *testing.T) {
+func TestHTTPStream_Progress(t *testing.T) {
 	t.Parallel()
-	for _, era := range []string{"handshake", "2026-07-28"} {
-		t.Run(era, func(t *testing.T) {
+	for _, protocol := range []string{"handshake", "2026-07-28"} {
+		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
 			f := newFake()
-			s := serve(t, f)
-			message, headers := withProgress(modern("1", "tools/call", sendHi)), as("alice")
-			if headers = headers.and(now(message)); era == "handshake" {
-				message, headers = withProgress(call("1", "send_sms", sendArguments)), s.begin(as("alice"), "{}")
+			s := startHTTPServer(t, f)
+			message, headers := withProgress(statelessRequest("1", "tools/call", sendHi)), callerHeaders("alice")
+			if headers = headers.merge(statelessHeaders(message)); protocol == "handshake" {
+				message, headers = withProgress(toolCall("1", "send_sms", sendArguments)), s.initialize(callerHeaders("alice"), "{}")
 			}
-			stream := s.open(message, headers)
+			stream := s.openStream(message, headers)
 			if stream.status != 200 || stream.header.Get("Content-Type") != "text/event-stream" || stream.header.Get("X-Accel-Buffering") != "no" {
 				t.Errorf("%d %v", stream.status, stream.header)
 			}
@@ -70,7 +70,7 @@ func TestProgressComesOnTheStreamOfItsOwnRequest(t *testing.T) {
 			other := strings.Replace(message, sendHi, readBalance, 1)
 			other = strings.Replace(other, `"name":"send_sms","arguments":`+sendArguments, readBalance, 1)
 			other = strings.Replace(strings.Replace(other, `"progressToken":"p"`, `"progressToken":"q"`, 1), `"id":1`, `"id":2`, 1)
-			if era == "2026-07-28" {
+			if protocol == "2026-07-28" {
 				headers["Mcp-Name"] = "get_balance"
 			}
 			if a := s.post(other, headers); strings.Contains(a.body, `"p"`) || !strings.Contains(a.body, `"balance":1000000`) {
@@ -92,11 +92,11 @@ func TestProgressComesOnTheStreamOfItsOwnRequest(t *testing.T) {
 }
 
 // Who takes no stream gets the answer alone.
-func TestWhoTakesNoStreamGetsTheAnswerAlone(t *testing.T) {
+func TestHTTPStream_JSONOnly(t *testing.T) {
 	t.Parallel()
-	s := serve(t, quick())
-	message := withProgress(modern("1", "tools/call", sendHi))
-	a := s.ask(message, as("alice").and(with{"Accept": "application/json"}))
+	s := startHTTPServer(t, newInstantFake())
+	message := withProgress(statelessRequest("1", "tools/call", sendHi))
+	a := s.postStateless(message, callerHeaders("alice").merge(headerMap{"Accept": "application/json"}))
 	if a.status != 200 || a.header.Get("Content-Type") != "application/json" || !strings.Contains(a.body, `"sent":true`) {
 		t.Errorf("%+v", a)
 	}
@@ -104,10 +104,10 @@ func TestWhoTakesNoStreamGetsTheAnswerAlone(t *testing.T) {
 
 // A call that lasts longer than any one write may is not cut, over HTTP/1.1 and
 // HTTP/2, and a stream shows signs of life.
-func TestACallMayLastLongerThanAWrite(t *testing.T) {
+func TestHTTPStream_LongCall(t *testing.T) {
 	t.Parallel()
 	cert, key, pool := certificateFiles(t, t.TempDir(), "one")
-	config, err := Certificate(cert, key, slog.New(slog.DiscardHandler))
+	config, err := NewReloadingTLSConfig(cert, key, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,17 +115,17 @@ func TestACallMayLastLongerThanAWrite(t *testing.T) {
 		t.Run(fmt.Sprintf("HTTP/2 %v", two), func(t *testing.T) {
 			t.Parallel()
 			f := newFake()
-			s := serve(t, f, func(o *HTTPOptions) { o.TLS = config }, quickly(func(t *times) {
-				t.write, t.body, t.idle, t.beat = 500*time.Millisecond, 500*time.Millisecond, 500*time.Millisecond, 700*time.Millisecond
+			s := startHTTPServer(t, f, func(o *HTTPOptions) { o.TLS = config }, withTimeouts(func(t *timeouts) {
+				t.write, t.body, t.idle, t.heartbeat = 500*time.Millisecond, 500*time.Millisecond, 500*time.Millisecond, 700*time.Millisecond
 			}))
 			s.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: two}}
-			called := make(chan got, 1)
+			called := make(chan httpResponse, 1)
 			go func() { // which says nothing until its answer
-				called <- s.ask(modern("1", "tools/call", `"name":"list_sms_history","arguments":{}`), as("alice"))
+				called <- s.postStateless(statelessRequest("1", "tools/call", `"name":"list_sms_history","arguments":{}`), callerHeaders("alice"))
 			}()
 			<-f.started
-			listen := modern("9", "subscriptions/listen", `"notifications":{"toolsListChanged":true}`)
-			res, err := s.client.Do(s.request(t.Context(), http.MethodPost, "/mcp", listen, now(listen)))
+			listen := statelessRequest("9", "subscriptions/listen", `"notifications":{"toolsListChanged":true}`)
+			res, err := s.client.Do(s.request(t.Context(), http.MethodPost, "/mcp", listen, statelessHeaders(listen)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -153,19 +153,19 @@ func TestACallMayLastLongerThanAWrite(t *testing.T) {
 
 // A person is asked on the stream of the call, and their answer comes as a
 // message of its own.
-func TestAPersonIsAskedOnTheStreamOfTheCall(t *testing.T) {
+func TestHTTPStream_Elicitation(t *testing.T) {
 	t.Parallel()
 	const yes = `{"jsonrpc":"2.0","id":"ask-1","result":{"action":"accept","content":{}}}`
-	f := quick()
-	s := serve(t, pricey{f})
-	session := s.begin(as("alice"), `{"elicitation":{}}`)
-	mallory := s.begin(as("mallory"), `{"elicitation":{}}`)
-	stream := s.open(call("1", "send_sms", sendArguments), session)
+	f := newInstantFake()
+	s := startHTTPServer(t, expensiveFake{f})
+	session := s.initialize(callerHeaders("alice"), `{"elicitation":{}}`)
+	mallory := s.initialize(callerHeaders("mallory"), `{"elicitation":{}}`)
+	stream := s.openStream(toolCall("1", "send_sms", sendArguments), session)
 	if a := stream.read(); a.Method != "elicitation/create" || string(a.ID) != `"ask-1"` || f.count() != 0 {
 		t.Fatal(a.line)
 	}
-	for name, headers := range map[string]with{
-		"another session": mallory, "another session's name": session.and(with{"Authorization": "mallory"}), "no session": as("alice"),
+	for name, headers := range map[string]headerMap{
+		"another session": mallory, "another session's name": session.merge(headerMap{"Authorization": "mallory"}), "no session": callerHeaders("alice"),
 	} {
 		if a := s.post(yes, headers); name == "another session" && a.status != 202 || name != "another session" && a.status/100 != 4 || f.count() != 0 {
 			t.Errorf("an answer of %s: %+v, %d sent", name, a, f.count())
@@ -181,19 +181,19 @@ func TestAPersonIsAskedOnTheStreamOfTheCall(t *testing.T) {
 
 // Where a question cannot be answered, a quote takes its place: at a replica that
 // did not see the handshake, and where an answer could arrive at another one.
-func TestWhereNobodyCanBeAskedThereIsAQuote(t *testing.T) {
+func TestHTTP_QuoteFallback(t *testing.T) {
 	t.Parallel()
-	f := quick()
+	f := newInstantFake()
 	replica := func(o *HTTPOptions) {
 		o.SessionKey = func(context.Context) ([]byte, error) { return []byte("the same for every replica"), nil }
 	}
-	one, two, alone := serve(t, pricey{f}, replica), serve(t, pricey{f}, replica), serve(t, pricey{f})
-	session := one.begin(as("alice"), `{"elicitation":{}}`)
-	for name, a := range map[string]got{
-		"at another replica":        two.post(call("1", "send_sms", sendArguments), session),
-		"at one of several":         one.post(call("1", "send_sms", sendArguments), session),
-		"of who takes no streams":   alone.post(call("1", "send_sms", sendArguments), alone.begin(as("alice"), `{"elicitation":{}}`).and(with{"Accept": "application/json"})),
-		"of who said nothing of it": alone.post(call("1", "send_sms", sendArguments), alone.begin(as("alice"), `{}`)),
+	one, two, alone := startHTTPServer(t, expensiveFake{f}, replica), startHTTPServer(t, expensiveFake{f}, replica), startHTTPServer(t, expensiveFake{f})
+	session := one.initialize(callerHeaders("alice"), `{"elicitation":{}}`)
+	for name, a := range map[string]httpResponse{
+		"at another replica":        two.post(toolCall("1", "send_sms", sendArguments), session),
+		"at one of several":         one.post(toolCall("1", "send_sms", sendArguments), session),
+		"of who takes no streams":   alone.post(toolCall("1", "send_sms", sendArguments), alone.initialize(callerHeaders("alice"), `{"elicitation":{}}`).merge(headerMap{"Accept": "application/json"})),
+		"of who said nothing of it": alone.post(toolCall("1", "send_sms", sendArguments), alone.initialize(callerHeaders("alice"), `{}`)),
 	} {
 		if a.status != 200 || !strings.Contains(a.body, `"code":"confirmation_required"`) || !strings.Contains(a.body, `"quote":{`) || f.count() != 0 {
 			t.Errorf("%s: %+v", name, a)
@@ -202,37 +202,37 @@ func TestWhereNobodyCanBeAskedThereIsAQuote(t *testing.T) {
 }
 
 // In 2026-07-28 the question is an answer that asks for more.
-func TestAQuestionOf20260728NeedsNoSession(t *testing.T) {
+func TestHTTP_StatelessElicitation(t *testing.T) {
 	t.Parallel()
-	f := quick()
-	s := serve(t, pricey{f})
-	a := s.ask(asking("1", sendHi), as("alice"))
+	f := newInstantFake()
+	s := startHTTPServer(t, expensiveFake{f})
+	a := s.postStateless(statelessElicitRequest("1", sendHi), callerHeaders("alice"))
 	var result struct{ ResultType, RequestState string }
-	if err := json.Unmarshal(a.answer(t).Result, &result); err != nil || result.ResultType != "input_required" || f.count() != 0 {
+	if err := json.Unmarshal(a.message(t).Result, &result); err != nil || result.ResultType != "input_required" || f.count() != 0 {
 		t.Fatalf("%+v", a)
 	}
-	again := asking("2", sendHi+`,"inputResponses":{"confirm":{"action":"accept","content":{}}},"requestState":"`+result.RequestState+`"`)
-	if a := s.ask(again, as("alice")); !strings.Contains(a.body, `"sent":true`) || f.count() != 1 {
+	again := statelessElicitRequest("2", sendHi+`,"inputResponses":{"confirm":{"action":"accept","content":{}}},"requestState":"`+result.RequestState+`"`)
+	if a := s.postStateless(again, callerHeaders("alice")); !strings.Contains(a.body, `"sent":true`) || f.count() != 1 {
 		t.Errorf("%+v", a)
 	}
 }
 
 // Whoever goes away, or says so, cancels a read, and no spend that left.
-func TestACancelReachesWhatHasNotLeft(t *testing.T) {
+func TestHTTP_CancelBeforeSend(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"by going away", "by a message", "by another caller's message"} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			f := newFake()
-			s := serve(t, f)
-			session := s.begin(as("alice"), "{}")
-			stream := s.open(withProgress(call("1", "list_sms_history", "{}")), session)
+			s := startHTTPServer(t, f)
+			session := s.initialize(callerHeaders("alice"), "{}")
+			stream := s.openStream(withProgress(toolCall("1", "list_sms_history", "{}")), session)
 			<-f.started
 			note := `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`
 			switch how {
 			case "by going away":
 				stream.close()
-				s.idle()
+				s.waitIdle()
 			case "by a message":
 				if a := s.post(note, session); a.status != http.StatusAccepted {
 					t.Errorf("%+v", a)
@@ -245,7 +245,7 @@ func TestACancelReachesWhatHasNotLeft(t *testing.T) {
 					t.Error(a.line)
 				}
 			default:
-				s.post(note, s.begin(as("mallory"), "{}"))
+				s.post(note, s.initialize(callerHeaders("mallory"), "{}"))
 				close(f.release)
 				a := stream.read()
 				for a.Method != "" {
@@ -259,60 +259,60 @@ func TestACancelReachesWhatHasNotLeft(t *testing.T) {
 	}
 }
 
-// idle waits until no request runs.
-func (s *site) idle() {
-	for range cap(s.http.requests) {
-		s.http.requests <- struct{}{}
+// waitIdle waits until no request runs.
+func (s *httpTestServer) waitIdle() {
+	for range cap(s.handler.requests) {
+		s.handler.requests <- struct{}{}
 	}
-	for range cap(s.http.requests) {
-		<-s.http.requests
+	for range cap(s.handler.requests) {
+		<-s.handler.requests
 	}
 }
 
-func TestASpendThatLeftIsFinishedWhenItsCallerIsGone(t *testing.T) {
+func TestHTTP_DisconnectAfterSend(t *testing.T) {
 	t.Parallel()
 	f := newFake()
-	s := serve(t, f)
-	session := s.begin(as("alice"), "{}")
-	stream := s.open(withProgress(call("1", "send_sms", sendArguments)), session)
+	s := startHTTPServer(t, f)
+	session := s.initialize(callerHeaders("alice"), "{}")
+	stream := s.openStream(withProgress(toolCall("1", "send_sms", sendArguments)), session)
 	<-f.started
-	if a := s.post(call("1", "get_balance", "{}"), session); a.status != http.StatusBadRequest || !strings.Contains(a.body, "still running") {
+	if a := s.post(toolCall("1", "get_balance", "{}"), session); a.status != http.StatusBadRequest || !strings.Contains(a.body, "still running") {
 		t.Errorf("%+v", a)
 	}
 	stream.close()
 	close(f.release)
-	s.idle()
-	a := s.post(call("2", "send_sms", sendArguments), session)
+	s.waitIdle()
+	a := s.post(toolCall("2", "send_sms", sendArguments), session)
 	if f.count() != 1 || !strings.Contains(a.body, `"code":"duplicate_send"`) || !strings.Contains(a.body, "that was accepted") {
 		t.Errorf("%d sent, and again: %s", f.count(), a.body)
 	}
 }
 
-func TestTooManyAtOnceAreSentAway(t *testing.T) {
+func TestHTTP_MaxRequests(t *testing.T) {
 	t.Parallel()
 	f := newFake()
-	s := serve(t, f, func(o *HTTPOptions) { o.MaxRequests = 2 })
-	listen := modern("9", "subscriptions/listen", `"notifications":{"toolsListChanged":true}`)
+	s := startHTTPServer(t, f, func(o *HTTPOptions) { o.MaxRequests = 2 })
+	listen := statelessRequest("9", "subscriptions/listen", `"notifications":{"toolsListChanged":true}`)
 	for range 8 { // streams have places of their own
-		if a := s.open(listen, now(listen)).read(); a.Method != "notifications/subscriptions/acknowledged" {
+		if a := s.openStream(listen, statelessHeaders(listen)).read(); a.Method != "notifications/subscriptions/acknowledged" {
 			t.Fatal(a.line)
 		}
 	}
-	if a := s.ask(listen, nil); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || a.answer(t).Error == nil {
+	if a := s.postStateless(listen, nil); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || a.message(t).Error == nil {
 		t.Errorf("a ninth stream: %+v", a)
 	}
 	var calls sync.WaitGroup
 	for i := range 2 {
-		message := modern(fmt.Sprint(i), "tools/call", `"name":"list_sms_history","arguments":{}`)
+		message := statelessRequest(fmt.Sprint(i), "tools/call", `"name":"list_sms_history","arguments":{}`)
 		calls.Go(func() {
-			if a := s.ask(message, as("alice")); a.status != 200 {
+			if a := s.postStateless(message, callerHeaders("alice")); a.status != 200 {
 				t.Errorf("%+v", a)
 			}
 		})
 		<-f.started
 	}
-	a := s.ask(modern("3", "tools/list", ""), nil)
-	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") != "1" || a.answer(t).Error == nil {
+	a := s.postStateless(statelessRequest("3", "tools/list", ""), nil)
+	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") != "1" || a.message(t).Error == nil {
 		t.Errorf("a third call: %+v", a)
 	}
 	if a := s.do(http.MethodGet, "/readyz", "", nil); a.status != 200 {
@@ -320,22 +320,22 @@ func TestTooManyAtOnceAreSentAway(t *testing.T) {
 	}
 	close(f.release)
 	calls.Wait()
-	if a := s.ask(modern("3", "tools/list", ""), nil); a.status != 200 {
+	if a := s.postStateless(statelessRequest("3", "tools/list", ""), nil); a.status != 200 {
 		t.Errorf("%+v", a)
 	}
 }
 
 // At the end the calls in flight are answered, streams end in order, and nothing
 // new is taken.
-func TestTheEndIsInOrder(t *testing.T) {
+func TestHTTP_Shutdown(t *testing.T) {
 	t.Parallel()
 	f := newFake()
-	s := serve(t, f)
-	listen := modern("9", "subscriptions/listen", `"notifications":{"toolsListChanged":true}`)
-	listening := s.open(listen, now(listen))
+	s := startHTTPServer(t, f)
+	listen := statelessRequest("9", "subscriptions/listen", `"notifications":{"toolsListChanged":true}`)
+	listening := s.openStream(listen, statelessHeaders(listen))
 	listening.read()
-	message := withProgress(modern("1", "tools/call", sendHi))
-	sending := s.open(message, as("alice").and(now(message)))
+	message := withProgress(statelessRequest("1", "tools/call", sendHi))
+	sending := s.openStream(message, callerHeaders("alice").merge(statelessHeaders(message)))
 	<-f.started
 	if a := s.do(http.MethodGet, "/readyz", "", nil); a.status != 200 {
 		t.Errorf("%+v", a)
@@ -358,22 +358,22 @@ func TestTheEndIsInOrder(t *testing.T) {
 	if !strings.Contains(a.line, `"sent":true`) {
 		t.Error(a.line)
 	}
-	if err := <-s.ended; err != nil {
+	if err := <-s.serveErr; err != nil {
 		t.Error(err)
 	}
 }
 
 // What does not end by itself is cut, and the server ends well.
-func TestTheEndIsBounded(t *testing.T) {
+func TestHTTP_ShutdownTimeout(t *testing.T) {
 	t.Parallel()
 	f := newFake()
-	s := serve(t, f, quickly(func(t *times) { t.drain = 50 * time.Millisecond }))
+	s := startHTTPServer(t, f, withTimeouts(func(t *timeouts) { t.shutdown = 50 * time.Millisecond }))
 	t.Cleanup(func() { close(f.release) })
-	message := withProgress(modern("1", "tools/call", sendHi))
-	stream := s.open(message, as("alice").and(now(message)))
+	message := withProgress(statelessRequest("1", "tools/call", sendHi))
+	stream := s.openStream(message, callerHeaders("alice").merge(statelessHeaders(message)))
 	<-f.started
 	s.stop()
-	if err := <-s.ended; err != nil {
+	if err := <-s.serveErr; err != nil {
 		t.Error(err)
 	}
 	// Whoever waits is told what to do.
@@ -391,11 +391,11 @@ func TestTheEndIsBounded(t *testing.T) {
 }
 
 // A question that nobody can answer any more ends the call that asks it.
-func TestAQuestionEndsWithTheServer(t *testing.T) {
+func TestHTTP_ShutdownElicitation(t *testing.T) {
 	t.Parallel()
-	f := quick()
-	s := serve(t, pricey{f})
-	stream := s.open(call("1", "send_sms", sendArguments), s.begin(as("alice"), `{"elicitation":{}}`))
+	f := newInstantFake()
+	s := startHTTPServer(t, expensiveFake{f})
+	stream := s.openStream(toolCall("1", "send_sms", sendArguments), s.initialize(callerHeaders("alice"), `{"elicitation":{}}`))
 	if a := stream.read(); a.Method != "elicitation/create" {
 		t.Fatal(a.line)
 	}
@@ -403,40 +403,40 @@ func TestAQuestionEndsWithTheServer(t *testing.T) {
 	if a := stream.read(); !strings.Contains(a.line, `"code":"declined"`) || !strings.Contains(a.line, "nobody answered") || f.count() != 0 {
 		t.Error(a.line)
 	}
-	if err := <-s.ended; err != nil {
+	if err := <-s.serveErr; err != nil {
 		t.Error(err)
 	}
 }
 
-func TestWatchersSeeTheEnd(t *testing.T) {
+func TestHTTP_Readyz(t *testing.T) {
 	t.Parallel()
-	s := serve(t, newFake())
-	close(s.http.draining)
+	s := startHTTPServer(t, newFake())
+	close(s.handler.draining)
 	for path, status := range map[string]int{"/healthz": 200, "/readyz": 503} {
 		if a := s.do(http.MethodGet, path, "", nil); a.status != status {
 			t.Errorf("%s: %+v", path, a)
 		}
 	}
-	s.http.draining = make(chan struct{})
+	s.handler.draining = make(chan struct{})
 }
 
-// panics is a set of callers with a fault.
-type panics struct{ names }
+// panickingAuthenticator is a set of callers with a fault.
+type panickingAuthenticator struct{ fakeAuthenticator }
 
-func (panics) Identify(http.Header) (Who, error) { panic("a fault") }
+func (panickingAuthenticator) Authenticate(http.Header) (CallerFunc, error) { panic("a fault") }
 
-func TestAPanicCostsOneAnswerOverHTTP(t *testing.T) {
+func TestHTTP_Panic(t *testing.T) {
 	t.Parallel()
-	s := serve(t, newFake(), func(o *HTTPOptions) { o.Callers = panics{}; o.MaxRequests = 1 })
+	s := startHTTPServer(t, newFake(), func(o *HTTPOptions) { o.Authenticator = panickingAuthenticator{}; o.MaxRequests = 1 })
 	for range 3 {
-		if a := s.ask(modern("1", "tools/list", ""), nil); a.status != http.StatusInternalServerError || a.answer(t).Error == nil || strings.Contains(a.body, "a fault\n") {
+		if a := s.postStateless(statelessRequest("1", "tools/list", ""), nil); a.status != http.StatusInternalServerError || a.message(t).Error == nil || strings.Contains(a.body, "a fault\n") {
 			t.Errorf("%+v", a)
 		}
 	}
 }
 
 // dialTCP is a connection that speaks no HTTP of itself.
-func (s *site) dialTCP() net.Conn {
+func (s *httpTestServer) dialTCP() net.Conn {
 	s.t.Helper()
 	c, err := (&net.Dialer{}).DialContext(s.t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {
@@ -447,9 +447,9 @@ func (s *site) dialTCP() net.Conn {
 	return c
 }
 
-func TestWhoSendsSlowlyOrTooMuchIsCutOff(t *testing.T) {
+func TestHTTP_ReadLimits(t *testing.T) {
 	t.Parallel()
-	s := serve(t, newFake(), quickly(func(t *times) {
+	s := startHTTPServer(t, newFake(), withTimeouts(func(t *timeouts) {
 		t.header, t.body, t.idle = 500*time.Millisecond, 500*time.Millisecond, 500*time.Millisecond
 	}))
 	head := "POST /mcp HTTP/1.1\r\nHost: " + strings.TrimPrefix(s.url, "http://") + "\r\nContent-Type: application/json\r\n"
@@ -465,7 +465,7 @@ func TestWhoSendsSlowlyOrTooMuchIsCutOff(t *testing.T) {
 		"no body for nothing":       {strings.Replace(head, "/mcp", "/nowhere", 1) + "Content-Length: 10\r\n\r\n", "404"},
 		"no body for another host":  {strings.Replace(head, "Host: ", "Host: x", 1) + "Content-Length: 10\r\n\r\n", "403"},
 		"a long body in pieces":     {head + "Transfer-Encoding: chunked\r\n\r\n200000\r\n" + strings.Repeat("x", 0x200000) + "\r\n", "413"},
-		"a long header":             {head + "X: " + strings.Repeat("x", 2*maxHeader) + "\r\n\r\n", "431"},
+		"a long header":             {head + "X: " + strings.Repeat("x", 2*maxHeaderBytes) + "\r\n\r\n", "431"},
 		"a request and then no one": {"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "200"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -484,22 +484,22 @@ func TestWhoSendsSlowlyOrTooMuchIsCutOff(t *testing.T) {
 }
 
 // 128 MB cost no more than what may be sent.
-func TestAHugeBodyTakesNoMemory(t *testing.T) { //nolint:paralleltest // it measures the process
-	s := serve(t, newFake())
+func TestHTTP_BodyMemory(t *testing.T) { //nolint:paralleltest // it measures the process
+	s := startHTTPServer(t, newFake())
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	for _, known := range []bool{true, false} {
-		body := io.LimitReader(spaces{}, 128<<20)
-		q, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/mcp", body)
+	for _, sizeKnown := range []bool{true, false} {
+		body := io.LimitReader(spaceReader{}, 128<<20)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/mcp", body)
 		if err != nil {
 			t.Fatal(err)
 		}
-		q.Header.Set("Content-Type", "application/json")
-		if known {
-			q.ContentLength = 128 << 20
+		r.Header.Set("Content-Type", "application/json")
+		if sizeKnown {
+			r.ContentLength = 128 << 20
 		}
 		// The server does not wait for the rest.
-		if res, err := s.client.Do(q); err == nil {
+		if res, err := s.client.Do(r); err == nil {
 			_ = res.Body.Close()
 			if res.StatusCode != http.StatusRequestEntityTooLarge {
 				t.Error(res.Status)
@@ -512,23 +512,23 @@ func TestAHugeBodyTakesNoMemory(t *testing.T) { //nolint:paralleltest // it meas
 	}
 }
 
-type spaces struct{}
+type spaceReader struct{}
 
-func (spaces) Read(p []byte) (int, error) {
+func (spaceReader) Read(p []byte) (int, error) {
 	for i := range p {
 		p[i] = ' '
 	}
 	return len(p), nil
 }
 
-func TestAThousandIdleConnectionsKeepNobodyOut(t *testing.T) {
+func TestHTTP_IdleConnections(t *testing.T) {
 	t.Parallel()
-	s := serve(t, newFake(), func(o *HTTPOptions) { o.MaxRequests = 1 }, quickly(func(t *times) { t.header = 2 * time.Second }))
+	s := startHTTPServer(t, newFake(), func(o *HTTPOptions) { o.MaxRequests = 1 }, withTimeouts(func(t *timeouts) { t.header = 2 * time.Second }))
 	conns := make([]net.Conn, 1000)
 	for i := range conns {
 		conns[i] = s.dialTCP()
 	}
-	if a := s.ask(modern("1", "tools/call", readBalance), as("alice")); a.status != 200 {
+	if a := s.postStateless(statelessRequest("1", "tools/call", readBalance), callerHeaders("alice")); a.status != 200 {
 		t.Errorf("%+v", a)
 	}
 	for _, conn := range conns {
@@ -538,28 +538,28 @@ func TestAThousandIdleConnectionsKeepNobodyOut(t *testing.T) {
 	}
 }
 
-func TestNothingIsLeftOfRequests(t *testing.T) { //nolint:paralleltest // it counts what runs
+func TestHTTP_NoLeaks(t *testing.T) { //nolint:paralleltest // it counts what runs
 	f := newFake()
-	s := serve(t, f)
+	s := startHTTPServer(t, f)
 	before := runtime.NumGoroutine()
 	for i := range 1000 {
-		message := modern(fmt.Sprint(i), "tools/call", readBalance)
+		message := statelessRequest(fmt.Sprint(i), "tools/call", readBalance)
 		switch i % 4 {
 		case 0: // a stream that is broken off
-			message = withProgress(modern("1", "tools/call", `"name":"list_sms_history","arguments":{}`))
-			stream := s.open(message, as("alice").and(now(message)))
+			message = withProgress(statelessRequest("1", "tools/call", `"name":"list_sms_history","arguments":{}`))
+			stream := s.openStream(message, callerHeaders("alice").merge(statelessHeaders(message)))
 			<-f.started
 			stream.close()
 		case 1:
-			message = modern("1", "subscriptions/listen", `"notifications":{"toolsListChanged":true}`)
-			s.open(message, now(message)).close()
+			message = statelessRequest("1", "subscriptions/listen", `"notifications":{"toolsListChanged":true}`)
+			s.openStream(message, statelessHeaders(message)).close()
 		default:
-			if a := s.ask(message, as("alice")); a.status != 200 {
+			if a := s.postStateless(message, callerHeaders("alice")); a.status != 200 {
 				t.Fatalf("%+v", a)
 			}
 		}
 	}
-	s.idle()
+	s.waitIdle()
 	s.client.CloseIdleConnections()
 	for start := time.Now(); runtime.NumGoroutine() > before+10; runtime.Gosched() {
 		if time.Since(start) > 10*time.Second {
@@ -572,7 +572,7 @@ func TestNothingIsLeftOfRequests(t *testing.T) { //nolint:paralleltest // it cou
 // certificateFiles writes a certificate for loopback, and returns who trusts it.
 func certificateFiles(t *testing.T, dir, name string) (cert, key string, pool *x509.CertPool) {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	privateKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -580,34 +580,34 @@ func certificateFiles(t *testing.T, dir, name string) (cert, key string, pool *x
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &privateKey.PublicKey, privateKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	coded, err := x509.MarshalPKCS8PrivateKey(private)
+	keyDER, err := x509.MarshalPKCS8PrivateKey(privateKey)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	if err := errors.Join(os.WriteFile(cert, text, 0o600), os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: coded}), 0o600)); err != nil {
+	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	if err := errors.Join(os.WriteFile(cert, certPEM, 0o600), os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	pool = x509.NewCertPool()
-	pool.AppendCertsFromPEM(text)
+	pool.AppendCertsFromPEM(certPEM)
 	return cert, key, pool
 }
 
-func TestACertificateIsReadAgainWhenItChanges(t *testing.T) {
+func TestTLS_Reload(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	cert, key, _ := certificateFiles(t, dir, "one")
 	at := time.Now()
-	c := &certificate{files: [2]string{cert, key}, log: slog.New(slog.DiscardHandler), now: func() time.Time { return at }}
-	if err := c.load(); err != nil {
+	c := &certReloader{files: [2]string{cert, key}, logger: slog.New(slog.DiscardHandler), now: func() time.Time { return at }}
+	if err := c.reload(); err != nil {
 		t.Fatal(err)
 	}
-	s := serve(t, newFake(), func(o *HTTPOptions) { o.TLS = c.config() })
+	s := startHTTPServer(t, newFake(), func(o *HTTPOptions) { o.TLS = c.tlsConfig() })
 	address := strings.TrimPrefix(s.url, "https://")
 	shown := func() string {
 		t.Helper()
@@ -618,7 +618,7 @@ func TestACertificateIsReadAgainWhenItChanges(t *testing.T) {
 		defer func() { _ = conn.Close() }()
 		return conn.(*tls.Conn).ConnectionState().PeerCertificates[0].Subject.CommonName
 	}
-	look := func() string { t.Helper(); at = at.Add(lookTime); return shown() }
+	look := func() string { t.Helper(); at = at.Add(certCheckInterval); return shown() }
 	if name := look(); name != "one" {
 		t.Error(name)
 	}
@@ -648,7 +648,7 @@ func TestACertificateIsReadAgainWhenItChanges(t *testing.T) {
 	if name := look(); name != "two" {
 		t.Errorf("with a certificate of another key: %s", name)
 	}
-	if _, err := Certificate(cert, key, nil); err == nil {
+	if _, err := NewReloadingTLSConfig(cert, key, nil); err == nil {
 		t.Error("a server starts with files that do not fit")
 	}
 	old := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}} //nolint:gosec // which must fail
@@ -659,14 +659,14 @@ func TestACertificateIsReadAgainWhenItChanges(t *testing.T) {
 }
 
 // A proxy may speak HTTP/2 without TLS.
-func TestAProxyMaySpeakHTTP2(t *testing.T) {
+func TestHTTP_H2C(t *testing.T) {
 	t.Parallel()
-	s := serve(t, newFake(), func(o *HTTPOptions) { o.Proxied = true })
+	s := startHTTPServer(t, newFake(), func(o *HTTPOptions) { o.BehindProxy = true })
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
 	s.client = &http.Client{Transport: &http.Transport{Protocols: protocols}}
-	message := modern("1", "tools/call", readBalance)
-	res, err := s.client.Do(s.request(t.Context(), http.MethodPost, "/mcp", message, as("alice").and(now(message))))
+	message := statelessRequest("1", "tools/call", readBalance)
+	res, err := s.client.Do(s.request(t.Context(), http.MethodPost, "/mcp", message, callerHeaders("alice").merge(statelessHeaders(message))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -677,13 +677,13 @@ func TestAProxyMaySpeakHTTP2(t *testing.T) {
 }
 
 // Who asks and does not read is cut off, whatever waits to be read.
-func TestWhoDoesNotReadIsCutOff(t *testing.T) {
+func TestHTTP_SlowReader(t *testing.T) {
 	t.Parallel()
-	s := serve(t, newFake(), quickly(func(t *times) { t.write = 50 * time.Millisecond }))
+	s := startHTTPServer(t, newFake(), withTimeouts(func(t *timeouts) { t.write = 50 * time.Millisecond }))
 	conn := s.dialTCP()
-	message := modern("1", "resources/read", `"uri":"wesendall://reference"`)
+	message := statelessRequest("1", "resources/read", `"uri":"wesendall://reference"`)
 	var text strings.Builder
-	if err := s.request(t.Context(), http.MethodPost, "/mcp", message, now(message)).Write(&text); err != nil {
+	if err := s.request(t.Context(), http.MethodPost, "/mcp", message, statelessHeaders(message)).Write(&text); err != nil {
 		t.Fatal(err)
 	}
 	for {

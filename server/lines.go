@@ -8,12 +8,12 @@ import (
 	"runtime/debug"
 )
 
-// MaxLine is how long a line may be, in bytes.
-const MaxLine = 8 << 20
+// MaxLineBytes is how long a line may be, in bytes.
+const MaxLineBytes = 8 << 20
 
 // line is one line of the input, without its end.
 type line struct {
-	text    []byte
+	data    []byte
 	tooLong bool // and then without its text
 }
 
@@ -22,30 +22,30 @@ type lineReader struct{ r *bufio.Reader }
 
 func newLineReader(in io.Reader) *lineReader { return &lineReader{bufio.NewReaderSize(in, 64<<10)} }
 
-// next is the next line. The last one counts without a newline too. It is kept in
+// readLine is the next line. The last one counts without a newline too. It is kept in
 // pieces until it is whole: a buffer that grows would be there twice.
-func (l *lineReader) next() (line, error) {
-	var pieces [][]byte
+func (l *lineReader) readLine() (line, error) {
+	var chunks [][]byte
 	length, tooLong := 0, false
 	for {
-		part, err := l.r.ReadSlice('\n')
-		whole := err == nil
-		if whole {
-			part = part[:len(part)-1]
+		chunk, err := l.r.ReadSlice('\n')
+		complete := err == nil
+		if complete {
+			chunk = chunk[:len(chunk)-1]
 		}
-		length += len(part)
-		if tooLong = tooLong || length > MaxLine; tooLong {
-			pieces = nil
+		length += len(chunk)
+		if tooLong = tooLong || length > MaxLineBytes; tooLong {
+			chunks = nil
 		} else {
-			pieces = append(pieces, bytes.Clone(part))
+			chunks = append(chunks, bytes.Clone(chunk))
 		}
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
 		case tooLong:
 			debug.FreeOSMemory() // it is rare, and should leave nothing behind
 			return line{tooLong: true}, nil
-		case whole || length > 0:
-			return line{text: bytes.Join(pieces, nil)}, nil
+		case complete || length > 0:
+			return line{data: bytes.Join(chunks, nil)}, nil
 		default:
 			return line{}, err
 		}

@@ -18,270 +18,272 @@ import (
 	"github.com/wesendall/wesendall-mcp/tools"
 )
 
-// post answers a request that brings a message.
-func (h *HTTP) post(r *reply, q *http.Request, p *place) {
-	text, status, refused := read(r, q)
-	if refused != nil {
-		r.refuse(status, refused)
+// handlePost answers a request that brings a message.
+func (h *HTTPHandler) handlePost(resp *responseWriter, r *http.Request, permit *permit) {
+	body, status, rpcErr := readBody(resp, r)
+	if rpcErr != nil {
+		resp.writeError(status, rpcErr)
 		return
 	}
-	m, refused := parse(text)
-	if refused != nil {
-		r.refuse(http.StatusBadRequest, refused)
+	m, rpcErr := parseMessage(body)
+	if rpcErr != nil {
+		resp.writeError(http.StatusBadRequest, rpcErr)
 		return
 	}
-	who, err := h.options.Callers.Identify(q.Header)
-	calls := m.method == string(mcp.MethodToolsCall)
-	if err == nil && who == nil && calls {
+	callerFunc, err := h.options.Authenticator.Authenticate(r.Header)
+	isToolCall := m.method == string(mcp.MethodToolsCall)
+	if err == nil && callerFunc == nil && isToolCall {
 		err = errors.New("this call needs credentials")
 	}
 	if err != nil {
-		challenge := h.options.Callers.Challenge()
-		if strings.HasPrefix(challenge, "Bearer") && q.Header.Get("Authorization") != "" {
+		challenge := h.options.Authenticator.Challenge()
+		if strings.HasPrefix(challenge, "Bearer") && r.Header.Get("Authorization") != "" {
 			challenge += `, error="invalid_token"`
 		}
-		r.w.Header().Set("WWW-Authenticate", challenge)
-		r.refuse(http.StatusUnauthorized, &refusal{m.id, mcp.INVALID_REQUEST, "nothing was done: " + err.Error()})
+		resp.w.Header().Set("WWW-Authenticate", challenge)
+		resp.writeError(http.StatusUnauthorized, &rpcError{m.id, mcp.INVALID_REQUEST, "nothing was done: " + err.Error()})
 		return
 	}
-	e := &exchange{http: h, reply: r, request: q, message: m, place: p, session: newSession()}
-	e.session.id, e.session.ended = rand.Text(), h.draining
-	if calls {
-		e.who = who
+	req := &httpRequest{handler: h, resp: resp, request: r, message: m, permit: permit, clientSession: newClientSession()}
+	req.clientSession.id, req.clientSession.done = rand.Text(), h.draining
+	if isToolCall {
+		req.callerFunc = callerFunc
 	}
-	version, own := q.Header.Get(mcp.HeaderProtocolVersion), m.version()
-	if e.modern = mcp.IsModernProtocol(own) || mcp.IsModernProtocol(version); e.modern {
-		h.stateless(e, version, own)
+	headerVersion, metaVersion := r.Header.Get(mcp.HeaderProtocolVersion), m.protocolVersion()
+	if req.stateless = mcp.IsModernProtocol(metaVersion) || mcp.IsModernProtocol(headerVersion); req.stateless {
+		h.handleStateless(req, headerVersion, metaVersion)
 		return
 	}
-	h.stateful(e, version)
+	h.handleSession(req, headerVersion)
 }
 
-// read reads a body, of a length and within a time that are bounded.
-func read(r *reply, q *http.Request) (text []byte, status int, refused *refusal) {
-	refuse := func(status int, format string, args ...any) ([]byte, int, *refusal) {
-		return nil, status, &refusal{nil, mcp.INVALID_REQUEST, fmt.Sprintf(format, args...)}
+// readBody reads a body, of a length and within a time that are bounded.
+func readBody(resp *responseWriter, r *http.Request) (body []byte, status int, rpcErr *rpcError) {
+	fail := func(status int, format string, args ...any) ([]byte, int, *rpcError) {
+		return nil, status, &rpcError{nil, mcp.INVALID_REQUEST, fmt.Sprintf(format, args...)}
 	}
-	if kind, _, err := mime.ParseMediaType(q.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return refuse(http.StatusUnsupportedMediaType, "the body must be application/json")
+	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+		return fail(http.StatusUnsupportedMediaType, "the body must be application/json")
 	}
-	if message, stream := accepted(q.Header); !message && !stream {
-		return refuse(http.StatusNotAcceptable, "the answer is application/json or text/event-stream: accept both")
+	if acceptsJSON, acceptsSSE := parseAccept(r.Header); !acceptsJSON && !acceptsSSE {
+		return fail(http.StatusNotAcceptable, "the answer is application/json or text/event-stream: accept both")
 	}
-	const tooLong = "the body must not be longer than %d MiB"
-	_ = r.rc.SetReadDeadline(time.Now().Add(r.times.body))
-	if q.ContentLength > maxBody {
-		r.w.Header().Set("Connection", "close")
-		return refuse(http.StatusRequestEntityTooLarge, tooLong, maxBody>>20)
+	const tooLongFormat = "the body must not be longer than %d MiB"
+	_ = resp.controller.SetReadDeadline(time.Now().Add(resp.timeouts.body))
+	if r.ContentLength > maxRequestBytes {
+		resp.w.Header().Set("Connection", "close")
+		return fail(http.StatusRequestEntityTooLarge, tooLongFormat, maxRequestBytes>>20)
 	}
-	text, err := io.ReadAll(http.MaxBytesReader(r.w, q.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(resp.w, r.Body, maxRequestBytes))
 	if err == nil {
 		// A call may take longer than its message.
-		_, _ = r.rc.SetReadDeadline(time.Time{}), r.rc.SetWriteDeadline(time.Time{})
-		return bytes.TrimSpace(text), 0, nil
+		_, _ = resp.controller.SetReadDeadline(time.Time{}), resp.controller.SetWriteDeadline(time.Time{})
+		return bytes.TrimSpace(body), 0, nil
 	}
-	r.w.Header().Set("Connection", "close") // nobody waits for the rest
-	if _, long := errors.AsType[*http.MaxBytesError](err); long {
-		return refuse(http.StatusRequestEntityTooLarge, tooLong, maxBody>>20)
+	resp.w.Header().Set("Connection", "close") // nobody waits for the rest
+	if _, isTooLarge := errors.AsType[*http.MaxBytesError](err); isTooLarge {
+		return fail(http.StatusRequestEntityTooLarge, tooLongFormat, maxRequestBytes>>20)
 	}
-	if slow, ok := errors.AsType[net.Error](err); ok && slow.Timeout() {
-		return refuse(http.StatusRequestTimeout, "the body did not come in time")
+	if netErr, ok := errors.AsType[net.Error](err); ok && netErr.Timeout() {
+		return fail(http.StatusRequestTimeout, "the body did not come in time")
 	}
-	return refuse(http.StatusBadRequest, "the body broke off")
+	return fail(http.StatusBadRequest, "the body broke off")
 }
 
-// stateless answers a message of 2026-07-28 or later, which says everything by
+// handleStateless answers a message of 2026-07-28 or later, which says everything by
 // itself: its own version must be the header's.
-func (h *HTTP) stateless(e *exchange, version, own string) {
-	m := e.message
+func (h *HTTPHandler) handleStateless(req *httpRequest, headerVersion, metaVersion string) {
+	m := req.message
 	switch {
 	case m.method == "":
-		e.refuse(http.StatusBadRequest, mcp.INVALID_REQUEST, "this version of the protocol has no questions that could be answered with a message of their own")
+		req.writeError(http.StatusBadRequest, mcp.INVALID_REQUEST, "this version of the protocol has no questions that could be answered with a message of their own")
 	case m.id == nil: // a request is cancelled by ending its stream
-		e.reply.w.WriteHeader(http.StatusAccepted)
-	case version == "" || e.request.Header.Get(mcp.HeaderLastEventID) != "":
-		e.refuse(http.StatusBadRequest, mcp.HEADER_MISMATCH, mcp.HeaderProtocolVersion+" must name the protocol version, and there is no stream that could be resumed")
-	case own == "":
-		e.refuse(http.StatusBadRequest, mcp.INVALID_PARAMS, m.method+" needs "+mcp.MetaKeyProtocolVersion+" in params._meta")
-	case own != version:
-		e.refuse(http.StatusBadRequest, mcp.HEADER_MISMATCH, mcp.HeaderProtocolVersion+" and "+mcp.MetaKeyProtocolVersion+" in params._meta name different versions")
+		req.resp.w.WriteHeader(http.StatusAccepted)
+	case headerVersion == "" || req.request.Header.Get(mcp.HeaderLastEventID) != "":
+		req.writeError(http.StatusBadRequest, mcp.HEADER_MISMATCH, mcp.HeaderProtocolVersion+" must name the protocol version, and there is no stream that could be resumed")
+	case metaVersion == "":
+		req.writeError(http.StatusBadRequest, mcp.INVALID_PARAMS, m.method+" needs "+mcp.MetaKeyProtocolVersion+" in params._meta")
+	case metaVersion != headerVersion:
+		req.writeError(http.StatusBadRequest, mcp.HEADER_MISMATCH, mcp.HeaderProtocolVersion+" and "+mcp.MetaKeyProtocolVersion+" in params._meta name different versions")
 	default:
-		if err := mcp.ValidateStandardHeaders(e.request.Header.Get, version, mcp.MCPMethod(m.method), m.params); err != nil {
-			e.refuse(http.StatusBadRequest, mcp.HEADER_MISMATCH, err.Error())
+		if err := mcp.ValidateStandardHeaders(req.request.Header.Get, headerVersion, mcp.MCPMethod(m.method), m.params); err != nil {
+			req.writeError(http.StatusBadRequest, mcp.HEADER_MISMATCH, err.Error())
 			return
 		}
-		e.run(context.WithCancel(e.request.Context()))
+		req.run(context.WithCancel(req.request.Context()))
 	}
 }
 
-// stateful answers a message of an older client, which belongs to a session.
-func (h *HTTP) stateful(e *exchange, version string) {
-	m, header := e.message, e.request.Header
+// handleSession answers a message of an older client, which belongs to a session.
+func (h *HTTPHandler) handleSession(req *httpRequest, version string) {
+	m, header := req.message, req.request.Header
 	if m.method == string(mcp.MethodInitialize) && m.id != nil {
-		e.visit = newVisit()
-		e.run(context.WithCancel(e.request.Context()))
+		req.newSession = newHTTPSession()
+		req.run(context.WithCancel(req.request.Context()))
 		return
 	}
 	if version != "" && !mcp.IsValidProtocolVersion(version) {
-		e.refuse(http.StatusBadRequest, mcp.INVALID_REQUEST, mcp.HeaderProtocolVersion+" names a version that is not served; the newest is "+mcp.LATEST_PROTOCOL_VERSION)
+		req.writeError(http.StatusBadRequest, mcp.INVALID_REQUEST, mcp.HeaderProtocolVersion+" names a version that is not served; the newest is "+mcp.LATEST_PROTOCOL_VERSION)
 		return
 	}
 	id := header.Get(mcp.HeaderSessionID)
 	if id == "" {
-		e.refuse(http.StatusBadRequest, noSession.code, noSession.text)
+		req.writeError(http.StatusBadRequest, errMissingSession.code, errMissingSession.message)
 		return
 	}
-	v, err := h.visits.find(e.request.Context(), id, header)
+	session, err := h.sessions.Lookup(req.request.Context(), id, header)
 	if err != nil {
-		h.unnamed(e.reply, m.id, err)
+		h.sessionKeyError(req.resp, m.id, err)
 		return
 	}
-	if v == nil {
-		e.refuse(http.StatusNotFound, unknownSession.code, unknownSession.text)
+	if session == nil {
+		req.writeError(http.StatusNotFound, errUnknownSession.code, errUnknownSession.message)
 		return
 	}
 	switch {
 	case m.method == "":
-		v.questions.deliver(m.id, m.raw)
-		e.reply.w.WriteHeader(http.StatusAccepted)
+		session.elicitations.resolve(m.id, m.raw)
+		req.resp.w.WriteHeader(http.StatusAccepted)
 	case m.id == nil:
 		if m.method == string(mcp.MethodNotificationCancelled) {
-			v.cancel(m)
+			session.cancelRequest(m)
 		}
-		e.reply.w.WriteHeader(http.StatusAccepted)
+		req.resp.w.WriteHeader(http.StatusAccepted)
 	default:
-		ctx, cancel := context.WithCancel(e.request.Context())
-		if !v.start(m.id, cancel) {
+		ctx, cancel := context.WithCancel(req.request.Context())
+		if !session.addRequest(m.id, cancel) {
 			cancel()
-			e.refuse(http.StatusBadRequest, mcp.INVALID_REQUEST, "a request with this id is still running")
+			req.writeError(http.StatusBadRequest, mcp.INVALID_REQUEST, "a request with this id is still running")
 			return
 		}
-		defer v.finish(m.id)
-		v.tell(e.session)
-		if _, stream := accepted(header); !stream || h.visits.shared {
+		defer session.removeRequest(m.id)
+		session.applyTo(req.clientSession)
+		if _, acceptsSSE := parseAccept(header); !acceptsSSE || h.sessions.multiReplica {
 			// Nobody would see a question, or its answer may arrive elsewhere.
-			e.session.SetClientCapabilities(mcp.ClientCapabilities{})
+			req.clientSession.SetClientCapabilities(mcp.ClientCapabilities{})
 		}
-		e.run(ctx, cancel)
+		req.run(ctx, cancel)
 	}
 }
 
-// exchange is one request while it runs.
-type exchange struct {
-	http    *HTTP
-	reply   *reply
-	request *http.Request
-	message *message
-	place   *place
-	session *session
-	who     Who
-	visit   *visit // that begins with it
-	modern  bool
+// httpRequest is one request while it runs.
+type httpRequest struct {
+	handler       *HTTPHandler
+	resp          *responseWriter
+	request       *http.Request
+	message       *rpcMessage
+	permit        *permit
+	clientSession *clientSession
+	callerFunc    CallerFunc
+	newSession    *httpSession // that begins with it
+	stateless     bool
 }
 
-func (e *exchange) refuse(status, code int, text string) {
-	e.reply.refuse(status, &refusal{e.message.id, code, text})
+func (req *httpRequest) writeError(status, code int, message string) {
+	req.resp.writeError(status, &rpcError{req.message.id, code, message})
 }
 
 // run runs a request, and answers with what comes of it. Whoever sent it may
 // cancel what has not left by going away.
-func (e *exchange) run(ctx context.Context, cancel context.CancelFunc) {
+func (req *httpRequest) run(ctx context.Context, cancel context.CancelFunc) {
 	defer cancel()
-	if refused := e.http.server.check(e.message); refused != nil {
-		e.finish(refused.message())
+	if rpcErr := req.handler.server.validate(req.message); rpcErr != nil {
+		req.respond(rpcErr.toMessage())
 		return
 	}
-	if e.who != nil {
-		caller, err := e.who(ctx)
+	if req.callerFunc != nil {
+		caller, err := req.callerFunc(ctx)
 		if err != nil {
-			e.refuse(http.StatusBadRequest, mcp.INVALID_REQUEST, "nothing was done: "+err.Error())
+			req.writeError(http.StatusBadRequest, mcp.INVALID_REQUEST, "nothing was done: "+err.Error())
 			return
 		}
 		ctx = tools.WithCaller(ctx, caller)
 	}
 	var draining <-chan struct{}
-	if e.message.method == string(mcp.MethodSubscriptionsListen) {
-		if draining = e.http.draining; !e.place.move(e.http.streams) {
-			e.reply.w.Header().Set("Retry-After", "5")
-			e.refuse(http.StatusServiceUnavailable, mcp.INTERNAL_ERROR, "too many streams are open")
+	if req.message.method == string(mcp.MethodSubscriptionsListen) {
+		if draining = req.handler.draining; !req.permit.transferTo(req.handler.streams) {
+			req.resp.w.Header().Set("Retry-After", "5")
+			req.writeError(http.StatusServiceUnavailable, mcp.INTERNAL_ERROR, "too many streams are open")
 			return
 		}
 	}
-	answer := make(chan mcp.JSONRPCMessage, 1)
-	e.http.calls.Go(func() { answer <- e.http.server.handle(e.http.server.mcp.WithContext(ctx, e.session), e.message) })
-	e.follow(answer, draining, cancel)
+	responses := make(chan mcp.JSONRPCMessage, 1)
+	req.handler.inFlight.Go(func() {
+		responses <- req.handler.server.dispatch(req.handler.server.mcp.WithContext(ctx, req.clientSession), req.message)
+	})
+	req.stream(responses, draining, cancel)
 }
 
-// follow passes on what is said while a request runs, until it is answered.
-func (e *exchange) follow(answer <-chan mcp.JSONRPCMessage, draining <-chan struct{}, cancel context.CancelFunc) {
-	_, streams := accepted(e.request.Header)
-	beat := time.NewTicker(e.http.options.times.beat)
-	defer beat.Stop()
-	var over <-chan time.Time
+// stream passes on what is said while a request runs, until it is answered.
+func (req *httpRequest) stream(responses <-chan mcp.JSONRPCMessage, draining <-chan struct{}, cancel context.CancelFunc) {
+	_, acceptsSSE := parseAccept(req.request.Header)
+	heartbeat := time.NewTicker(req.handler.options.timeouts.heartbeat)
+	defer heartbeat.Stop()
+	var expired <-chan time.Time
 	if draining != nil {
-		life := time.NewTimer(e.http.options.times.stream)
-		defer life.Stop()
-		over = life.C
+		streamTimer := time.NewTimer(req.handler.options.timeouts.stream)
+		defer streamTimer.Stop()
+		expired = streamTimer.C
 	}
-	send := func(m any) {
-		if streams {
-			e.reply.send(m)
+	writeEvent := func(m any) {
+		if acceptsSSE {
+			req.resp.writeEvent(m)
 		}
 	}
 	for {
 		select {
-		case n := <-e.session.notifications:
-			send(n)
-		case q := <-e.session.requests:
-			e.place.move(e.http.asks) // a person may think for minutes
-			send(q)
-		case <-beat.C:
-			e.reply.beat()
+		case n := <-req.clientSession.notifications:
+			writeEvent(n)
+		case outgoing := <-req.clientSession.outgoingRequests:
+			req.permit.transferTo(req.handler.elicitations) // a person may think for minutes
+			writeEvent(outgoing)
+		case <-heartbeat.C:
+			req.resp.heartbeat()
 		case <-draining:
 			draining = nil
 			cancel()
-		case <-over:
+		case <-expired:
 			cancel()
-		case <-e.http.ending:
-			a := (&refusal{e.message.id, mcp.INTERNAL_ERROR, "this server ends before the call did, and something may have been sent or charged: look there before repeating it (list_sms_history, get_balance)"}).message()
+		case <-req.handler.forceStop:
+			resp := (&rpcError{req.message.id, mcp.INTERNAL_ERROR, "this server ends before the call did, and something may have been sent or charged: look there before repeating it (list_sms_history, get_balance)"}).toMessage()
 			select {
-			case a = <-answer: // just in time
+			case resp = <-responses: // just in time
 			default:
 			}
-			e.finish(a)
+			req.respond(resp)
 			return
-		case a := <-answer:
-			for waiting := true; waiting; {
+		case resp := <-responses:
+			for pending := true; pending; {
 				select {
-				case n := <-e.session.notifications:
-					send(n)
+				case n := <-req.clientSession.notifications:
+					writeEvent(n)
 				default:
-					waiting = false
+					pending = false
 				}
 			}
-			e.finish(a)
+			req.respond(resp)
 			return
 		}
-		if e.reply.broken {
+		if req.resp.failed {
 			cancel()
 		}
 	}
 }
 
-// finish sends the answer, and names the session that began with it.
-func (e *exchange) finish(answer mcp.JSONRPCMessage) {
-	if e.visit != nil && e.session.Initialized() {
-		e.visit.learn(e.session)
-		id, err := e.http.visits.begin(e.request.Context(), e.visit, e.request.Header)
+// respond sends the answer, and names the session that began with it.
+func (req *httpRequest) respond(resp mcp.JSONRPCMessage) {
+	if req.newSession != nil && req.clientSession.Initialized() {
+		req.newSession.saveClientInfo(req.clientSession)
+		id, err := req.handler.sessions.Create(req.request.Context(), req.newSession, req.request.Header)
 		if err != nil {
-			e.http.unnamed(e.reply, e.message.id, err)
+			req.handler.sessionKeyError(req.resp, req.message.id, err)
 			return
 		}
-		e.reply.w.Header().Set(mcp.HeaderSessionID, id)
+		req.resp.w.Header().Set(mcp.HeaderSessionID, id)
 	}
-	if message, _ := accepted(e.request.Header); e.reply.streaming || !message {
-		e.reply.send(answer)
+	if acceptsJSON, _ := parseAccept(req.request.Header); req.resp.streaming || !acceptsJSON {
+		req.resp.writeEvent(resp)
 		return
 	}
-	e.reply.message(statusOf(answer, e.modern), answer)
+	req.resp.writeJSON(httpStatus(resp, req.stateless), resp)
 }

@@ -8,18 +8,18 @@ import (
 
 // A host that asked for it hears of a call that takes long, in both eras, and
 // nothing once it is answered.
-func TestProgressIsToldToWhoAskedForIt(t *testing.T) {
+func TestProgress_WithToken(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ hello, line string }{
-		"handshake":  {hello, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"_meta":{"progressToken":"p1"},"name":"send_sms","arguments":` + sendArguments + `}}`},
-		"2026-07-28": {"", strings.Replace(modern("1", "tools/call", `"name":"send_sms","arguments":`+sendArguments), `"_meta":{`, `"_meta":{"progressToken":"p1",`, 1)},
+		"handshake":  {initializeRequest, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"_meta":{"progressToken":"p1"},"name":"send_sms","arguments":` + sendArguments + `}}`},
+		"2026-07-28": {"", strings.Replace(statelessRequest("1", "tools/call", `"name":"send_sms","arguments":`+sendArguments), `"_meta":{`, `"_meta":{"progressToken":"p1",`, 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFake()
-			w := dial(t, f)
+			w := newStdioClient(t, f)
 			if c.hello != "" {
-				w.shake()
+				w.initialize()
 			}
 			w.write(c.line)
 			<-f.started
@@ -47,7 +47,7 @@ func TestProgressIsToldToWhoAskedForIt(t *testing.T) {
 			if !strings.Contains(a.line, `"sent":true`) {
 				t.Error(a.line)
 			}
-			w.write(modern("2", "tools/list", ""))
+			w.write(statelessRequest("2", "tools/list", ""))
 			if a := w.read(); string(a.ID) != "2" {
 				t.Errorf("something is told after the answer: %s", a.line)
 			}
@@ -55,12 +55,12 @@ func TestProgressIsToldToWhoAskedForIt(t *testing.T) {
 	}
 }
 
-func TestNoProgressIsToldToWhoDidNotAsk(t *testing.T) {
+func TestProgress_WithoutToken(t *testing.T) {
 	t.Parallel()
 	f := newFake()
-	w := dial(t, f)
-	w.shake()
-	w.write(call("1", "send_sms", sendArguments))
+	w := newStdioClient(t, f)
+	w.initialize()
+	w.write(toolCall("1", "send_sms", sendArguments))
 	<-f.started
 	w.write(`{"jsonrpc":"2.0","id":2,"method":"ping"}`)
 	if a := w.read(); string(a.ID) != "2" {

@@ -11,131 +11,131 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
-// reply is what goes back for one request: one message, or a stream of them.
+// responseWriter is what goes back for one request: one message, or a stream of them.
 // Each write has its own time, so that a stream may last, and one who does not
 // read cannot hold it.
-type reply struct {
-	w         http.ResponseWriter
-	rc        *http.ResponseController
-	times     *times
-	begun     bool
-	streaming bool
-	broken    bool // nobody reads it any more
+type responseWriter struct {
+	w           http.ResponseWriter
+	controller  *http.ResponseController
+	timeouts    *timeouts
+	wroteHeader bool
+	streaming   bool
+	failed      bool // nobody reads it any more
 }
 
-// say answers with a word, for machines that watch.
-func (r *reply) say(status int, word string) {
-	r.message(status, map[string]string{"status": word})
+// writeStatus answers with a word, for machines that watch.
+func (rw *responseWriter) writeStatus(status int, text string) {
+	rw.writeJSON(status, map[string]string{"status": text})
 }
 
-// refuse answers with an error, unless something was answered before. Over HTTP
+// writeError answers with an error, unless something was answered before. Over HTTP
 // an error that is about no request has no id at all.
-func (r *reply) refuse(status int, why *refusal) {
-	if why.id != nil {
-		r.message(status, why.message())
+func (rw *responseWriter) writeError(status int, rpcErr *rpcError) {
+	if rpcErr.id != nil {
+		rw.writeJSON(status, rpcErr.toMessage())
 		return
 	}
-	r.message(status, struct {
+	rw.writeJSON(status, struct {
 		JSONRPC string                  `json:"jsonrpc"`
 		Error   mcp.JSONRPCErrorDetails `json:"error"`
-	}{mcp.JSONRPC_VERSION, mcp.NewJSONRPCErrorDetails(why.code, why.text, nil)})
+	}{mcp.JSONRPC_VERSION, mcp.NewJSONRPCErrorDetails(rpcErr.code, rpcErr.message, nil)})
 }
 
-// message answers with one message and nothing else.
-func (r *reply) message(status int, m any) {
-	if r.begun {
+// writeJSON answers with one message and nothing else.
+func (rw *responseWriter) writeJSON(status int, value any) {
+	if rw.wroteHeader {
 		return
 	}
-	text, err := json.Marshal(m)
+	body, err := json.Marshal(value)
 	if err != nil { // the tools made sure that it cannot be
-		status, text = http.StatusInternalServerError, []byte(`{"jsonrpc":"2.0","error":{"code":-32603,"message":"the answer cannot be written"}}`)
+		status, body = http.StatusInternalServerError, []byte(`{"jsonrpc":"2.0","error":{"code":-32603,"message":"the answer cannot be written"}}`)
 	}
-	text = append(text, '\n')
-	r.w.Header().Set("Content-Length", strconv.Itoa(len(text)))
-	r.begin(status, "application/json")
-	r.write(text)
+	body = append(body, '\n')
+	rw.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	rw.writeHeader(status, "application/json")
+	rw.write(body)
 }
 
-// send puts a message on the stream, which the first one opens.
-func (r *reply) send(m any) {
-	text, err := json.Marshal(m)
+// writeEvent puts a message on the stream, which the first one opens.
+func (rw *responseWriter) writeEvent(value any) {
+	data, err := json.Marshal(value)
 	if err != nil {
 		return
 	}
-	r.open()
-	r.write(bytes.Join([][]byte{[]byte("event: message\ndata: "), text, []byte("\n\n")}, nil))
+	rw.startStream()
+	rw.write(bytes.Join([][]byte{[]byte("event: message\ndata: "), data, []byte("\n\n")}, nil))
 }
 
-// beat is a sign of life: without any, what stands between may end the stream.
-func (r *reply) beat() {
-	if r.streaming {
-		r.write([]byte(": still here\n\n"))
+// heartbeat is a sign of life: without any, what stands between may end the stream.
+func (rw *responseWriter) heartbeat() {
+	if rw.streaming {
+		rw.write([]byte(": still here\n\n"))
 	}
 }
 
-func (r *reply) open() {
-	if r.streaming {
+func (rw *responseWriter) startStream() {
+	if rw.streaming {
 		return
 	}
-	r.streaming = true
-	r.w.Header().Set("X-Accel-Buffering", "no") // nginx would keep it to itself
-	r.begin(http.StatusOK, "text/event-stream")
+	rw.streaming = true
+	rw.w.Header().Set("X-Accel-Buffering", "no") // nginx would keep it to itself
+	rw.writeHeader(http.StatusOK, "text/event-stream")
 }
 
-func (r *reply) begin(status int, kind string) {
-	r.begun = true
-	r.w.Header().Set("Content-Type", kind)
-	r.w.WriteHeader(status)
+func (rw *responseWriter) writeHeader(status int, contentType string) {
+	rw.wroteHeader = true
+	rw.w.Header().Set("Content-Type", contentType)
+	rw.w.WriteHeader(status)
 }
 
-func (r *reply) write(text []byte) {
-	if r.broken {
+func (rw *responseWriter) write(data []byte) {
+	if rw.failed {
 		return
 	}
-	_ = r.rc.SetWriteDeadline(time.Now().Add(r.times.write))
-	_, err := r.w.Write(text)
+	_ = rw.controller.SetWriteDeadline(time.Now().Add(rw.timeouts.write))
+	_, err := rw.w.Write(data)
 	if err == nil {
-		err = r.rc.Flush()
+		err = rw.controller.Flush()
 	}
-	_ = r.rc.SetWriteDeadline(time.Time{})
-	r.broken = err != nil
+	_ = rw.controller.SetWriteDeadline(time.Time{})
+	rw.failed = err != nil
 }
 
-// accepted tells what kinds of answer a client takes. Who does not say takes
+// parseAccept tells what kinds of answer a client takes. Who does not say takes
 // both.
-func accepted(h http.Header) (message, stream bool) {
+func parseAccept(h http.Header) (acceptsJSON, acceptsSSE bool) {
 	header := strings.Join(h.Values("Accept"), ",")
 	if strings.TrimSpace(header) == "" {
 		return true, true
 	}
 	for part := range strings.SplitSeq(header, ",") {
-		kind, _, _ := strings.Cut(part, ";")
-		switch strings.ToLower(strings.TrimSpace(kind)) {
+		mediaType, _, _ := strings.Cut(part, ";")
+		switch strings.ToLower(strings.TrimSpace(mediaType)) {
 		case "*/*":
 			return true, true
 		case "application/json", "application/*":
-			message = true
+			acceptsJSON = true
 		case "text/event-stream", "text/*":
-			stream = true
+			acceptsSSE = true
 		}
 	}
-	return message, stream
+	return acceptsJSON, acceptsSSE
 }
 
-// statusOf is the HTTP status of an answer. Since 2026-07-28 it follows the
+// httpStatus is the HTTP status of an answer. Since 2026-07-28 it follows the
 // error's code, for those between who do not read the body.
-func statusOf(answer mcp.JSONRPCMessage, modern bool) int {
+func httpStatus(resp mcp.JSONRPCMessage, stateless bool) int {
 	var code int
-	switch a := answer.(type) {
+	switch r := resp.(type) {
 	case mcp.JSONRPCError:
-		code = a.Error.Code
+		code = r.Error.Code
 	case *mcp.JSONRPCError:
-		code = a.Error.Code
+		code = r.Error.Code
 	}
 	switch {
 	case code == 0 || code == mcp.INTERNAL_ERROR:
 		return http.StatusOK
-	case !modern && code != mcp.PARSE_ERROR && code != mcp.INVALID_REQUEST:
+	case !stateless && code != mcp.PARSE_ERROR && code != mcp.INVALID_REQUEST:
 		return http.StatusOK
 	case code == mcp.METHOD_NOT_FOUND:
 		return http.StatusNotFound

@@ -13,146 +13,148 @@ import (
 	"github.com/wesendall/wesendall-mcp/tools"
 )
 
-// session is what the library knows of the client at the other end. Its
+// clientSession is what the library knows of the client at the other end. Its
 // capabilities are declared once in the handshake, or anew with each request.
-type session struct {
-	id            string
-	notifications chan mcp.JSONRPCNotification
-	initialized   atomic.Bool
-	requests      chan mcp.JSONRPCMessage // from this side, to be written
-	ended         chan struct{}           // closed when no answer can come any more
-	questions     *questions
+type clientSession struct {
+	id               string
+	notifications    chan mcp.JSONRPCNotification
+	initialized      atomic.Bool
+	outgoingRequests chan mcp.JSONRPCMessage // from this side, to be written
+	done             chan struct{}           // closed when no answer can come any more
+	elicitations     *pendingElicitations
 
 	mu           sync.Mutex
-	client       mcp.Implementation
+	clientInfo   mcp.Implementation
 	capabilities mcp.ClientCapabilities
 	version      string
 }
 
-func newSession() *session {
-	return &session{
-		id: "stdio", notifications: make(chan mcp.JSONRPCNotification, 64), requests: make(chan mcp.JSONRPCMessage),
-		ended: make(chan struct{}), questions: newQuestions(),
+func newClientSession() *clientSession {
+	return &clientSession{
+		id: "stdio", notifications: make(chan mcp.JSONRPCNotification, 64), outgoingRequests: make(chan mcp.JSONRPCMessage),
+		done: make(chan struct{}), elicitations: newPendingElicitations(),
 	}
 }
 
-// questions are the requests to a client that wait for its answers.
-type questions struct {
+// pendingElicitations are the requests to a client that wait for its answers.
+type pendingElicitations struct {
 	mu      sync.Mutex
-	asked   int
-	waiting map[string]chan json.RawMessage // by id
+	seq     int
+	waiters map[string]chan json.RawMessage // by id
 }
 
-func newQuestions() *questions { return &questions{waiting: map[string]chan json.RawMessage{}} }
-
-// add makes an id for a request, and the place where its answer will be.
-func (q *questions) add() (id string, answer chan json.RawMessage) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.asked++
-	id, answer = fmt.Sprintf("ask-%d", q.asked), make(chan json.RawMessage, 1)
-	q.waiting[id] = answer
-	return id, answer
+func newPendingElicitations() *pendingElicitations {
+	return &pendingElicitations{waiters: map[string]chan json.RawMessage{}}
 }
 
-func (q *questions) drop(id string) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	delete(q.waiting, id)
+// register makes an id for a request, and the place where its answer will be.
+func (p *pendingElicitations) register() (id string, response chan json.RawMessage) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.seq++
+	id, response = fmt.Sprintf("ask-%d", p.seq), make(chan json.RawMessage, 1)
+	p.waiters[id] = response
+	return id, response
 }
 
-// deliver gives an answer to whoever waits for it.
-func (q *questions) deliver(id, raw json.RawMessage) {
-	var name string
-	if json.Unmarshal(id, &name) != nil {
+func (p *pendingElicitations) remove(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.waiters, id)
+}
+
+// resolve gives an answer to whoever waits for it.
+func (p *pendingElicitations) resolve(id, raw json.RawMessage) {
+	var key string
+	if json.Unmarshal(id, &key) != nil {
 		return
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if answer, ok := q.waiting[name]; ok {
-		delete(q.waiting, name)
-		answer <- raw
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if waiter, ok := p.waiters[key]; ok {
+		delete(p.waiters, key)
+		waiter <- raw
 	}
 }
 
-var errNoAnswer = errors.New("the client did not answer")
+var errNoElicitationAnswer = errors.New("the client did not answer")
 
 // RequestElicitation puts a question to the client's person, and waits for what
 // they say.
-func (s *session) RequestElicitation(ctx context.Context, q mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
-	id, answer := s.questions.add()
-	defer s.questions.drop(id)
+func (s *clientSession) RequestElicitation(ctx context.Context, req mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
+	id, response := s.elicitations.register()
+	defer s.elicitations.remove(id)
 	select {
-	case s.requests <- mcp.JSONRPCRequest{JSONRPC: mcp.JSONRPC_VERSION, ID: mcp.NewRequestId(id), Request: mcp.Request{Method: string(mcp.MethodElicitationCreate)}, Params: q.Params}:
-	case <-s.ended:
-		return nil, errNoAnswer
+	case s.outgoingRequests <- mcp.JSONRPCRequest{JSONRPC: mcp.JSONRPC_VERSION, ID: mcp.NewRequestId(id), Request: mcp.Request{Method: string(mcp.MethodElicitationCreate)}, Params: req.Params}:
+	case <-s.done:
+		return nil, errNoElicitationAnswer
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	select {
-	case raw := <-answer:
-		var a map[string]json.RawMessage
-		if json.Unmarshal(raw, &a) != nil || a["result"] == nil || a["error"] != nil {
-			return nil, errNoAnswer
+	case raw := <-response:
+		var members map[string]json.RawMessage
+		if json.Unmarshal(raw, &members) != nil || members["result"] == nil || members["error"] != nil {
+			return nil, errNoElicitationAnswer
 		}
-		said := &mcp.ElicitationResult{}
-		said.Action = mcp.ElicitationResponseActionDecline
-		if tools.Accepts(a["result"]) {
-			said.Action = mcp.ElicitationResponseActionAccept
+		result := &mcp.ElicitationResult{}
+		result.Action = mcp.ElicitationResponseActionDecline
+		if tools.IsAccepted(members["result"]) {
+			result.Action = mcp.ElicitationResponseActionAccept
 		}
-		return said, nil
-	case <-s.ended:
-		return nil, errNoAnswer
+		return result, nil
+	case <-s.done:
+		return nil, errNoElicitationAnswer
 	case <-ctx.Done():
 		// The question is of no more use: a host may take it off the screen.
-		var gone mcp.JSONRPCNotification
-		gone.JSONRPC, gone.Method = mcp.JSONRPC_VERSION, string(mcp.MethodNotificationCancelled)
-		gone.Params.AdditionalFields = map[string]any{"requestId": id, "reason": "nobody answered in time"}
+		var notification mcp.JSONRPCNotification
+		notification.JSONRPC, notification.Method = mcp.JSONRPC_VERSION, string(mcp.MethodNotificationCancelled)
+		notification.Params.AdditionalFields = map[string]any{"requestId": id, "reason": "nobody answered in time"}
 		select {
-		case s.notifications <- gone:
+		case s.notifications <- notification:
 		default:
 		}
 		return nil, ctx.Err()
 	}
 }
 
-func (s *session) SessionID() string { return s.id }
-func (s *session) Initialize()       { s.initialized.Store(true) }
-func (s *session) Initialized() bool { return s.initialized.Load() }
+func (s *clientSession) SessionID() string { return s.id }
+func (s *clientSession) Initialize()       { s.initialized.Store(true) }
+func (s *clientSession) Initialized() bool { return s.initialized.Load() }
 
-func (s *session) NotificationChannel() chan<- mcp.JSONRPCNotification { return s.notifications }
+func (s *clientSession) NotificationChannel() chan<- mcp.JSONRPCNotification { return s.notifications }
 
-func (s *session) GetClientInfo() mcp.Implementation {
+func (s *clientSession) GetClientInfo() mcp.Implementation {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.client
+	return s.clientInfo
 }
 
-func (s *session) SetClientInfo(client mcp.Implementation) {
+func (s *clientSession) SetClientInfo(info mcp.Implementation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.client = client
+	s.clientInfo = info
 }
 
-func (s *session) GetClientCapabilities() mcp.ClientCapabilities {
+func (s *clientSession) GetClientCapabilities() mcp.ClientCapabilities {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.capabilities
 }
 
-func (s *session) SetClientCapabilities(capabilities mcp.ClientCapabilities) {
+func (s *clientSession) SetClientCapabilities(capabilities mcp.ClientCapabilities) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.capabilities = capabilities
 }
 
-func (s *session) ProtocolVersion() string {
+func (s *clientSession) ProtocolVersion() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.version
 }
 
-func (s *session) SetProtocolVersion(version string) {
+func (s *clientSession) SetProtocolVersion(version string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.version = version

@@ -17,28 +17,28 @@ import (
 // lines of any length. So the lines are read here, and only whole messages are
 // given to it.
 
-// drainTime bounds how long the end waits for calls in flight: longer than the
+// stdioShutdownTimeout bounds how long the end waits for calls in flight: longer than the
 // 45 s that one may take.
-const drainTime = 60 * time.Second
+const stdioShutdownTimeout = 60 * time.Second
 
 // connection is one client over a pair of streams.
 type connection struct {
-	server  *Server
-	session *session
-	answers chan mcp.JSONRPCMessage
-	broken  chan struct{} // closed when nobody reads the answers any more
-	gone    chan struct{} // closed when no answer is written any more
+	server        *Server
+	session       *clientSession
+	responses     chan mcp.JSONRPCMessage
+	writeFailed   chan struct{} // closed when nobody reads the answers any more
+	writerStopped chan struct{} // closed when no answer is written any more
 
-	calls sync.WaitGroup
-	mu    sync.Mutex
-	open  map[string]*request // by the id as it was written
+	calls    sync.WaitGroup
+	mu       sync.Mutex
+	inFlight map[string]*stdioRequest // by the id as it was written
 }
 
-// request is one that runs.
-type request struct {
-	cancel    context.CancelFunc
-	listens   bool // until it is cancelled
-	cancelled bool
+// stdioRequest is one that runs.
+type stdioRequest struct {
+	cancel         context.CancelFunc
+	isSubscription bool // until it is cancelled
+	cancelled      bool
 }
 
 // ServeStdio serves one client until the input ends or the context does, and
@@ -46,70 +46,70 @@ type request struct {
 // in both cases. Only messages of the protocol are written to out.
 func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
 	c := &connection{
-		server: s, session: newSession(), open: map[string]*request{},
-		answers: make(chan mcp.JSONRPCMessage), broken: make(chan struct{}), gone: make(chan struct{}),
+		server: s, session: newClientSession(), inFlight: map[string]*stdioRequest{},
+		responses: make(chan mcp.JSONRPCMessage), writeFailed: make(chan struct{}), writerStopped: make(chan struct{}),
 	}
 	if err := s.mcp.RegisterSession(ctx, c.session); err != nil {
 		return err
 	}
 	// What a call has begun outlives the end of the connection.
-	lasting := context.WithoutCancel(ctx)
-	defer s.mcp.UnregisterSession(lasting, c.session.SessionID())
+	callCtx := context.WithoutCancel(ctx)
+	defer s.mcp.UnregisterSession(callCtx, c.session.SessionID())
 
 	lines := make(chan line)
-	stop := make(chan struct{})
-	defer close(stop)
+	stopReader := make(chan struct{})
+	defer close(stopReader)
 	go func() {
 		defer close(lines)
 		reader := newLineReader(in)
 		for {
-			l, err := reader.next()
+			l, err := reader.readLine()
 			if err != nil {
 				return
 			}
 			select {
 			case lines <- l:
-			case <-stop:
+			case <-stopReader:
 				return
 			}
 		}
 	}()
-	written := make(chan struct{})
-	go func() { defer close(written); c.write(out) }()
+	writerDone := make(chan struct{})
+	go func() { defer close(writerDone); c.writeLoop(out) }()
 
 	for running := true; running; {
 		select {
 		case l, ok := <-lines:
 			if running = ok; ok {
-				c.take(lasting, ctx.Done(), l)
+				c.handleLine(callCtx, ctx.Done(), l)
 			}
 		case <-ctx.Done():
 			running = false
-		case <-c.broken:
+		case <-c.writeFailed:
 			running = false
 		}
 	}
-	close(c.session.ended) // nobody will answer a question any more
+	close(c.session.done) // nobody will answer a question any more
 	if !c.drain() {
 		return nil
 	}
-	close(c.answers)
-	timer := time.NewTimer(s.drainTime)
+	close(c.responses)
+	timer := time.NewTimer(s.shutdownTimeout)
 	defer timer.Stop()
 	select {
-	case <-written:
+	case <-writerDone:
 	case <-timer.C: // the client reads nothing any more
 	}
 	return nil
 }
 
-// answer hands an answer to the writer. It gives up when nobody reads it and
+// respond hands an answer to the writer. It gives up when nobody reads it and
 // the connection is to end.
-func (c *connection) answer(a mcp.JSONRPCMessage, ending <-chan struct{}) {
+func (c *connection) respond(resp mcp.JSONRPCMessage, shutdown <-chan struct{}) {
 	select {
-	case c.answers <- a:
-	case <-c.gone:
-	case <-ending:
+	case c.responses <- resp:
+	case <-c.writerStopped:
+	case <-shutdown:
 	}
 }
 
@@ -117,15 +117,15 @@ func (c *connection) answer(a mcp.JSONRPCMessage, ending <-chan struct{}) {
 // whether all were answered: where the client does not read, they cannot be.
 func (c *connection) drain() bool {
 	c.mu.Lock()
-	for _, r := range c.open {
-		if r.listens {
-			r.cancel()
+	for _, req := range c.inFlight {
+		if req.isSubscription {
+			req.cancel()
 		}
 	}
 	c.mu.Unlock()
 	done := make(chan struct{})
 	go func() { c.calls.Wait(); close(done) }()
-	timer := time.NewTimer(c.server.drainTime)
+	timer := time.NewTimer(c.server.shutdownTimeout)
 	defer timer.Stop()
 	select {
 	case <-done:
@@ -133,84 +133,84 @@ func (c *connection) drain() bool {
 	case <-timer.C:
 	}
 	c.mu.Lock()
-	for _, r := range c.open {
-		r.cancel()
+	for _, req := range c.inFlight {
+		req.cancel()
 	}
 	c.mu.Unlock()
-	close(c.gone)
+	close(c.writerStopped)
 	<-done // a call that was cancelled ends at once, or within its own deadline
 	return false
 }
 
-// write is the only writer: a notification leaves before the answer that was
+// writeLoop is the only writer: a notification leaves before the answer that was
 // made after it.
-func (c *connection) write(out io.Writer) {
-	broken := false
-	put := func(value any) {
-		if broken {
+func (c *connection) writeLoop(out io.Writer) {
+	failed := false
+	writeJSON := func(value any) {
+		if failed {
 			return
 		}
-		text, err := json.Marshal(value)
+		data, err := json.Marshal(value)
 		if err != nil {
-			c.server.log.Error("an answer cannot be written", "error", err)
+			c.server.logger.Error("an answer cannot be written", "error", err)
 			return
 		}
-		if _, err = out.Write(append(text, '\n')); err != nil {
-			broken = true
-			close(c.broken)
+		if _, err = out.Write(append(data, '\n')); err != nil {
+			failed = true
+			close(c.writeFailed)
 		}
 	}
 	for {
 		select {
 		case n := <-c.session.notifications:
-			put(n)
-		case q := <-c.session.requests:
-			put(q)
-		case answer, ok := <-c.answers:
-			for waiting := true; waiting; {
+			writeJSON(n)
+		case req := <-c.session.outgoingRequests:
+			writeJSON(req)
+		case resp, ok := <-c.responses:
+			for pending := true; pending; {
 				select {
 				case n := <-c.session.notifications:
-					put(n)
+					writeJSON(n)
 				default:
-					waiting = false
+					pending = false
 				}
 			}
 			if !ok {
 				return
 			}
-			put(answer)
+			writeJSON(resp)
 		}
 	}
 }
 
-// take handles one line. What changes the state of the connection is done
+// handleLine handles one line. What changes the state of the connection is done
 // before the next line is read; everything else runs beside it.
-func (c *connection) take(ctx context.Context, ending <-chan struct{}, l line) {
+func (c *connection) handleLine(ctx context.Context, shutdown <-chan struct{}, l line) {
 	if l.tooLong {
-		c.answer((&refusal{nil, mcp.INVALID_REQUEST, fmt.Sprintf("a line must not be longer than %d MiB", MaxLine>>20)}).message(), ending)
+		c.respond((&rpcError{nil, mcp.INVALID_REQUEST, fmt.Sprintf("a line must not be longer than %d MiB", MaxLineBytes>>20)}).toMessage(), shutdown)
 		return
 	}
-	text := bytes.TrimSpace(l.text)
-	if len(text) == 0 {
+	raw := bytes.TrimSpace(l.data)
+	if len(raw) == 0 {
 		return
 	}
-	m, refused := parse(text)
+	m, rpcErr := parseMessage(raw)
 	switch {
-	case refused != nil:
-		c.answer(refused.message(), ending)
+	case rpcErr != nil:
+		c.respond(rpcErr.toMessage(), shutdown)
 	case m.method == "":
-		c.session.questions.deliver(m.id, m.raw)
+		c.session.elicitations.resolve(m.id, m.raw)
 	case m.id == nil:
-		c.notice(ctx, m)
+		c.handleNotification(ctx, m)
 	default:
-		c.request(ctx, ending, m)
+		c.handleRequest(ctx, shutdown, m)
 	}
 }
 
-// notice handles a notification, which is never answered.
-func (c *connection) notice(ctx context.Context, m *message) {
+// handleNotification handles a notification, which is never answered.
+func (c *connection) handleNotification(ctx context.Context, m *rpcMessage) {
 	if m.method != string(mcp.MethodNotificationCancelled) {
-		c.server.handle(c.server.mcp.WithContext(ctx, c.session), m)
+		c.server.dispatch(c.server.mcp.WithContext(ctx, c.session), m)
 		return
 	}
 	var params struct {
@@ -221,68 +221,68 @@ func (c *connection) notice(ctx context.Context, m *message) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r, ok := c.open[string(params.RequestID)]; ok {
-		r.cancelled = !r.listens // a subscription ends with an answer
-		r.cancel()
+	if req, ok := c.inFlight[string(params.RequestID)]; ok {
+		req.cancelled = !req.isSubscription // a subscription ends with an answer
+		req.cancel()
 	}
 }
 
-// request starts a call. Its cancel works from here on, since the next line is
+// handleRequest starts a call. Its cancel works from here on, since the next line is
 // not yet read.
-func (c *connection) request(ctx context.Context, ending <-chan struct{}, m *message) {
-	refused := c.server.check(m)
-	handshake := m.method == string(mcp.MethodInitialize)
-	if refused == nil && !handshake && c.session.ProtocolVersion() == "" && !m.modern() {
-		refused = unversioned(m)
+func (c *connection) handleRequest(ctx context.Context, shutdown <-chan struct{}, m *rpcMessage) {
+	rpcErr := c.server.validate(m)
+	isInitialize := m.method == string(mcp.MethodInitialize)
+	if rpcErr == nil && !isInitialize && c.session.ProtocolVersion() == "" && !m.isStateless() {
+		rpcErr = checkVersion(m)
 	}
 	ctx, cancel := context.WithCancel(c.server.mcp.WithContext(ctx, c.session))
-	r := &request{cancel: cancel, listens: m.method == string(mcp.MethodSubscriptionsListen)}
+	req := &stdioRequest{cancel: cancel, isSubscription: m.method == string(mcp.MethodSubscriptionsListen)}
 	c.mu.Lock()
-	_, taken := c.open[string(m.id)]
-	if !taken && refused == nil {
-		c.open[string(m.id)] = r
+	_, inUse := c.inFlight[string(m.id)]
+	if !inUse && rpcErr == nil {
+		c.inFlight[string(m.id)] = req
 	}
 	c.mu.Unlock()
-	if taken {
-		refused = &refusal{m.id, mcp.INVALID_REQUEST, "a request with this id is still running"}
+	if inUse {
+		rpcErr = &rpcError{m.id, mcp.INVALID_REQUEST, "a request with this id is still running"}
 	}
-	if refused != nil {
+	if rpcErr != nil {
 		cancel()
-		c.answer(refused.message(), ending)
+		c.respond(rpcErr.toMessage(), shutdown)
 		return
 	}
 	c.calls.Add(1)
 	run := func() {
 		defer c.calls.Done()
 		defer cancel()
-		answer := c.server.handle(ctx, m)
+		resp := c.server.dispatch(ctx, m)
 		c.mu.Lock()
-		delete(c.open, string(m.id))
-		cancelled := r.cancelled
+		delete(c.inFlight, string(m.id))
+		cancelled := req.cancelled
 		c.mu.Unlock()
-		if answer != nil && !cancelled {
-			c.answer(answer, nil)
+		if resp != nil && !cancelled {
+			c.respond(resp, nil)
 		}
 	}
-	if handshake {
+	if isInitialize {
 		run()
 		return
 	}
 	go run()
 }
 
-// unversioned refuses a request that came before any handshake without a
+// checkVersion refuses a request that came before any handshake without a
 // version of its own. A ping needs none, and the library answers a version that
 // it does not know.
-func unversioned(m *message) *refusal {
-	const name = mcp.MetaKeyProtocolVersion + " in params._meta"
+func checkVersion(m *rpcMessage) *rpcError {
+	const field = mcp.MetaKeyProtocolVersion + " in params._meta"
 	switch {
 	case m.method == string(mcp.MethodPing):
 		return nil
 	case m.method != string(mcp.MethodServerDiscover):
-		return &refusal{m.id, mcp.INVALID_REQUEST, "the first request must be initialize, or every request must name its protocol version (" + name + ")"}
-	case m.version() == "":
-		return &refusal{m.id, mcp.INVALID_PARAMS, m.method + " needs " + name}
+		return &rpcError{m.id, mcp.INVALID_REQUEST, "the first request must be initialize, or every request must name its protocol version (" + field + ")"}
+	case m.protocolVersion() == "":
+		return &rpcError{m.id, mcp.INVALID_PARAMS, m.method + " needs " + field}
 	}
 	return nil
 }

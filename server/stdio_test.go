@@ -16,9 +16,9 @@ import (
 	"github.com/wesendall/wesendall-mcp/guard"
 )
 
-func TestTheProtocolsOwnErrors(t *testing.T) {
+func TestStdio_ProtocolErrors(t *testing.T) {
 	t.Parallel()
-	w := dial(t, newFake())
+	w := newStdioClient(t, newFake())
 	expect := func(line, id string, code int, says string) {
 		t.Helper()
 		w.write(line)
@@ -27,11 +27,11 @@ func TestTheProtocolsOwnErrors(t *testing.T) {
 			t.Errorf("%.80s: %s", line, a.line)
 		}
 	}
-	expect(call("1", "get_balance", `{}`), "1", -32600, "the first request must be initialize")
+	expect(toolCall("1", "get_balance", `{}`), "1", -32600, "the first request must be initialize")
 	expect(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, "1", -32600, "the first request must be initialize")
 	expect(`{"jsonrpc":"2.0","id":1,"method":"server/discover"}`, "1", -32602, "server/discover needs io.modelcontextprotocol/protocolVersion")
 	expect(`{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":7}}}`, "1", -32602, "needs")
-	w.shake()
+	w.initialize()
 	expect(`{"jsonrpc":"2.0","id":1,"method":`, "null", -32700, "not valid JSON")
 	expect("\xff\xfe", "null", -32700, "not valid JSON")
 	expect(`{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"`+"\xff"+`"}}`, "null", -32700, "not valid JSON")
@@ -59,12 +59,12 @@ func TestTheProtocolsOwnErrors(t *testing.T) {
 	expect(`{"jsonrpc":"2.0","id":4,"method":"tools/call"}`, "4", -32602, "params.name")
 	expect(`{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":7}}`, "4", -32602, "params.name")
 	for _, arguments := range []string{`"x"`, `[]`, `null`, `7`} {
-		expect(call("5", "get_balance", arguments), "5", -32602, "params.arguments must be an object")
+		expect(toolCall("5", "get_balance", arguments), "5", -32602, "params.arguments must be an object")
 	}
-	expect(call("5", "topup_wallet", `{"amount":1e999999999}`), "5", -32602, "too large")
-	expect(call("6", "send_sm", `{}`), "6", -32602, `unknown tool "send_sm"; did you mean "send_sms"?`)
-	expect(call("6", "format_disk", `{}`), "6", -32602, "the tools are get_balance")
-	expect(modern("7", "tools/nope", ""), "7", -32601, "")
+	expect(toolCall("5", "topup_wallet", `{"amount":1e999999999}`), "5", -32602, "too large")
+	expect(toolCall("6", "send_sm", `{}`), "6", -32602, `unknown tool "send_sm"; did you mean "send_sms"?`)
+	expect(toolCall("6", "format_disk", `{}`), "6", -32602, "the tools are get_balance")
+	expect(statelessRequest("7", "tools/nope", ""), "7", -32601, "")
 
 	// And it lives on; blank lines, CRLF and responses are no trouble.
 	w.write("", "\r", `{"jsonrpc":"2.0","id":99,"result":{}}`, `{"jsonrpc":"2.0","method":"notifications/strange"}`, `{"jsonrpc":"2.0","id":8,"method":"ping"}`+"\r")
@@ -73,10 +73,10 @@ func TestTheProtocolsOwnErrors(t *testing.T) {
 	}
 }
 
-func TestAnIDComesBackAsItWasWritten(t *testing.T) {
+func TestStdio_IDRoundTrip(t *testing.T) {
 	t.Parallel()
-	w := dial(t, newFake())
-	w.shake()
+	w := newStdioClient(t, newFake())
+	w.initialize()
 	for _, id := range []string{`0`, `-1`, `9007199254740993`, `1.50`, `""`, `"a\u0041"`} {
 		w.write(`{"jsonrpc":"2.0","id":` + id + `,"method":"ping"}`)
 		if a := w.read(); string(a.ID) != id || a.Error != nil {
@@ -85,30 +85,30 @@ func TestAnIDComesBackAsItWasWritten(t *testing.T) {
 	}
 }
 
-func TestEveryVersionIsAnswered(t *testing.T) {
+func TestStdio_Versions(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"} {
-		w := dial(t, newFake())
-		w.write(strings.ReplaceAll(hello, "2025-06-18", version))
+		w := newStdioClient(t, newFake())
+		w.write(strings.ReplaceAll(initializeRequest, "2025-06-18", version))
 		if a := w.read(); !strings.Contains(a.line, `"protocolVersion":"`+version+`"`) || !strings.Contains(a.line, "never repeat it") {
 			t.Errorf("%s: %s", version, a.line)
 		}
 	}
-	w := dial(t, newFake())
-	w.write(modern("1", "server/discover", ""), modern("2", "tools/list", ""))
+	w := newStdioClient(t, newFake())
+	w.write(statelessRequest("1", "server/discover", ""), statelessRequest("2", "tools/list", ""))
 	both := w.read().line + w.read().line
 	if !strings.Contains(both, `"2026-07-28"`) || !strings.Contains(both, `"ttlMs":3600000`) || !strings.Contains(both, `"cacheScope":"private"`) {
 		t.Error(both)
 	}
 }
 
-func TestTheInstructionsAndTheListAreSmall(t *testing.T) {
+func TestToolList_Size(t *testing.T) {
 	t.Parallel()
-	if n := len(instructions); n >= 1200 {
+	if n := len(serverInstructions); n >= 1200 {
 		t.Errorf("instructions: %d bytes", n)
 	}
-	w := dial(t, newFake())
-	w.write(modern("1", "tools/list", ""))
+	w := newStdioClient(t, newFake())
+	w.write(statelessRequest("1", "tools/list", ""))
 	a := w.read()
 	if n := len(a.line); n > 9000 {
 		t.Errorf("tools/list: %d bytes", n)
@@ -123,19 +123,19 @@ func TestTheInstructionsAndTheListAreSmall(t *testing.T) {
 	}
 }
 
-func TestWhatWasReadIsAnsweredAfterTheEnd(t *testing.T) {
+func TestStdio_AnswersAfterEOF(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(*wire){
-		"end of input": func(w *wire) { _ = w.in.Close() },
-		"a signal":     func(w *wire) { w.cancel() },
+	for name, end := range map[string]func(*stdioClient){
+		"end of input": func(w *stdioClient) { _ = w.in.Close() },
+		"a signal":     func(w *stdioClient) { w.cancel() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFake()
-			w := dial(t, f)
-			w.shake()
+			w := newStdioClient(t, f)
+			w.initialize()
 			for i := range 40 {
-				w.write(call(fmt.Sprint(i), "send_sms", sendOf(i)))
+				w.write(toolCall(fmt.Sprint(i), "send_sms", numberedSend(i)))
 			}
 			for range 40 {
 				<-f.started // all at once: none has ended
@@ -147,20 +147,20 @@ func TestWhatWasReadIsAnsweredAfterTheEnd(t *testing.T) {
 					t.Error(a.line)
 				}
 			}
-			if err := <-w.ended; err != nil || f.count() != 40 {
+			if err := <-w.serveErr; err != nil || f.count() != 40 {
 				t.Errorf("%v, %d sent", err, f.count())
 			}
 		})
 	}
 }
 
-func TestInputPipedInAtOnceIsAllAnswered(t *testing.T) {
+func TestStdio_PipedInput(t *testing.T) {
 	t.Parallel()
 	f := newFake()
 	close(f.release)
-	lines := []string{hello}
+	lines := []string{initializeRequest}
 	for i := range 300 {
-		lines = append(lines, call(fmt.Sprint(i), "list_sms_history", `{}`))
+		lines = append(lines, toolCall(fmt.Sprint(i), "list_sms_history", `{}`))
 	}
 	var out bytes.Buffer
 	// The last line has no newline.
@@ -169,7 +169,7 @@ func TestInputPipedInAtOnceIsAllAnswered(t *testing.T) {
 	}
 	ids := map[string]bool{}
 	for line := range strings.Lines(out.String()) {
-		a := parseAnswer(t, line)
+		a := parseWireMessage(t, line)
 		if a.Error != nil {
 			t.Error(a.line)
 		}
@@ -180,25 +180,25 @@ func TestInputPipedInAtOnceIsAllAnswered(t *testing.T) {
 	}
 }
 
-// connects is an API whose requests never leave: they wait for a connection.
-type connects struct{ guard.API }
+// unreachableAPI is an API whose requests never leave: they wait for a connection.
+type unreachableAPI struct{ guard.API }
 
-func (connects) Balance(context.Context, client.BalanceRequest) (*client.Response, error) {
+func (unreachableAPI) Balance(context.Context, client.BalanceRequest) (*client.Response, error) {
 	return &client.Response{Data: json.RawMessage(`{"balance":1000000,"cost_per_sms":1}`)}, nil
 }
 
-func (connects) Send(ctx context.Context, _ client.SendRequest) (*client.Response, error) {
+func (unreachableAPI) Send(ctx context.Context, _ client.SendRequest) (*client.Response, error) {
 	<-ctx.Done()
 	return nil, &client.Error{Endpoint: "send_sms", Message: "cancelled"}
 }
 
-func TestACancelReadWithItsCallStopsIt(t *testing.T) {
+func TestStdio_CancelSameBatch(t *testing.T) {
 	t.Parallel()
-	w := dial(t, connects{})
-	w.shake()
+	w := newStdioClient(t, unreachableAPI{})
+	w.initialize()
 	for i := range 50 {
 		id := fmt.Sprint(i)
-		w.write(call(id, "send_sms", sendArguments) + "\n" + `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":` + id + `}}`)
+		w.write(toolCall(id, "send_sms", sendArguments) + "\n" + `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":` + id + `}}`)
 	}
 	w.write(`{"jsonrpc":"2.0","id":"last","method":"ping"}`)
 	if a := w.read(); string(a.ID) != `"last"` {
@@ -207,17 +207,17 @@ func TestACancelReadWithItsCallStopsIt(t *testing.T) {
 	// A lost cancel would keep the end waiting for its call.
 	start := time.Now()
 	_ = w.in.Close()
-	if err := <-w.ended; err != nil || time.Since(start) > drainTime/2 {
+	if err := <-w.serveErr; err != nil || time.Since(start) > stdioShutdownTimeout/2 {
 		t.Errorf("%v, after %v", err, time.Since(start))
 	}
 }
 
-func TestACancelledReadIsNotAnswered(t *testing.T) {
+func TestStdio_CancelledNoResponse(t *testing.T) {
 	t.Parallel()
 	f := newFake()
-	w := dial(t, f)
-	w.shake()
-	w.write(call("1", "list_sms_history", `{}`))
+	w := newStdioClient(t, f)
+	w.initialize()
+	w.write(toolCall("1", "list_sms_history", `{}`))
 	<-f.started
 	w.write(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`, `{"jsonrpc":"2.0","id":2,"method":"ping"}`)
 	if a := w.read(); string(a.ID) != "2" {
@@ -229,14 +229,14 @@ func TestACancelledReadIsNotAnswered(t *testing.T) {
 	}
 }
 
-func TestAnIDInUseIsRefused(t *testing.T) {
+func TestStdio_DuplicateID(t *testing.T) {
 	t.Parallel()
 	f := newFake()
-	w := dial(t, f)
-	w.shake()
-	w.write(call("1", "send_sms", sendArguments))
+	w := newStdioClient(t, f)
+	w.initialize()
+	w.write(toolCall("1", "send_sms", sendArguments))
 	<-f.started
-	w.write(call("1", "send_sms", sendArguments))
+	w.write(toolCall("1", "send_sms", sendArguments))
 	if a := w.read(); a.Error == nil || a.Error.Code != -32600 {
 		t.Error(a.line)
 	}
@@ -246,13 +246,13 @@ func TestAnIDInUseIsRefused(t *testing.T) {
 	}
 }
 
-func TestPingIsAnsweredBesideManyCalls(t *testing.T) {
+func TestStdio_PingUnderLoad(t *testing.T) {
 	t.Parallel()
 	f := newFake()
-	w := dial(t, f)
-	w.shake()
+	w := newStdioClient(t, f)
+	w.initialize()
 	for i := range 300 {
-		w.write(call(fmt.Sprint(i), "list_sms_history", `{}`))
+		w.write(toolCall(fmt.Sprint(i), "list_sms_history", `{}`))
 	}
 	w.write(`{"jsonrpc":"2.0","id":"p","method":"ping"}`)
 	if a := w.read(); string(a.ID) != `"p"` {
@@ -266,10 +266,10 @@ func TestPingIsAnsweredBesideManyCalls(t *testing.T) {
 	}
 }
 
-func TestASubscriptionEndsWithAnAnswer(t *testing.T) {
+func TestStdio_Subscription(t *testing.T) {
 	t.Parallel()
-	w := dial(t, newFake())
-	w.write(modern("1", "subscriptions/listen", `"notifications":{"toolsListChanged":true}`))
+	w := newStdioClient(t, newFake())
+	w.write(statelessRequest("1", "subscriptions/listen", `"notifications":{"toolsListChanged":true}`))
 	if a := w.read(); a.Method == "" {
 		t.Fatalf("not a notification first: %s", a.line)
 	}
@@ -277,17 +277,17 @@ func TestASubscriptionEndsWithAnAnswer(t *testing.T) {
 	if a := w.read(); string(a.ID) != "1" || a.Error != nil {
 		t.Error(a.line)
 	}
-	if err := <-w.ended; err != nil {
+	if err := <-w.serveErr; err != nil {
 		t.Error(err)
 	}
 }
 
-func TestALineThatIsTooLongIsRefused(t *testing.T) {
+func TestStdio_LineLimit(t *testing.T) {
 	t.Parallel()
-	w := dial(t, newFake())
-	w.shake()
+	w := newStdioClient(t, newFake())
+	w.initialize()
 	go func() {
-		_, _ = io.Copy(w.in, io.LimitReader(endless{}, 64<<20))
+		_, _ = io.Copy(w.in, io.LimitReader(endlessReader{}, 64<<20))
 		_, _ = io.WriteString(w.in, "\n"+`{"jsonrpc":"2.0","id":1,"method":"ping"}`+"\n")
 	}()
 	if a := w.read(); a.Error == nil || a.Error.Code != -32600 || !strings.Contains(a.Error.Message, "8 MiB") {
@@ -298,10 +298,10 @@ func TestALineThatIsTooLongIsRefused(t *testing.T) {
 	}
 }
 
-// endless is a line without an end.
-type endless struct{}
+// endlessReader is a line without an end.
+type endlessReader struct{}
 
-func (endless) Read(p []byte) (int, error) {
+func (endlessReader) Read(p []byte) (int, error) {
 	for i := range p {
 		p[i] = 'x'
 	}
@@ -309,21 +309,21 @@ func (endless) Read(p []byte) (int, error) {
 }
 
 // It runs alone, since it measures what the whole process allocates.
-func TestALineThatIsTooLongCostsNoMoreThanItsLimit(t *testing.T) { //nolint:paralleltest // see above
+func TestStdio_LineLimitMemory(t *testing.T) { //nolint:paralleltest // see above
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	l, err := newLineReader(io.LimitReader(endless{}, 64<<20)).next()
+	l, err := newLineReader(io.LimitReader(endlessReader{}, 64<<20)).readLine()
 	runtime.ReadMemStats(&after)
 	if allocated := (after.TotalAlloc - before.TotalAlloc) >> 20; err != nil || !l.tooLong || allocated > 9 {
 		t.Errorf("%v, %d MiB allocated for a line of 64", err, allocated)
 	}
 }
 
-func TestNobodyWhoReadsEndsTheServer(t *testing.T) {
+func TestStdio_WriterClosed(t *testing.T) {
 	t.Parallel()
 	in, _ := io.Pipe()
 	out := brokenPipe{}
-	err := newServer(t, newFake()).ServeStdio(t.Context(), io.MultiReader(strings.NewReader(hello+"\n"), in), out)
+	err := newServer(t, newFake()).ServeStdio(t.Context(), io.MultiReader(strings.NewReader(initializeRequest+"\n"), in), out)
 	if err != nil {
 		t.Error(err)
 	}
@@ -333,18 +333,18 @@ type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
-// explodes panics where the library calls us.
-type explodes struct{ guard.API }
+// panickingAPI panics where the library calls us.
+type panickingAPI struct{ guard.API }
 
-func (explodes) Balance(context.Context, client.BalanceRequest) (*client.Response, error) {
+func (panickingAPI) Balance(context.Context, client.BalanceRequest) (*client.Response, error) {
 	panic("boom")
 }
 
-func TestAPanicCostsOneAnswer(t *testing.T) {
+func TestStdio_Panic(t *testing.T) {
 	t.Parallel()
-	w := dial(t, explodes{})
-	w.shake()
-	w.write(call("1", "get_balance", `{}`))
+	w := newStdioClient(t, panickingAPI{})
+	w.initialize()
+	w.write(toolCall("1", "get_balance", `{}`))
 	if a := w.read(); a.Error != nil || !strings.Contains(a.line, `"isError":true`) {
 		t.Error(a.line)
 	}
@@ -354,33 +354,33 @@ func TestAPanicCostsOneAnswer(t *testing.T) {
 	}
 }
 
-func TestLines(t *testing.T) {
+func TestLineReader(t *testing.T) {
 	t.Parallel()
-	most := strings.Repeat("a", MaxLine)
+	longest := strings.Repeat("a", MaxLineBytes)
 	for text, want := range map[string]string{
-		"":                    "",
-		"a":                   "a|",
-		"a\nb":                "a|b|",
-		"a\n\nb\n":            "a||b|",
-		most:                  "8388608|",
-		most + "\nb":          "8388608|b|",
-		most + "a":            "too long|",
-		most + "a\nb\n":       "too long|b|",
-		most + most + "\n\nc": "too long||c|",
+		"":                          "",
+		"a":                         "a|",
+		"a\nb":                      "a|b|",
+		"a\n\nb\n":                  "a||b|",
+		longest:                     "8388608|",
+		longest + "\nb":             "8388608|b|",
+		longest + "a":               "too long|",
+		longest + "a\nb\n":          "too long|b|",
+		longest + longest + "\n\nc": "too long||c|",
 	} {
 		reader, got := newLineReader(strings.NewReader(text)), ""
 		for {
-			l, err := reader.next()
+			l, err := reader.readLine()
 			if errors.Is(err, io.EOF) {
 				break
 			}
 			switch {
 			case l.tooLong:
 				got += "too long|"
-			case len(l.text) > 10:
-				got += fmt.Sprint(len(l.text)) + "|"
+			case len(l.data) > 10:
+				got += fmt.Sprint(len(l.data)) + "|"
 			default:
-				got += string(l.text) + "|"
+				got += string(l.data) + "|"
 			}
 		}
 		if got != want {
@@ -390,7 +390,7 @@ func TestLines(t *testing.T) {
 }
 
 func FuzzLine(f *testing.F) {
-	for _, line := range []string{hello, call("1", "send_sms", sendArguments), modern("1", "tools/list", ""), `[]`, `{"jsonrpc":"2.0","id":1e400,"method":"ping"}`, "\x00", `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":{}}}`} {
+	for _, line := range []string{initializeRequest, toolCall("1", "send_sms", sendArguments), statelessRequest("1", "tools/list", ""), `[]`, `{"jsonrpc":"2.0","id":1e400,"method":"ping"}`, "\x00", `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":{}}}`} {
 		f.Add([]byte(line))
 	}
 	api := newFake()
@@ -401,35 +401,39 @@ func FuzzLine(f *testing.F) {
 			<-api.started
 		}
 		var out bytes.Buffer
-		if err := srv.ServeStdio(t.Context(), bytes.NewReader(append([]byte(hello+"\n"), text...)), &out); err != nil {
+		if err := srv.ServeStdio(t.Context(), bytes.NewReader(append([]byte(initializeRequest+"\n"), text...)), &out); err != nil {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(out.String()) {
-			parseAnswer(t, line)
+			parseWireMessage(t, line)
 		}
 	})
 }
 
-// stuck is a pipe that nobody reads.
-type stuck struct{ began, ended chan struct{} }
+// blockedWriter is a pipe that nobody reads.
+type blockedWriter struct{ started, release chan struct{} }
 
-func (s stuck) Write([]byte) (int, error) { close(s.began); <-s.ended; return 0, io.ErrClosedPipe }
+func (s blockedWriter) Write([]byte) (int, error) {
+	close(s.started)
+	<-s.release
+	return 0, io.ErrClosedPipe
+}
 
-func TestAClientThatDoesNotReadCannotKeepTheServer(t *testing.T) {
+func TestStdio_SlowReader(t *testing.T) {
 	t.Parallel()
 	for name, line := range map[string]string{"refusals": `{"jsonrpc":"2.0","id":1,"method":`, "answers": `{"jsonrpc":"2.0","id":1,"method":"ping"}`} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithCancel(t.Context())
 			in, w := io.Pipe()
-			out := stuck{make(chan struct{}), make(chan struct{})}
-			defer close(out.ended)
+			out := blockedWriter{make(chan struct{}), make(chan struct{})}
+			defer close(out.release)
 			s := newServer(t, newFake())
-			s.drainTime = time.Millisecond
+			s.shutdownTimeout = time.Millisecond
 			ended := make(chan error, 1)
 			go func() { ended <- s.ServeStdio(ctx, in, out) }()
-			go func() { _, _ = io.WriteString(w, hello+"\n"+line+"\n"+line+"\n") }()
-			<-out.began
+			go func() { _, _ = io.WriteString(w, initializeRequest+"\n"+line+"\n"+line+"\n") }()
+			<-out.started
 			cancel()
 			select {
 			case err := <-ended:

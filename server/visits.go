@@ -24,67 +24,67 @@ import (
 // known to the replica that it began at: what the client can do, and that it
 // ended.
 const (
-	visitTime = 24 * time.Hour
-	maxVisits = 10_000 // of each kind that is remembered
+	sessionTTL  = 24 * time.Hour
+	maxSessions = 10_000 // of each kind that is remembered
 )
 
-type visits struct {
+type sessionStore struct {
 	key func(context.Context) ([]byte, error)
 	// shared says that an answer to a question may arrive at another replica.
-	shared bool
-	now    func() time.Time
+	multiReplica bool
+	now          func() time.Time
 
-	mu    sync.Mutex
-	here  map[string]*visit
-	ended map[string]struct{}
+	mu       sync.Mutex
+	sessions map[string]*httpSession
+	revoked  map[string]struct{}
 }
 
-// visit is what this replica knows of a session.
-type visit struct {
-	questions *questions
-	known     bool // whoever began it brought credentials
+// httpSession is what this replica knows of a session.
+type httpSession struct {
+	elicitations  *pendingElicitations
+	authenticated bool // whoever began it brought credentials
 
 	mu           sync.Mutex
-	client       mcp.Implementation
+	clientInfo   mcp.Implementation
 	capabilities mcp.ClientCapabilities
 	version      string
-	open         map[string]context.CancelFunc // by the id as it was written
+	inFlight     map[string]context.CancelFunc // by the id as it was written
 }
 
-func newVisits(key func(context.Context) ([]byte, error), shared bool, now func() time.Time) *visits {
-	return &visits{key: key, shared: shared, now: now, here: map[string]*visit{}, ended: map[string]struct{}{}}
+func newSessionStore(key func(context.Context) ([]byte, error), multiReplica bool, now func() time.Time) *sessionStore {
+	return &sessionStore{key: key, multiReplica: multiReplica, now: now, sessions: map[string]*httpSession{}, revoked: map[string]struct{}{}}
 }
 
-func newVisit() *visit {
-	return &visit{questions: newQuestions(), open: map[string]context.CancelFunc{}}
+func newHTTPSession() *httpSession {
+	return &httpSession{elicitations: newPendingElicitations(), inFlight: map[string]context.CancelFunc{}}
 }
 
-// begin names a session.
-func (v *visits) begin(ctx context.Context, of *visit, h http.Header) (id string, err error) {
-	ticket := make([]byte, 24)
-	_, _ = rand.Read(ticket[:16])                                   // it never fails
-	binary.BigEndian.PutUint64(ticket[16:], uint64(v.now().Unix())) //nolint:gosec // after 1970
-	signature, err := v.sign(ctx, ticket, h)
+// Create names a session.
+func (s *sessionStore) Create(ctx context.Context, session *httpSession, h http.Header) (id string, err error) {
+	payload := make([]byte, 24)
+	_, _ = rand.Read(payload[:16])                                   // it never fails
+	binary.BigEndian.PutUint64(payload[16:], uint64(s.now().Unix())) //nolint:gosec // after 1970
+	signature, err := s.sign(ctx, payload, h)
 	if err != nil {
 		return "", err
 	}
-	id = base64.RawURLEncoding.EncodeToString(ticket) + "." + base64.RawURLEncoding.EncodeToString(signature)
-	of.known = h.Get("Authorization") != ""
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.keep(id, of)
+	id = base64.RawURLEncoding.EncodeToString(payload) + "." + base64.RawURLEncoding.EncodeToString(signature)
+	session.authenticated = h.Get("Authorization") != ""
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.put(id, session)
 	return id, nil
 }
 
 // sign binds a name to who brought it, by whatever those are called by.
-func (v *visits) sign(ctx context.Context, ticket []byte, h http.Header) ([]byte, error) {
-	key, err := v.key(ctx)
+func (s *sessionStore) sign(ctx context.Context, payload []byte, h http.Header) ([]byte, error) {
+	key, err := s.key(ctx)
 	if err != nil {
 		return nil, err
 	}
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte("session"))
-	mac.Write(ticket)
+	mac.Write(payload)
 	for _, name := range []string{"Authorization", tools.WalletHeader} {
 		value := sha256.Sum256([]byte(h.Get(name)))
 		mac.Write(value[:])
@@ -92,132 +92,132 @@ func (v *visits) sign(ctx context.Context, ticket []byte, h http.Header) ([]byte
 	return mac.Sum(nil), nil
 }
 
-// find is a session of whoever sent these headers, or nil.
-func (v *visits) find(ctx context.Context, id string, h http.Header) (*visit, error) {
-	text, signature, _ := strings.Cut(id, ".")
-	ticket, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(ticket) != 24 {
+// Lookup is a session of whoever sent these headers, or nil.
+func (s *sessionStore) Lookup(ctx context.Context, id string, h http.Header) (*httpSession, error) {
+	encodedPayload, encodedSignature, _ := strings.Cut(id, ".")
+	payload, err := base64.RawURLEncoding.DecodeString(encodedPayload)
+	if err != nil || len(payload) != 24 {
 		return nil, nil
 	}
-	want, err := v.sign(ctx, ticket, h)
+	expected, err := s.sign(ctx, payload, h)
 	if err != nil {
 		return nil, err
 	}
-	signed, err := base64.RawURLEncoding.DecodeString(signature)
-	if err != nil || !hmac.Equal(signed, want) || v.over(ticket) {
+	signature, err := base64.RawURLEncoding.DecodeString(encodedSignature)
+	if err != nil || !hmac.Equal(signature, expected) || s.expired(payload) {
 		return nil, nil
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if _, ended := v.ended[id]; ended {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, revoked := s.revoked[id]; revoked {
 		return nil, nil
 	}
-	found := v.here[id]
-	if found == nil && v.shared { // it began elsewhere
-		found = newVisit()
-		v.keep(id, found)
+	session := s.sessions[id]
+	if session == nil && s.multiReplica { // it began elsewhere
+		session = newHTTPSession()
+		s.put(id, session)
 	}
-	return found, nil
+	return session, nil
 }
 
-func (v *visits) over(ticket []byte) bool {
-	began := time.Unix(int64(binary.BigEndian.Uint64(ticket[16:])), 0) //nolint:gosec // it is signed
-	return v.now().Sub(began) > visitTime
+func (s *sessionStore) expired(payload []byte) bool {
+	createdAt := time.Unix(int64(binary.BigEndian.Uint64(payload[16:])), 0) //nolint:gosec // it is signed
+	return s.now().Sub(createdAt) > sessionTTL
 }
 
-// keep remembers a session. Where there are too many another is forgotten, first of
+// put remembers a session. Where there are too many another is forgotten, first of
 // those who brought no credentials; its client begins anew, unless a replica knows it
 // as one that began elsewhere. One with a request that runs is kept.
-func (v *visits) keep(id string, of *visit) {
-	makeRoom(v.here, v.overByID, func(_ string, s *visit) bool { return !s.known && s.idle() }, func(_ string, s *visit) bool { return s.idle() })
-	v.here[id] = of
+func (s *sessionStore) put(id string, session *httpSession) {
+	evict(s.sessions, s.idExpired, func(_ string, candidate *httpSession) bool { return !candidate.authenticated && candidate.isIdle() }, func(_ string, candidate *httpSession) bool { return candidate.isIdle() })
+	s.sessions[id] = session
 }
 
-func (v *visit) idle() bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return len(v.open) == 0
+func (s *httpSession) isIdle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.inFlight) == 0
 }
 
-// end forgets a session, and what it was called.
-func (v *visits) end(id string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	delete(v.here, id)
-	makeRoom(v.ended, func(id string, _ struct{}) bool { return v.overByID(id, nil) }, func(string, struct{}) bool { return true })
-	v.ended[id] = struct{}{}
+// Terminate forgets a session, and what it was called.
+func (s *sessionStore) Terminate(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, id)
+	evict(s.revoked, func(id string, _ struct{}) bool { return s.idExpired(id, nil) }, func(string, struct{}) bool { return true })
+	s.revoked[id] = struct{}{}
 }
 
-func (v *visits) overByID(id string, _ *visit) bool {
-	text, _, _ := strings.Cut(id, ".")
-	ticket, _ := base64.RawURLEncoding.DecodeString(text)
-	return v.over(ticket)
+func (s *sessionStore) idExpired(id string, _ *httpSession) bool {
+	encodedPayload, _, _ := strings.Cut(id, ".")
+	payload, _ := base64.RawURLEncoding.DecodeString(encodedPayload)
+	return s.expired(payload)
 }
 
-// makeRoom drops from a full table what may go, in the order of kinds, until a tenth
+// evict drops from a full table what may go, in the order of kinds, until a tenth
 // of it is free: so it need not be looked through each time.
-func makeRoom[V any](table map[string]V, kinds ...func(id string, value V) bool) {
-	if len(table) < maxVisits {
+func evict[V any](table map[string]V, rules ...func(id string, value V) bool) {
+	if len(table) < maxSessions {
 		return
 	}
-	for _, may := range kinds {
+	for _, evictable := range rules {
 		for id, value := range table {
-			if len(table) <= maxVisits*9/10 {
+			if len(table) <= maxSessions*9/10 {
 				return
 			}
-			if may(id, value) {
+			if evictable(id, value) {
 				delete(table, id)
 			}
 		}
 	}
 }
 
-// start registers a request, so that it can be cancelled by another. It fails
+// addRequest registers a request, so that it can be cancelled by another. It fails
 // where one with the same id still runs.
-func (v *visit) start(id json.RawMessage, cancel context.CancelFunc) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if _, taken := v.open[string(id)]; taken {
+func (s *httpSession) addRequest(id json.RawMessage, cancel context.CancelFunc) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, inUse := s.inFlight[string(id)]; inUse {
 		return false
 	}
-	v.open[string(id)] = cancel
+	s.inFlight[string(id)] = cancel
 	return true
 }
 
-func (v *visit) finish(id json.RawMessage) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	delete(v.open, string(id))
+func (s *httpSession) removeRequest(id json.RawMessage) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.inFlight, string(id))
 }
 
-// cancel ends the request that a notification names.
-func (v *visit) cancel(m *message) {
+// cancelRequest ends the request that a notification names.
+func (s *httpSession) cancelRequest(m *rpcMessage) {
 	var params struct {
 		RequestID json.RawMessage `json:"requestId"`
 	}
 	if json.Unmarshal(m.params, &params) != nil {
 		return
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if cancel, ok := v.open[string(params.RequestID)]; ok {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cancel, ok := s.inFlight[string(params.RequestID)]; ok {
 		cancel()
 	}
 }
 
-// learn keeps what a client said of itself in its handshake.
-func (v *visit) learn(s *session) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.client, v.capabilities, v.version = s.GetClientInfo(), s.GetClientCapabilities(), s.ProtocolVersion()
+// saveClientInfo keeps what a client said of itself in its handshake.
+func (s *httpSession) saveClientInfo(client *clientSession) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clientInfo, s.capabilities, s.version = client.GetClientInfo(), client.GetClientCapabilities(), client.ProtocolVersion()
 }
 
-// tell gives a request what is known of its client.
-func (v *visit) tell(s *session) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	s.questions = v.questions
-	s.SetClientInfo(v.client)
-	s.SetClientCapabilities(v.capabilities)
-	s.SetProtocolVersion(v.version)
+// applyTo gives a request what is known of its client.
+func (s *httpSession) applyTo(client *clientSession) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	client.elicitations = s.elicitations
+	client.SetClientInfo(s.clientInfo)
+	client.SetClientCapabilities(s.capabilities)
+	client.SetProtocolVersion(s.version)
 }

@@ -19,10 +19,10 @@ import (
 	"github.com/wesendall/wesendall-mcp/guard"
 )
 
-// arguments checks what a model wrote against the tool's schema, and returns it
+// decodeArguments checks what a model wrote against the tool's schema, and returns it
 // in the form that decodes: integers as integers, nulls of optional arguments
 // left out. It finds every fault, each in a sentence that can be acted on.
-func (t served) arguments(raw json.RawMessage) (map[string]json.RawMessage, []string) {
+func (t registeredTool) decodeArguments(raw json.RawMessage) (map[string]json.RawMessage, []string) {
 	if len(raw) == 0 {
 		raw = json.RawMessage("{}")
 	}
@@ -31,19 +31,19 @@ func (t served) arguments(raw json.RawMessage) (map[string]json.RawMessage, []st
 		return nil, []string{"arguments: must be a JSON object"}
 	}
 	for name, value := range args {
-		if halved(value) {
+		if hasLoneSurrogate(value) {
 			return nil, []string{name + ": has half of a character (a lone surrogate), which nobody could read"}
 		}
 	}
-	optional := t.optional()
+	optional := t.optionalNames()
 	for name, value := range args {
 		if string(value) == "null" && slices.Contains(optional, name) {
 			delete(args, name)
 		}
 	}
 	for _, p := range t.Endpoint.Params {
-		if value, given := args[p.Name]; given && p.Type == "number" {
-			args[p.Name] = integer(value, p.Name != "amount")
+		if value, ok := args[p.Name]; ok && p.Type == "number" {
+			args[p.Name] = normalizeInteger(value, p.Name != "amount")
 		}
 	}
 	values := make(map[string]any, len(args))
@@ -52,28 +52,28 @@ func (t served) arguments(raw json.RawMessage) (map[string]json.RawMessage, []st
 		if err != nil {
 			return nil, []string{name + ": is not valid JSON"}
 		}
-		values[name] = bounded(parsed)
+		values[name] = clampNumbers(parsed)
 	}
-	faults := t.lengths(values)
-	if failure, ok := errors.AsType[*jsonschema.ValidationError](t.schema().Validate(values)); ok {
-		faults = append(faults, t.faults(failure)...)
+	problems := t.checkLengths(values)
+	if validationErr, ok := errors.AsType[*jsonschema.ValidationError](t.validator().Validate(values)); ok {
+		problems = append(problems, t.describeErrors(validationErr)...)
 	}
-	slices.Sort(faults)
-	return args, slices.Compact(faults)
+	slices.Sort(problems)
+	return args, slices.Compact(problems)
 }
 
-// optional are the arguments that need not be given.
-func (t served) optional() []string {
-	return slices.DeleteFunc(slices.Clone(t.names), func(name string) bool {
+// optionalNames are the arguments that need not be given.
+func (t registeredTool) optionalNames() []string {
+	return slices.DeleteFunc(slices.Clone(t.argNames), func(name string) bool {
 		return slices.ContainsFunc(t.Endpoint.Params, func(p client.Param) bool { return p.Name == name && p.Required })
 	})
 }
 
-// integer rewrites 5.0, 5e0 and, where that is harmless, "5" as 5.
-func integer(value json.RawMessage, fromText bool) json.RawMessage {
+// normalizeInteger rewrites 5.0, 5e0 and, where that is harmless, "5" as 5.
+func normalizeInteger(value json.RawMessage, allowString bool) json.RawMessage {
 	text := string(value)
 	var inner string
-	if json.Unmarshal(value, &inner) == nil && fromText {
+	if json.Unmarshal(value, &inner) == nil && allowString {
 		text = strings.TrimSpace(inner)
 		if _, err := strconv.ParseInt(text, 10, 64); err != nil {
 			return value
@@ -89,41 +89,41 @@ func integer(value json.RawMessage, fromText bool) json.RawMessage {
 	return json.RawMessage(n.Num().String())
 }
 
-// halved tells whether a JSON text escapes one half of a character without the
+// hasLoneSurrogate tells whether a JSON text escapes one half of a character without the
 // other: it would decode to something else than was meant.
-func halved(text json.RawMessage) bool {
-	for at := 0; at+1 < len(text); at++ {
-		if text[at] != '\\' {
+func hasLoneSurrogate(raw json.RawMessage) bool {
+	for i := 0; i+1 < len(raw); i++ {
+		if raw[i] != '\\' {
 			continue
 		}
-		at++
-		r := escaped(text[at-1:])
+		i++
+		r := decodeUnicodeEscape(raw[i-1:])
 		if !utf16.IsSurrogate(r) {
 			continue
 		}
-		if utf16.DecodeRune(r, escaped(text[min(at+5, len(text)):])) == unicode.ReplacementChar {
+		if utf16.DecodeRune(r, decodeUnicodeEscape(raw[min(i+5, len(raw)):])) == unicode.ReplacementChar {
 			return true
 		}
-		at += 10
+		i += 10
 	}
 	return false
 }
 
-// escaped is the UTF-16 code unit that a text begins with, if it is escaped.
-func escaped(text []byte) rune {
-	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+// decodeUnicodeEscape is the UTF-16 code unit that a text begins with, if it is escaped.
+func decodeUnicodeEscape(raw []byte) rune {
+	if len(raw) < 6 || raw[0] != '\\' || raw[1] != 'u' {
 		return -1
 	}
-	n, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	n, err := strconv.ParseUint(string(raw[2:6]), 16, 16)
 	if err != nil {
 		return -1
 	}
 	return rune(n)
 }
 
-// bounded replaces numbers that would be costly to compare exactly, such as
+// clampNumbers replaces numbers that would be costly to compare exactly, such as
 // 1e999999999.
-func bounded(value any) any {
+func clampNumbers(value any) any {
 	switch v := value.(type) {
 	case json.Number:
 		if len(v) > 32 || strings.ContainsAny(string(v), "eE") {
@@ -132,76 +132,76 @@ func bounded(value any) any {
 		}
 	case []any:
 		for i := range v {
-			v[i] = bounded(v[i])
+			v[i] = clampNumbers(v[i])
 		}
 	case map[string]any:
 		for name := range v {
-			v[name] = bounded(v[name])
+			v[name] = clampNumbers(v[name])
 		}
 	}
 	return value
 }
 
-// lengths checks the strings in UTF-16 code units, as the vendor does; JSON
+// checkLengths checks the strings in UTF-16 code units, as the vendor does; JSON
 // Schema counts code points.
-func (t served) lengths(values map[string]any) []string {
-	var faults []string
+func (t registeredTool) checkLengths(values map[string]any) []string {
+	var problems []string
 	for _, p := range t.Endpoint.Params {
 		text, ok := values[p.Name].(string)
-		length := int64(guard.Length(text))
+		length := int64(guard.UTF16Len(text))
 		switch {
 		case !ok || p.Type != "string", text == "" && p.Name == "recipient": // of which the schema says what it may be
 		case length < p.Min:
-			faults = append(faults, p.Name+": must not be empty")
+			problems = append(problems, p.Name+": must not be empty")
 		case p.Max > 0 && length > p.Max:
-			faults = append(faults, fmt.Sprintf("%s: must be at most %d UTF-16 code units (got %d)", p.Name, p.Max, length))
+			problems = append(problems, fmt.Sprintf("%s: must be at most %d UTF-16 code units (got %d)", p.Name, p.Max, length))
 		}
 	}
-	return faults
+	return problems
 }
 
-// faults makes sentences of the validator's findings.
-func (t served) faults(e *jsonschema.ValidationError) []string {
-	at := strings.Join(e.InstanceLocation, "/")
-	one := func(text string, args ...any) []string { return []string{at + ": " + fmt.Sprintf(text, args...)} }
+// describeErrors makes sentences of the validator's findings.
+func (t registeredTool) describeErrors(e *jsonschema.ValidationError) []string {
+	path := strings.Join(e.InstanceLocation, "/")
+	sentence := func(format string, args ...any) []string { return []string{path + ": " + fmt.Sprintf(format, args...)} }
 	switch k := e.ErrorKind.(type) {
 	case *kind.Required:
-		var all []string
+		var problems []string
 		for _, name := range k.Missing {
-			all = append(all, strings.TrimPrefix(at+"/"+name, "/")+": is required")
+			problems = append(problems, strings.TrimPrefix(path+"/"+name, "/")+": is required")
 		}
-		return all
+		return problems
 	case *kind.AdditionalProperties:
-		var all []string
+		var problems []string
 		for _, name := range k.Properties {
-			all = append(all, t.unknown(at, name))
+			problems = append(problems, t.unknownArgument(path, name))
 		}
-		return all
+		return problems
 	case *kind.AnyOf:
-		return one("must be a phone number as a string, or an array of at least one")
+		return sentence("must be a phone number as a string, or an array of at least one")
 	case *kind.Type:
-		return one("must be %s (got %s)", article(k.Want[0]), article(k.Got))
+		return sentence("must be %s (got %s)", withArticle(k.Want[0]), withArticle(k.Got))
 	case *kind.Minimum:
-		return one("must be at least %s (got %s)", k.Want.RatString(), written(k.Got.FloatString(2)))
+		return sentence("must be at least %s (got %s)", k.Want.RatString(), truncateNumber(k.Got.FloatString(2)))
 	case *kind.Maximum:
-		return one("must be at most %s (got %s)", k.Want.RatString(), written(k.Got.FloatString(2)))
+		return sentence("must be at most %s (got %s)", k.Want.RatString(), truncateNumber(k.Got.FloatString(2)))
 	case *kind.MinItems:
-		return one("must have at least %d item (got %d)", k.Want, k.Got)
+		return sentence("must have at least %d item (got %d)", k.Want, k.Got)
 	case *kind.MinLength, *kind.MaxLength:
 		return nil // lengths says it in the vendor's unit
 	}
-	var all []string
+	var problems []string
 	for _, cause := range e.Causes {
-		all = append(all, t.faults(cause)...)
+		problems = append(problems, t.describeErrors(cause)...)
 	}
-	if all == nil && len(e.Causes) == 0 {
-		return one("is not what the tool's schema describes")
+	if problems == nil && len(e.Causes) == 0 {
+		return sentence("is not what the tool's schema describes")
 	}
-	return all
+	return problems
 }
 
-// written shortens a number as it is quoted back.
-func written(n string) string {
+// truncateNumber shortens a number as it is quoted back.
+func truncateNumber(n string) string {
 	n = strings.TrimSuffix(n, ".00")
 	if len(n) > 24 {
 		return "a number of " + strconv.Itoa(len(n)) + " digits"
@@ -209,50 +209,50 @@ func written(n string) string {
 	return n
 }
 
-func article(kind string) string {
-	switch kind {
+func withArticle(typ string) string {
+	switch typ {
 	case "integer":
 		return "a whole number"
 	case "array", "object":
-		return "an " + kind
+		return "an " + typ
 	case "null":
-		return kind
+		return typ
 	}
-	return "a " + kind
+	return "a " + typ
 }
 
-// unknown says that there is no such argument, and which one may be meant.
-func (t served) unknown(at, name string) string {
-	if at == "" && name == walletID && t.callers {
+// unknownArgument says that there is no such argument, and which one may be meant.
+func (t registeredTool) unknownArgument(path, name string) string {
+	if path == "" && name == walletIDParam && t.multiUser {
 		return `unknown argument "walletId": the wallet is the one in the request's header ` + WalletHeader
 	}
-	if at == "" && name == walletID {
-		return walletID + ": must not be given; the operator sets the wallet (WESENDALL_WALLET_ID)"
+	if path == "" && name == walletIDParam {
+		return walletIDParam + ": must not be given; the operator sets the wallet (WESENDALL_WALLET_ID)"
 	}
-	valid := t.names
-	if at != "" {
+	valid := t.argNames
+	if path != "" {
 		valid = []string{"phone", "name"} // of a contact, the one object inside
-		at += ": "
+		path += ": "
 	}
-	fault := fmt.Sprintf("%sunknown argument %q", at, shortened(name))
-	if meant := closest(name, valid); meant != "" {
-		return fault + fmt.Sprintf("; did you mean %q?", meant)
+	problem := fmt.Sprintf("%sunknown argument %q", path, truncate(name))
+	if suggestion := suggest(name, valid); suggestion != "" {
+		return problem + fmt.Sprintf("; did you mean %q?", suggestion)
 	}
 	if len(valid) == 0 {
-		return fault + "; this tool takes none"
+		return problem + "; this tool takes none"
 	}
-	return fault + "; the arguments are " + strings.Join(valid, ", ")
+	return problem + "; the arguments are " + strings.Join(valid, ", ")
 }
 
-func shortened(name string) string {
+func truncate(name string) string {
 	if len(name) > 64 {
 		return strings.ToValidUTF8(name[:64], "") + "…"
 	}
 	return name
 }
 
-// aliases are what models and other services call the same things.
-var aliases = map[string][]string{
+// argumentAliases are what models and other services call the same things.
+var argumentAliases = map[string][]string{
 	"recipient":    {"to", "recipients", "phone", "phones", "number", "numbers", "phone_number", "msisdn", "destination"},
 	"message":      {"text", "body", "content", "sms", "msg"},
 	"groupId":      {"group", "group_id", "id"},
@@ -265,25 +265,25 @@ var aliases = map[string][]string{
 	"description":  {"note", "reason", "memo"},
 }
 
-// closest is the valid name that is meant by another, or "".
-func closest(name string, valid []string) string {
+// suggest is the valid name that is meant by another, or "".
+func suggest(name string, valid []string) string {
 	name = strings.ToLower(name)
 	for _, v := range valid {
-		if slices.Contains(aliases[v], name) {
+		if slices.Contains(argumentAliases[v], name) {
 			return v
 		}
 	}
-	best, least := "", 3
+	best, bestDistance := "", 3
 	for _, v := range valid {
-		if d := distance(name, strings.ToLower(v)); d < least && d < len(v)/2+1 {
-			best, least = v, d
+		if d := levenshtein(name, strings.ToLower(v)); d < bestDistance && d < len(v)/2+1 {
+			best, bestDistance = v, d
 		}
 	}
 	return best
 }
 
-// distance is the number of letters to insert, delete or change (Levenshtein).
-func distance(a, b string) int {
+// levenshtein is the number of letters to insert, delete or change (Levenshtein).
+func levenshtein(a, b string) int {
 	if len(a) > 64 {
 		return len(a)
 	}
@@ -306,5 +306,5 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// Closest is the name of a tool that may be meant by a wrong one, or "".
-func (s *Set) Closest(name string) string { return closest(name, s.Names()) }
+// SuggestTool is the name of a tool that may be meant by a wrong one, or "".
+func (s *Toolset) SuggestTool(name string) string { return suggest(name, s.Names()) }

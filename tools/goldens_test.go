@@ -37,17 +37,17 @@ func golden(t *testing.T, path string, got []byte) {
 	}
 }
 
-func TestTheSchemasAreAsAgreed(t *testing.T) {
+func TestSchemas_Golden(t *testing.T) {
 	t.Parallel()
 	for folder, o := range map[string]Options{"pinned": {Wallet: "wal_1"}, "unpinned": {}} {
 		s, err := New(o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, tool := range s.served {
+		for _, tool := range s.tools {
 			text, err := json.MarshalIndent(map[string]any{
-				"name": tool.Name, "title": tool.Title, "description": tool.Description, "hints": tool.Hints(),
-				"input": tool.input, "output": tool.output,
+				"name": tool.Name, "title": tool.Title, "description": tool.Description, "hints": tool.Annotations(),
+				"input": tool.inputSchema, "output": tool.outputSchema,
 			}, "", "  ")
 			if err != nil {
 				t.Fatal(err)
@@ -57,8 +57,8 @@ func TestTheSchemasAreAsAgreed(t *testing.T) {
 	}
 }
 
-// section replaces what stands between two markers of the README.
-func section(t *testing.T, readme []byte, name, table string) []byte {
+// replaceSection replaces what stands between two markers of the README.
+func replaceSection(t *testing.T, readme []byte, name, table string) []byte {
 	t.Helper()
 	pattern := regexp.MustCompile(`(?s)(<!-- ` + name + `:[^>]*-->\n).*?(<!-- /` + name + ` -->)`)
 	if !pattern.Match(readme) {
@@ -70,7 +70,7 @@ func section(t *testing.T, readme []byte, name, table string) []byte {
 	})
 }
 
-func TestTheTablesOfTheREADMEAreTrue(t *testing.T) {
+func TestREADME_Tables(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
@@ -78,25 +78,25 @@ func TestTheTablesOfTheREADMEAreTrue(t *testing.T) {
 	}
 	var table strings.Builder
 	table.WriteString("| tool | arguments | what it does |\n| --- | --- | --- |\n")
-	for _, tool := range Inventory() {
+	for _, tool := range AllTools() {
 		var args []string
 		for _, p := range tool.Endpoint.Params {
 			switch {
-			case p.Name == walletID:
+			case p.Name == walletIDParam:
 			case p.Required:
 				args = append(args, "`"+p.Name+"`")
 			default:
 				args = append(args, "`"+p.Name+"` (optional)")
 			}
 		}
-		effect := map[client.Effect]string{client.Reads: "reads", client.Adds: "changes", client.Creates: "changes", client.Spends: "**spends**"}
+		effect := map[client.Effect]string{client.EffectRead: "reads", client.EffectIdempotentWrite: "changes", client.EffectCreate: "changes", client.EffectSpend: "**spends**"}
 		fmt.Fprintf(&table, "| `%s` | %s | %s: %s |\n", tool.Name, strings.Join(args, ", "), effect[tool.Endpoint.Effect], tool.Endpoint.Summary)
 	}
-	made := section(t, readme, "tools", table.String())
+	made := replaceSection(t, readme, "tools", table.String())
 	table.Reset()
 	table.WriteString("| code | what it says | money | retry |\n| --- | --- | --- | --- |\n")
 	for _, m := range guard.Codes() {
-		fmt.Fprintf(&table, "| `%s` | %s | `%s` | `%s` |\n", m.Code, m.Meaning, m.Money, m.Retry)
+		fmt.Fprintf(&table, "| `%s` | %s | `%s` | `%s` |\n", m.Code, m.Description, m.Money, m.Retry)
 	}
-	golden(t, "../README.md", section(t, made, "codes", table.String()))
+	golden(t, "../README.md", replaceSection(t, made, "codes", table.String()))
 }

@@ -20,11 +20,11 @@ import (
 	"github.com/wesendall/wesendall-mcp/guard"
 )
 
-// rig is a set of tools in front of an HTTP server that records what it is
+// testEnv is a set of tools in front of an HTTP server that records what it is
 // asked, spoken to through a real MCP client.
-type rig struct {
-	set  *Set
-	host *client.Client
+type testEnv struct {
+	toolset *Toolset
+	host    *client.Client
 	// spending is set while a tool that spends is called: the reads that the
 	// guard then makes are answered here, and not recorded.
 	spending atomic.Bool
@@ -33,94 +33,94 @@ type rig struct {
 	seen []string // method, URI and body of each request
 }
 
-func newRig(t *testing.T, o Options, answer http.HandlerFunc) *rig {
+func newTestEnv(t *testing.T, o Options, answer http.HandlerFunc) *testEnv {
 	t.Helper()
-	r := &rig{}
-	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		body, _ := io.ReadAll(q.Body)
-		r.mu.Lock()
-		r.seen = append(r.seen, q.Method+" "+q.RequestURI+" "+string(body))
-		r.mu.Unlock()
-		answer(w, q)
+	env := &testEnv{}
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, _ := io.ReadAll(req.Body)
+		env.mu.Lock()
+		env.seen = append(env.seen, req.Method+" "+req.RequestURI+" "+string(body))
+		env.mu.Unlock()
+		answer(w, req)
 	}))
 	t.Cleanup(upstream.Close)
-	c, err := api.New(api.Options{BaseURL: upstream.URL, Sleep: func(context.Context, time.Duration) error { return nil }})
+	c, err := api.New(api.Options{BaseURL: upstream.URL, SleepFunc: func(context.Context, time.Duration) error { return nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.Missing == "" {
-		o.API = priced{c, &r.spending}
+	if o.NotConfiguredReason == "" {
+		o.API = pricedAPI{c, &env.spending}
 	}
-	if o.Guard == nil {
-		o.Guard = unasked()
+	if o.GuardOptions == nil {
+		o.GuardOptions = confirmOffOptions()
 	}
-	r.connect(t, o)
-	return r
+	env.connect(t, o)
+	return env
 }
 
-// unasked are guard options that ask nobody, wait for nothing and allow all.
-func unasked() *guard.Options {
-	o := guard.Defaults()
-	o.Confirm, o.Rate = guard.Off, 0
+// confirmOffOptions are guard options that ask nobody, wait for nothing and allow all.
+func confirmOffOptions() *guard.Options {
+	o := guard.DefaultOptions()
+	o.Confirm, o.Rate = guard.ConfirmOff, 0
 	o.Limits = guard.Limits{PerCall: 1 << 40, PerDay: 1 << 40, TopUp: 1 << 40, Recipients: 1 << 20}
 	return &o
 }
 
-// priced is an API whose wallet and group are known.
-type priced struct {
+// pricedAPI is an API whose wallet and group are known.
+type pricedAPI struct {
 	guard.API
 	spending *atomic.Bool
 }
 
-func (p priced) Balance(ctx context.Context, r api.BalanceRequest) (*api.Response, error) {
+func (p pricedAPI) Balance(ctx context.Context, r api.BalanceRequest) (*api.Response, error) {
 	if p.spending.Load() {
 		return &api.Response{Data: json.RawMessage(`{"balance":100000,"cost_per_sms":35}`)}, nil
 	}
 	return p.API.Balance(ctx, r)
 }
 
-func (p priced) Groups(ctx context.Context, r api.GroupsRequest) (*api.Response, error) {
+func (p pricedAPI) Groups(ctx context.Context, r api.GroupsRequest) (*api.Response, error) {
 	if p.spending.Load() {
 		return &api.Response{Data: json.RawMessage(`{"groups":[{"id":"grp_1","contact_count":3}]}`)}, nil
 	}
 	return p.API.Groups(ctx, r)
 }
 
-func (r *rig) connect(t *testing.T, o Options) {
+func (env *testEnv) connect(t *testing.T, o Options) {
 	t.Helper()
-	set, err := New(o)
+	toolset, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.set = set
+	env.toolset = toolset
 	m := server.NewMCPServer("test", "1", server.WithToolCapabilities(false))
-	set.Register(m)
-	if r.host, err = client.NewInProcessClient(m); err != nil {
+	toolset.Register(m)
+	if env.host, err = client.NewInProcessClient(m); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.host.Start(t.Context()); err != nil {
+	if err := env.host.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.host.Initialize(t.Context(), mcp.InitializeRequest{}); err != nil {
+	if _, err := env.host.Initialize(t.Context(), mcp.InitializeRequest{}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = r.host.Close() })
+	t.Cleanup(func() { _ = env.host.Close() })
 }
 
-func (r *rig) requests() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.seen
+func (env *testEnv) requests() []string {
+	env.mu.Lock()
+	defer env.mu.Unlock()
+	return env.seen
 }
 
-// reply is a tool's result as a host sees it.
-type reply struct {
+// toolResult is a tool's result as a host sees it.
+type toolResult struct {
 	isError    bool
 	text       string
 	structured map[string]json.RawMessage
 }
 
-func (r reply) get(name string) string {
+func (r toolResult) get(name string) string {
 	var text string
 	if json.Unmarshal(r.structured[name], &text) == nil {
 		return text
@@ -128,28 +128,28 @@ func (r reply) get(name string) string {
 	return string(r.structured[name])
 }
 
-func (r *rig) call(t *testing.T, tool, arguments string) reply {
+func (env *testEnv) call(t *testing.T, tool, arguments string) toolResult {
 	t.Helper()
-	r.spending.Store(strings.HasPrefix(tool, "send") || tool == "topup_wallet")
-	var q mcp.CallToolRequest
-	q.Params.Name, q.Params.Arguments = tool, json.RawMessage(arguments)
-	result, err := r.host.CallTool(t.Context(), q)
+	env.spending.Store(strings.HasPrefix(tool, "send") || tool == "topup_wallet")
+	var req mcp.CallToolRequest
+	req.Params.Name, req.Params.Arguments = tool, json.RawMessage(arguments)
+	result, err := env.host.CallTool(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, ok := result.Content[0].(mcp.TextContent)
+	content, ok := result.Content[0].(mcp.TextContent)
 	if !ok || len(result.Content) != 1 {
 		t.Fatalf("content %+v", result.Content)
 	}
-	out := reply{isError: result.IsError, text: text.Text}
-	if err := json.Unmarshal([]byte(text.Text), &out.structured); err != nil {
+	out := toolResult{isError: result.IsError, text: content.Text}
+	if err := json.Unmarshal([]byte(content.Text), &out.structured); err != nil {
 		t.Fatal(err)
 	}
 	return out
 }
 
-// says answers with a status and a body.
-func says(status int, body string) http.HandlerFunc {
+// respondWith answers with a status and a body.
+func respondWith(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Request-Id", "req_1")
 		w.WriteHeader(status)
@@ -158,7 +158,7 @@ func says(status int, body string) http.HandlerFunc {
 }
 
 // arguments that are right, for each tool.
-var right = map[string]string{
+var validArguments = map[string]string{
 	"get_balance":      `{}`,
 	"topup_wallet":     `{"amount":500,"phone_number":"+256 700 000 010"}`,
 	"send_sms":         `{"recipient":"0700 000 010","message":"Hi"}`,

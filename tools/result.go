@@ -20,38 +20,38 @@ type Result struct {
 	RequestID string                     `json:"request_id,omitempty"`
 }
 
-// result notes the response for the log and makes a result of it.
-func (c *call) result(r *client.Response, summary string) Result {
-	c.attempts, c.requestID = r.Attempts, r.RequestID
-	if c.sandbox {
+// newResult notes the response for the log and makes a result of it.
+func (inv *invocation) newResult(r *client.Response, summary string) Result {
+	inv.attempts, inv.requestID = r.Attempts, r.RequestID
+	if inv.sandbox {
 		summary += " (Sandbox: nothing real was sent or charged.)"
 	}
-	return Result{Summary: summary, Sandbox: c.sandbox, Data: r.Data, Meta: r.Meta, RequestID: r.RequestID}
+	return Result{Summary: summary, Sandbox: inv.sandbox, Data: r.Data, Meta: r.Meta, RequestID: r.RequestID}
 }
 
-// count is a number with its noun.
-func count(n int, noun string) string {
+// pluralize is a number with its noun.
+func pluralize(n int, noun string) string {
 	if n != 1 {
 		noun += "s"
 	}
 	return fmt.Sprintf("%d %s", n, noun)
 }
 
-// encode writes a result as compact JSON that hides nothing from its reader.
-func encode(value any) (json.RawMessage, error) {
+// encodeResult writes a result as compact JSON that hides nothing from its reader.
+func encodeResult(value any) (json.RawMessage, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil {
 		return nil, err
 	}
-	return clean(bytes.TrimSpace(out.Bytes())), nil
+	return sanitizeJSON(bytes.TrimSpace(out.Bytes())), nil
 }
 
-// clean takes control and invisible characters out of the strings of a JSON
+// sanitizeJSON takes control and invisible characters out of the strings of a JSON
 // text: they are how a stranger's message hides instructions from a person who
 // reads along. Everything else stays as it is, digits of numbers included.
-func clean(text []byte) json.RawMessage {
+func sanitizeJSON(text []byte) json.RawMessage {
 	var out bytes.Buffer
 	for len(text) > 0 {
 		start := bytes.IndexByte(text, '"')
@@ -67,26 +67,26 @@ func clean(text []byte) json.RawMessage {
 		}
 		end = min(end+1, len(text))
 		out.Write(text[:start])
-		out.Write(cleanLiteral(text[start:end]))
+		out.Write(sanitizeString(text[start:end]))
 		text = text[end:]
 	}
 	out.Write(text)
 	return out.Bytes()
 }
 
-// cleanLiteral cleans one JSON string, quotes included.
-func cleanLiteral(literal []byte) []byte {
-	var plain string
-	if json.Unmarshal(literal, &plain) != nil {
+// sanitizeString cleans one JSON string, quotes included.
+func sanitizeString(literal []byte) []byte {
+	var decoded string
+	if json.Unmarshal(literal, &decoded) != nil {
 		return []byte(strconv.Quote("")) // cannot be: the encoder wrote it
 	}
-	visible := guard.Visible(plain)
-	if visible == plain {
+	sanitized := guard.SanitizeText(decoded)
+	if sanitized == decoded {
 		return literal
 	}
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(visible) // a string always encodes
+	_ = encoder.Encode(sanitized) // a string always encodes
 	return bytes.TrimSpace(out.Bytes())
 }

@@ -11,104 +11,104 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
-// schemas are the tool's two JSON schemas, and the names of its arguments. The shape comes from the structs, the
+// buildSchemas are the tool's two JSON schemas, and the names of its arguments. The shape comes from the structs, the
 // limits and the prose from the client's catalogue. The wallet is an argument
 // only where it is not pinned.
-func (t Tool) schemas(wallet bool) (input, output json.RawMessage, arguments []string) {
-	in := reflectSchema(t.in, false)
+func (t Tool) buildSchemas(withWallet bool) (input, output json.RawMessage, argNames []string) {
+	in := reflectSchema(t.inputType, false)
 	for _, p := range t.Endpoint.Params {
 		property, ok := in.Properties.Get(p.Name)
 		switch {
 		case !ok:
-		case p.Name == walletID && !wallet:
+		case p.Name == walletIDParam && !withWallet:
 			in.Properties.Delete(p.Name)
-			in.Required = without(in.Required, p.Name)
+			in.Required = removeName(in.Required, p.Name)
 		default:
-			in.Properties.Set(p.Name, limited(property, p))
+			in.Properties.Set(p.Name, applyLimits(property, p))
 		}
 	}
 	for property := in.Properties.Oldest(); property != nil; property = property.Next() {
-		arguments = append(arguments, property.Key)
+		argNames = append(argNames, property.Key)
 	}
-	out := reflectSchema(t.out, true)
+	out := reflectSchema(t.outputType, true)
 	out.Required = nil // an error is a result of the same tool, and some clients check it too
 	out.Properties.Set("data", &jsonschema.Schema{Extras: map[string]any{}})
-	if _, quotes := out.Properties.Get("quote"); quotes {
+	if _, hasQuote := out.Properties.Get("quote"); hasQuote {
 		out.Properties.Set("quote", &jsonschema.Schema{Type: "object"}) // to be read, and not to be paid for in every conversation
 	}
 	out.Properties.Delete("meta")
-	return marshal(in), marshal(out), arguments
+	return mustMarshal(in), mustMarshal(out), argNames
 }
 
-const walletID = "walletId"
+const walletIDParam = "walletId"
 
-func reflectSchema(of reflect.Type, open bool) *jsonschema.Schema {
-	r := jsonschema.Reflector{Anonymous: true, DoNotReference: true, ExpandedStruct: true, AllowAdditionalProperties: open}
-	s := r.ReflectFromType(of)
+func reflectSchema(typ reflect.Type, allowExtra bool) *jsonschema.Schema {
+	r := jsonschema.Reflector{Anonymous: true, DoNotReference: true, ExpandedStruct: true, AllowAdditionalProperties: allowExtra}
+	s := r.ReflectFromType(typ)
 	s.Version = ""
 	return s
 }
 
-// limited adds to a property what the catalogue says of the parameter.
-func limited(s *jsonschema.Schema, p client.Param) *jsonschema.Schema {
+// applyLimits adds to a property what the catalogue says of the parameter.
+func applyLimits(s *jsonschema.Schema, p client.Param) *jsonschema.Schema {
 	if p.Name == "recipient" { // one number, a list in a string, or an array
-		least := uint64(max(p.Min, 1))
-		number := &jsonschema.Schema{Type: "string", MinLength: &least}
-		s = &jsonschema.Schema{AnyOf: []*jsonschema.Schema{number, {Type: "array", Items: number, MinItems: &least}}}
+		minValue := uint64(max(p.Min, 1))
+		numberSchema := &jsonschema.Schema{Type: "string", MinLength: &minValue}
+		s = &jsonschema.Schema{AnyOf: []*jsonschema.Schema{numberSchema, {Type: "array", Items: numberSchema, MinItems: &minValue}}}
 	}
 	s.Description = p.Description
 	if p.Default != 0 {
 		s.Default = p.Default
 	}
-	least, most := uint64(max(p.Min, 0)), uint64(max(p.Max, 0))
+	minValue, maxValue := uint64(max(p.Min, 0)), uint64(max(p.Max, 0))
 	switch s.Type {
 	case "integer":
-		s.Minimum, s.Maximum = number(p.Min), number(p.Max)
+		s.Minimum, s.Maximum = jsonNumber(p.Min), jsonNumber(p.Max)
 	case "string":
-		s.MinLength, s.MaxLength = positive(least), positive(most)
+		s.MinLength, s.MaxLength = nonZero(minValue), nonZero(maxValue)
 	case "array":
-		s.MinItems, s.MaxItems = positive(least), positive(most)
+		s.MinItems, s.MaxItems = nonZero(minValue), nonZero(maxValue)
 	}
 	return s
 }
 
-func number(n int64) json.Number {
+func jsonNumber(n int64) json.Number {
 	if n == 0 {
 		return ""
 	}
-	text, _ := json.Marshal(n) // an integer always marshals
-	return json.Number(text)
+	raw, _ := json.Marshal(n) // an integer always marshals
+	return json.Number(raw)
 }
 
-func positive(n uint64) *uint64 {
+func nonZero(n uint64) *uint64 {
 	if n == 0 {
 		return nil
 	}
 	return &n
 }
 
-func without(list []string, name string) []string {
+func removeName(list []string, name string) []string {
 	var rest []string
-	for _, each := range list {
-		if each != name {
-			rest = append(rest, each)
+	for _, item := range list {
+		if item != name {
+			rest = append(rest, item)
 		}
 	}
 	return rest
 }
 
-// marshal writes a schema that this package built, which cannot fail.
-func marshal(s *jsonschema.Schema) json.RawMessage {
-	text, err := json.Marshal(s)
+// mustMarshal writes a schema that this package built, which cannot fail.
+func mustMarshal(s *jsonschema.Schema) json.RawMessage {
+	raw, err := json.Marshal(s)
 	if err != nil {
 		panic(err)
 	}
-	return text
+	return raw
 }
 
-// compile makes a validator of a schema that this package built, which cannot
+// mustCompile makes a validator of a schema that this package built, which cannot
 // fail.
-func compile(name string, schema json.RawMessage) *validator.Schema {
+func mustCompile(name string, schema json.RawMessage) *validator.Schema {
 	doc, err := validator.UnmarshalJSON(bytes.NewReader(schema))
 	if err != nil {
 		panic(err)

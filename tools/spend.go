@@ -11,107 +11,107 @@ import (
 	"github.com/wesendall/wesendall-mcp/guard"
 )
 
-// Spend are the arguments that every tool which spends has besides the API's.
-type Spend struct {
+// SpendArgs are the arguments that every tool which spends has besides the API's.
+type SpendArgs struct {
 	DryRun         bool   `json:"dry_run,omitempty" jsonschema_description:"Quote the price; send nothing."`
 	Quote          string `json:"quote,omitempty" jsonschema_description:"Id of the quote your user agreed to."`
 	AllowDuplicate bool   `json:"allow_duplicate,omitempty" jsonschema_description:"Send although the same was sent; your user is asked."`
 }
 
-// quoted is the result of a dry run.
-func (c *call) quoted(q *guard.Quote) (Result, *guard.Quote) {
+// quoteResult is the result of a dry run.
+func (inv *invocation) quoteResult(q *guard.Quote) (Result, *guard.Quote) {
 	summary := "A quote: nothing was sent."
 	if q.ID == "" {
 		summary = "Nothing was sent, and nothing can be before the refused numbers are mended."
 	}
-	if c.sandbox {
+	if inv.sandbox {
 		summary += " (Sandbox: nothing real was sent or charged.)"
 	}
-	return Result{Summary: summary, Sandbox: c.sandbox}, q
+	return Result{Summary: summary, Sandbox: inv.sandbox}, q
 }
 
-// how says how the guard is to make a spend.
-func (c *call) how(s Spend) guard.How {
-	h := guard.How{DryRun: s.DryRun, Quote: s.Quote, AllowDuplicate: s.AllowDuplicate, Ask: c.ask, Answer: c.answer}
-	if c.state != "" {
-		h.Quote, h.Presented = c.state, s.Quote
+// spendOptions says how the guard is to make a spend.
+func (inv *invocation) spendOptions(args SpendArgs) guard.SpendOptions {
+	opts := guard.SpendOptions{DryRun: args.DryRun, QuoteID: args.Quote, AllowDuplicate: args.AllowDuplicate, Elicit: inv.elicit, Answer: inv.answer}
+	if inv.requestState != "" {
+		opts.QuoteID, opts.PresentedQuoteID = inv.requestState, args.Quote
 	}
-	return h
+	return opts
 }
 
-// asking is for how long a person may think.
-const asking = 5 * time.Minute
+// elicitTimeout is for how long a person may think.
+const elicitTimeout = 5 * time.Minute
 
-// confirm names the question in a result that needs input.
-const confirm = "confirm"
+// confirmInputID names the question in a result that needs input.
+const confirmInputID = "confirm"
 
-// formless is a form without fields: accepting it is the answer.
-var formless = map[string]any{"type": "object", "properties": map[string]any{}}
+// emptyForm is a form without fields: accepting it is the answer.
+var emptyForm = map[string]any{"type": "object", "properties": map[string]any{}}
 
-// listen finds out whether the client can ask its person, and what that one
+// initElicitation finds out whether the client can ask its person, and what that one
 // said already.
-func (c *call) listen(ctx context.Context, r mcp.CallToolRequest) {
+func (inv *invocation) initElicitation(ctx context.Context, req mcp.CallToolRequest) {
 	if server.IsModernRequest(ctx) {
-		c.modern = true
-		c.state = r.Params.RequestState
-		if c.state != "" || len(r.Params.InputResponses) > 0 {
-			c.answer = guard.No
+		inv.stateless = true
+		inv.requestState = req.Params.RequestState
+		if inv.requestState != "" || len(req.Params.InputResponses) > 0 {
+			inv.answer = guard.AnswerNo
 			// One that is not yet decoded is written as it was read.
-			if raw, err := json.Marshal(r.Params.InputResponses[confirm]); err == nil && Accepts(raw) {
-				c.answer = guard.Yes
+			if raw, err := json.Marshal(req.Params.InputResponses[confirmInputID]); err == nil && IsAccepted(raw) {
+				inv.answer = guard.AnswerYes
 			}
 		}
-		if capabilities := server.RequestProtocolInfoFromContext(ctx).ClientCapabilities; capabilities != nil && hasForms(*capabilities) {
-			c.ask = func(context.Context, string) (guard.Answer, error) { return guard.NotAsked, guard.ErrLater }
+		if capabilities := server.RequestProtocolInfoFromContext(ctx).ClientCapabilities; capabilities != nil && supportsForms(*capabilities) {
+			inv.elicit = func(context.Context, string) (guard.Answer, error) { return guard.AnswerNone, guard.ErrAnswerPending }
 		}
 		return
 	}
 	session, ok := server.ClientSessionFromContext(ctx).(server.SessionWithClientInfo)
-	if !ok || !hasForms(session.GetClientCapabilities()) {
+	if !ok || !supportsForms(session.GetClientCapabilities()) {
 		return
 	}
-	c.ask = func(ctx context.Context, question string) (guard.Answer, error) {
-		defer c.aside()() // others may run while a person thinks
-		ctx, cancel := context.WithTimeout(ctx, asking)
+	inv.elicit = func(ctx context.Context, message string) (guard.Answer, error) {
+		defer inv.yieldSlot()() // others may run while a person thinks
+		ctx, cancel := context.WithTimeout(ctx, elicitTimeout)
 		defer cancel()
-		var q mcp.ElicitationRequest
-		q.Params.Message, q.Params.RequestedSchema = question, formless
-		answer, err := server.ServerFromContext(ctx).RequestElicitation(ctx, q)
-		if err != nil || answer.Action != mcp.ElicitationResponseActionAccept {
-			return guard.No, err
+		var elicitation mcp.ElicitationRequest
+		elicitation.Params.Message, elicitation.Params.RequestedSchema = message, emptyForm
+		result, err := server.ServerFromContext(ctx).RequestElicitation(ctx, elicitation)
+		if err != nil || result.Action != mcp.ElicitationResponseActionAccept {
+			return guard.AnswerNo, err
 		}
-		return guard.Yes, nil
+		return guard.AnswerYes, nil
 	}
 }
 
-// Accepts tells whether the result of a question is a clean yes. It is read
+// IsAccepted tells whether the result of a question is a clean yes. It is read
 // strictly: the library takes names in any case.
-func Accepts(result json.RawMessage) bool {
+func IsAccepted(result json.RawMessage) bool {
 	var members, fields map[string]json.RawMessage
 	var action string
 	if json.Unmarshal(result, &members) != nil || json.Unmarshal(members["action"], &action) != nil || action != string(mcp.ElicitationResponseActionAccept) {
 		return false
 	}
-	content, given := members["content"]
-	return !given || json.Unmarshal(content, &fields) == nil && fields != nil
+	content, ok := members["content"]
+	return !ok || json.Unmarshal(content, &fields) == nil && fields != nil
 }
 
-// hasForms tells whether a client can show a form: {} says so, and naming the
+// supportsForms tells whether a client can show a form: {} says so, and naming the
 // URL mode alone does not.
-func hasForms(c mcp.ClientCapabilities) bool {
+func supportsForms(c mcp.ClientCapabilities) bool {
 	return c.Elicitation != nil && (c.Elicitation.Form != nil || c.Elicitation.URL == nil)
 }
 
-// question is the result that has a client of 2026-07-28 ask its person, and
+// inputRequiredResult is the result that has a client of 2026-07-28 ask its person, and
 // call again with the answer. The quote's id is the state.
-func question(failure *guard.Error) *mcp.CallToolResult {
+func inputRequiredResult(guardErr *guard.Error) *mcp.CallToolResult {
 	return &mcp.CallToolResult{
 		Result: mcp.Result{ResultType: mcp.ResultTypeInputRequired},
 		MultiRoundTripResult: mcp.MultiRoundTripResult{
-			InputRequests: mcp.InputRequests{confirm: mcp.NewElicitationInputRequest(mcp.ElicitationParams{
-				Message: failure.Question, RequestedSchema: formless,
+			InputRequests: mcp.InputRequests{confirmInputID: mcp.NewElicitationInputRequest(mcp.ElicitationParams{
+				Message: guardErr.ConfirmationPrompt, RequestedSchema: emptyForm,
 			})},
-			RequestState: failure.Quote.ID,
+			RequestState: guardErr.Quote.ID,
 		},
 	}
 }

@@ -19,9 +19,9 @@ import (
 	"github.com/wesendall/wesendall-mcp/guard"
 )
 
-func TestTheAnnotationsAreExact(t *testing.T) {
+func TestAnnotations(t *testing.T) {
 	t.Parallel()
-	want := map[string]Hints{
+	want := map[string]Annotations{
 		"get_balance":      {ReadOnly: true, Idempotent: true},
 		"topup_wallet":     {Destructive: true, OpenWorld: true},
 		"send_sms":         {Destructive: true, OpenWorld: true},
@@ -31,9 +31,9 @@ func TestTheAnnotationsAreExact(t *testing.T) {
 		"create_group":     {},
 		"add_contacts":     {Idempotent: true},
 	}
-	for _, tool := range Inventory() {
-		if got, ok := want[tool.Name]; !ok || tool.Hints() != got {
-			t.Errorf("%s: %+v", tool.Name, tool.Hints())
+	for _, tool := range AllTools() {
+		if got, ok := want[tool.Name]; !ok || tool.Annotations() != got {
+			t.Errorf("%s: %+v", tool.Name, tool.Annotations())
 		}
 		delete(want, tool.Name)
 	}
@@ -42,7 +42,7 @@ func TestTheAnnotationsAreExact(t *testing.T) {
 	}
 }
 
-func TestEachToolCallsItsEndpoint(t *testing.T) {
+func TestTools_Endpoints(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{
 		"get_balance":      `GET /api/v1/account/balance?walletId=wal_1 `,
@@ -54,10 +54,10 @@ func TestEachToolCallsItsEndpoint(t *testing.T) {
 		"create_group":     `POST /api/v1/groups {"title":"T","walletId":"wal_1"}`,
 		"add_contacts":     `POST /api/v1/groups/a%2Fb/contacts {"contacts":[{"phone":"+256700000010","name":"S"}],"walletId":"wal_1"}`,
 	}
-	for tool, arguments := range right {
+	for tool, arguments := range validArguments {
 		t.Run(tool, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, Options{Wallet: "wal_1"}, says(200, `{"success":true,"data":{"n":12345678901234567890.10}}`))
+			r := newTestEnv(t, Options{Wallet: "wal_1"}, respondWith(200, `{"success":true,"data":{"n":12345678901234567890.10}}`))
 			got := r.call(t, tool, arguments)
 			if all := r.requests(); got.isError || len(all) != 1 || all[0] != want[tool] {
 				t.Errorf("asked %q, answered %s", all, got.text)
@@ -65,17 +65,17 @@ func TestEachToolCallsItsEndpoint(t *testing.T) {
 			if got.get("data") != `{"n":12345678901234567890.10}` || got.get("summary") == "" || got.get("request_id") != "req_1" {
 				t.Errorf("answered %s", got.text)
 			}
-			if _, said := got.structured["sandbox"]; said {
+			if _, ok := got.structured["sandbox"]; ok {
 				t.Error("real money is called a sandbox's")
 			}
 		})
 	}
 }
 
-func TestWhatIsDerived(t *testing.T) {
+func TestResults_Derived(t *testing.T) {
 	t.Parallel()
-	balance := func(data string) reply {
-		return newRig(t, Options{Wallet: "wal_1", Sandbox: true}, says(200, `{"success":true,"data":`+data+`}`)).call(t, "get_balance", `{}`)
+	balance := func(data string) toolResult {
+		return newTestEnv(t, Options{Wallet: "wal_1", Sandbox: true}, respondWith(200, `{"success":true,"data":`+data+`}`)).call(t, "get_balance", `{}`)
 	}
 	if got := balance(`{"balance":5000,"cost_per_sms":35}`); got.get("affordable_units") != "142" || !strings.Contains(got.get("summary"), "UGX 5000") || got.get("sandbox") != "true" || !strings.Contains(got.get("summary"), "Sandbox") {
 		t.Error(got.text)
@@ -85,17 +85,17 @@ func TestWhatIsDerived(t *testing.T) {
 			t.Errorf("%s: %s", strange, got.text)
 		}
 	}
-	r := newRig(t, Options{Wallet: "wal_1"}, says(200, `{}`))
+	r := newTestEnv(t, Options{Wallet: "wal_1"}, respondWith(200, `{}`))
 	got := r.call(t, "send_sms", `{"recipient":["0700000010","0700 000 010","0700000011"],"message":"`+strings.Repeat("a", 161)+`"}`)
 	if got.get("recipients") != "2" || got.get("units") != "2" || got.get("estimated_cost") != "140" || !strings.HasPrefix(got.get("summary"), "Accepted for 2 recipients, 2 units each: about UGX 140. UGX ") {
 		t.Error(got.text)
 	}
 }
 
-func TestAWrongArgumentGetsASentence(t *testing.T) {
+func TestArguments_Errors(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a", 1601)
-	r := newRig(t, Options{Wallet: "wal_1"}, says(200, `{}`))
+	r := newTestEnv(t, Options{Wallet: "wal_1"}, respondWith(200, `{}`))
 	for _, c := range []struct{ tool, arguments, want string }{
 		{"topup_wallet", `{"amount":499,"phone_number":"0700000010"}`, "amount: must be at least 500 (got 499)"},
 		{"topup_wallet", `{"amount":10000001,"phone_number":"0700000010"}`, "amount: must be at most 10000000 (got 10000001)"},
@@ -130,15 +130,15 @@ func TestAWrongArgumentGetsASentence(t *testing.T) {
 		{"add_contacts", `{"groupId":"..","contacts":[{"phone":"0700000010"}]}`, `groupId: must be an id, not ".."`},
 	} {
 		got := r.call(t, c.tool, c.arguments)
-		if !got.isError || got.get("code") != guard.InvalidArguments || got.get("money") != "not_charged" || got.get("retry") != "after_fix" {
+		if !got.isError || got.get("code") != guard.CodeInvalidArguments || got.get("money") != "not_charged" || got.get("retry") != "after_fix" {
 			t.Errorf("%s %.90s: %s", c.tool, c.arguments, got.text)
 		}
-		said := strings.TrimPrefix(got.get("message"), "Nothing was sent. ")
-		sentences, wanted := strings.Split(said, "; "), strings.Split(c.want, "; ")
+		message := strings.TrimPrefix(got.get("message"), "Nothing was sent. ")
+		sentences, wanted := strings.Split(message, "; "), strings.Split(c.want, "; ")
 		slices.Sort(sentences)
 		slices.Sort(wanted)
 		if !slices.Equal(sentences, wanted) {
-			t.Errorf("%s %.90s:\n%s\n%s", c.tool, c.arguments, said, c.want)
+			t.Errorf("%s %.90s:\n%s\n%s", c.tool, c.arguments, message, c.want)
 		}
 	}
 	if all := r.requests(); len(all) != 0 {
@@ -146,10 +146,10 @@ func TestAWrongArgumentGetsASentence(t *testing.T) {
 	}
 }
 
-func TestEveryDocumentedLimitIsInclusive(t *testing.T) {
+func TestArguments_Limits(t *testing.T) {
 	t.Parallel()
 	face := strings.Repeat("\U0001F600", 800) // 1,600 UTF-16 code units
-	r := newRig(t, Options{Wallet: "wal_1"}, says(200, `{}`))
+	r := newTestEnv(t, Options{Wallet: "wal_1"}, respondWith(200, `{}`))
 	for _, c := range [][2]string{
 		{"topup_wallet", `{"amount":500,"phone_number":"0700000010"}`},
 		{"topup_wallet", `{"amount":10000000,"phone_number":"0700000010"}`},
@@ -172,12 +172,12 @@ func TestEveryDocumentedLimitIsInclusive(t *testing.T) {
 	}
 }
 
-func TestWithoutAWalletOnlyReadingWorks(t *testing.T) {
+func TestWallet_NotSet(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Options{}, says(200, `{}`))
-	for tool, arguments := range right {
+	r := newTestEnv(t, Options{}, respondWith(200, `{}`))
+	for tool, arguments := range validArguments {
 		got := r.call(t, tool, arguments)
-		if reads := r.reads(tool); reads && !strings.Contains(got.text, "walletId: is required") || !reads && got.get("code") != guard.NotConfigured {
+		if reads := r.isRead(tool); reads && !strings.Contains(got.text, "walletId: is required") || !reads && got.get("code") != guard.CodeNotConfigured {
 			t.Errorf("%s: %s", tool, got.text)
 		}
 	}
@@ -186,27 +186,27 @@ func TestWithoutAWalletOnlyReadingWorks(t *testing.T) {
 	}
 }
 
-func (r *rig) reads(tool string) bool {
-	at := slices.IndexFunc(r.set.served, func(s served) bool { return s.Name == tool })
-	return r.set.served[at].Endpoint.Effect == client.Reads
+func (env *testEnv) isRead(tool string) bool {
+	i := slices.IndexFunc(env.toolset.tools, func(s registeredTool) bool { return s.Name == tool })
+	return env.toolset.tools[i].Endpoint.Effect == client.EffectRead
 }
 
-func TestWithoutCredentialsToolsSayWhatToSet(t *testing.T) {
+func TestCredentials_NotSet(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Options{Missing: "set THIS", Wallet: "wal_1"}, nil)
-	for tool, arguments := range right {
-		if got := r.call(t, tool, arguments); got.get("code") != guard.NotConfigured || !strings.Contains(got.text, "set THIS") {
+	r := newTestEnv(t, Options{NotConfiguredReason: "set THIS", Wallet: "wal_1"}, nil)
+	for tool, arguments := range validArguments {
+		if got := r.call(t, tool, arguments); got.get("code") != guard.CodeNotConfigured || !strings.Contains(got.text, "set THIS") {
 			t.Errorf("%s: %s", tool, got.text)
 		}
 	}
 }
 
-func TestReadOnlyIsEnforcedAtTheCallToo(t *testing.T) {
+func TestReadOnly(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Options{Wallet: "wal_1", ReadOnly: true}, says(200, `{}`))
-	for tool, arguments := range right {
+	r := newTestEnv(t, Options{Wallet: "wal_1", ReadOnly: true}, respondWith(200, `{}`))
+	for tool, arguments := range validArguments {
 		got := r.call(t, tool, arguments)
-		if r.reads(tool) == got.isError || got.isError && got.get("code") != guard.ReadOnly {
+		if r.isRead(tool) == got.isError || got.isError && got.get("code") != guard.CodeReadOnly {
 			t.Errorf("%s: %s", tool, got.text)
 		}
 	}
@@ -220,7 +220,7 @@ func TestReadOnlyIsEnforcedAtTheCallToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, tool := range r.set.Order(all.Tools) {
+	for _, tool := range r.toolset.SortTools(all.Tools) {
 		names = append(names, tool.Name)
 	}
 	if !slices.Equal(names, []string{"get_balance", "list_sms_history", "list_groups"}) {
@@ -228,43 +228,43 @@ func TestReadOnlyIsEnforcedAtTheCallToo(t *testing.T) {
 	}
 }
 
-func TestOnlyTheNamedToolsExist(t *testing.T) {
+func TestToolFilter(t *testing.T) {
 	t.Parallel()
-	s, err := New(Options{Only: []string{"list_groups", "get_balance"}})
+	s, err := New(Options{Names: []string{"list_groups", "get_balance"}})
 	if err != nil || !slices.Equal(s.Names(), []string{"get_balance", "list_groups"}) {
 		t.Errorf("%v, %v", s, err)
 	}
-	if _, err := New(Options{Only: []string{"get_balanc"}}); err == nil || !strings.Contains(err.Error(), "get_balanc") {
+	if _, err := New(Options{Names: []string{"get_balanc"}}); err == nil || !strings.Contains(err.Error(), "get_balanc") {
 		t.Error(err)
 	}
 }
 
-func TestAFailureOfTheAPIIsAResult(t *testing.T) {
+func TestErrors_AsResult(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
 		`{"success":false,"error":{"code":"insufficient_balance","message":"Too little"}}`: "insufficient_balance",
-		`<html>`: guard.OutcomeUnknown,
+		`<html>`: guard.CodeOutcomeUnknown,
 	} {
-		r := newRig(t, Options{Wallet: "wal_1", Sandbox: true}, says(402, body))
-		got := r.call(t, "send_sms", right["send_sms"])
+		r := newTestEnv(t, Options{Wallet: "wal_1", Sandbox: true}, respondWith(402, body))
+		got := r.call(t, "send_sms", validArguments["send_sms"])
 		if !got.isError || got.get("code") != want || got.get("http_status") != "402" || got.get("request_id") != "req_1" || got.get("sandbox") != "true" {
 			t.Error(got.text)
 		}
 	}
 }
 
-// panics is an API that fails in a way that nobody expects.
-type panics struct{ guard.API }
+// panickingAPI is an API that fails in a way that nobody expects.
+type panickingAPI struct{ guard.API }
 
-func TestAPanicEndsInAnHonestResult(t *testing.T) {
+func TestPanic_Result(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	r := &rig{}
-	r.connect(t, Options{API: panics{}, Wallet: "wal_1", Log: slog.New(slog.NewTextHandler(&log, nil))})
-	if got := r.call(t, "send_sms", right["send_sms"]); got.get("code") != guard.OutcomeUnknown || got.get("money") != "unknown" {
+	r := &testEnv{}
+	r.connect(t, Options{API: panickingAPI{}, Wallet: "wal_1", Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if got := r.call(t, "send_sms", validArguments["send_sms"]); got.get("code") != guard.CodeOutcomeUnknown || got.get("money") != "unknown" {
 		t.Error(got.text)
 	}
-	if got := r.call(t, "get_balance", `{}`); got.get("code") != guard.BadResponse {
+	if got := r.call(t, "get_balance", `{}`); got.get("code") != guard.CodeBadResponse {
 		t.Error(got.text)
 	}
 	if !strings.Contains(log.String(), "a tool failed") {
@@ -272,10 +272,10 @@ func TestAPanicEndsInAnHonestResult(t *testing.T) {
 	}
 }
 
-func TestTheLogHasNoArguments(t *testing.T) {
+func TestLog_NoArguments(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	r := newRig(t, Options{Wallet: "wal_1", Log: slog.New(slog.NewTextHandler(&log, nil))}, says(402, `{"code":"insufficient_balance"}`))
+	r := newTestEnv(t, Options{Wallet: "wal_1", Logger: slog.New(slog.NewTextHandler(&log, nil))}, respondWith(402, `{"code":"insufficient_balance"}`))
 	r.call(t, "send_sms", `{"recipient":"0700000010","message":"private words"}`)
 	line := log.String()
 	if strings.Contains(line, "0700000010") || strings.Contains(line, "private") {
@@ -288,7 +288,7 @@ func TestTheLogHasNoArguments(t *testing.T) {
 	}
 }
 
-func TestTooManyCallsAtOnceAreRefusedUnsent(t *testing.T) {
+func TestLimiter_QueueFull(t *testing.T) {
 	t.Parallel()
 	s, err := New(Options{Wallet: "wal_1"})
 	if err != nil {
@@ -296,54 +296,54 @@ func TestTooManyCallsAtOnceAreRefusedUnsent(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var waitingCalls sync.WaitGroup
-	for range atOnce {
-		if _, _, err := s.enter(ctx, ""); err != nil {
+	for range maxRunning {
+		if _, _, err := s.acquire(ctx, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for range waiting {
+	for range maxWaiting {
 		waitingCalls.Go(func() {
-			if _, _, err := s.enter(ctx, ""); err == nil {
+			if _, _, err := s.acquire(ctx, ""); err == nil {
 				t.Error("more calls run than may")
 			}
 		})
 	}
-	for len(s.queue) < atOnce+waiting { //nolint:revive // the calls queue up, and nothing tells when
+	for len(s.admitted) < maxRunning+maxWaiting { //nolint:revive // the calls queue up, and nothing tells when
 	}
-	if _, _, err := s.enter(ctx, ""); err == nil || !strings.Contains(err.Error(), guard.RateLimited) {
+	if _, _, err := s.acquire(ctx, ""); err == nil || !strings.Contains(err.Error(), guard.CodeRateLimited) {
 		t.Error(err)
 	}
 	cancel()
 	waitingCalls.Wait()
-	if len(s.queue) != atOnce {
-		t.Errorf("%d places are still taken", len(s.queue))
+	if len(s.admitted) != maxRunning {
+		t.Errorf("%d places are still taken", len(s.admitted))
 	}
 }
 
-func TestACallDoesNotWaitForLong(t *testing.T) {
+func TestLimiter_Timeout(t *testing.T) {
 	t.Parallel()
 	s, err := New(Options{Wallet: "wal_1"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.patience > 10*time.Second {
+	if s.acquireTimeout > 10*time.Second {
 		t.Error("with 45 seconds for the call itself, a host would have given up")
 	}
-	s.patience = 0
-	for range atOnce {
-		s.slots <- struct{}{}
+	s.acquireTimeout = 0
+	for range maxRunning {
+		s.running <- struct{}{}
 	}
-	if _, _, err := s.enter(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "too many calls running") || len(s.queue) != 0 {
-		t.Errorf("%v, %d in the queue", err, len(s.queue))
+	if _, _, err := s.acquire(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "too many calls running") || len(s.admitted) != 0 {
+		t.Errorf("%v, %d in the queue", err, len(s.admitted))
 	}
 }
 
-func TestThirtyTwoCallsRunAtOnce(t *testing.T) {
+func TestLimiter_Concurrency(t *testing.T) {
 	t.Parallel()
 	const calls = 32
 	var all sync.WaitGroup
 	all.Add(calls)
-	r := newRig(t, Options{Wallet: "wal_1"}, func(w http.ResponseWriter, _ *http.Request) {
+	r := newTestEnv(t, Options{Wallet: "wal_1"}, func(w http.ResponseWriter, _ *http.Request) {
 		all.Done()
 		all.Wait() // until every one of them is here
 		_, _ = fmt.Fprint(w, `{}`)
@@ -359,19 +359,19 @@ func TestThirtyTwoCallsRunAtOnce(t *testing.T) {
 	done.Wait()
 }
 
-func TestUntrustedTextIsCleaned(t *testing.T) {
+func TestSanitize_Results(t *testing.T) {
 	t.Parallel()
 	dirty := "a\u202eb\u200b\u00adc\u0007\u001b[31md\ufe0f\U000e0041\u2066\nnew\tline <b>&"
 	literal, err := json.Marshal(dirty)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newRig(t, Options{Wallet: "wal_1"}, says(200, `{"data":{"m":`+string(literal)+`,"n":1.50,"q":"a\"\u0041"}}`))
+	r := newTestEnv(t, Options{Wallet: "wal_1"}, respondWith(200, `{"data":{"m":`+string(literal)+`,"n":1.50,"q":"a\"\u0041"}}`))
 	got := r.call(t, "list_sms_history", `{}`)
 	if want := `{"data":{"m":"abc[31md\nnew\tline <b>&","n":1.50,"q":"a\"\u0041"}}`; got.get("data") != want {
 		t.Errorf("%s", got.get("data"))
 	}
-	r = newRig(t, Options{Wallet: "wal_1"}, says(404, `{"message":`+string(literal)+`}`))
+	r = newTestEnv(t, Options{Wallet: "wal_1"}, respondWith(404, `{"message":`+string(literal)+`}`))
 	if got := r.call(t, "list_groups", `{}`); strings.ContainsAny(got.get("message"), "\u202e\u200b\u0007") || got.get("message") == "" {
 		t.Error(got.text)
 	}
@@ -382,15 +382,15 @@ func FuzzArguments(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for i, tool := range Inventory() {
-		f.Add(i, []byte(right[tool.Name]))
+	for i, tool := range AllTools() {
+		f.Add(i, []byte(validArguments[tool.Name]))
 	}
 	f.Add(4, []byte(`{"page":99999999999999999999}`))
 	f.Add(2, []byte(`{"recipient":["0700000010"],"message":"\ud800","x":[[1e9999]]}`))
 	f.Fuzz(func(t *testing.T, i int, raw []byte) {
-		tool := s.served[uint(i)%uint(len(s.served))]
-		args, faults := tool.arguments(raw)
-		if len(faults) > 0 {
+		tool := s.tools[uint(i)%uint(len(s.tools))]
+		args, problems := tool.decodeArguments(raw)
+		if len(problems) > 0 {
 			return
 		}
 		text, err := json.Marshal(args)
@@ -398,8 +398,8 @@ func FuzzArguments(f *testing.F) {
 			t.Fatalf("%v of %q", err, raw)
 		}
 		// What was found right decodes, and reaches the guard.
-		_, err = tool.run(t.Context(), &call{guard: guard.New(accepts{}, *unasked())}, text)
-		if failure := failureOf(tool, err); failure != nil && strings.Contains(failure.Message, "arguments: ") {
+		_, err = tool.run(t.Context(), &invocation{guard: guard.New(acceptingAPI{}, *confirmOffOptions())}, text)
+		if guardErr := toError(tool, err); guardErr != nil && strings.Contains(guardErr.Message, "arguments: ") {
 			t.Errorf("%v of %q", err, raw)
 		}
 	})
@@ -412,45 +412,45 @@ func FuzzClean(f *testing.F) {
 		if err != nil {
 			t.Skip() // not a text
 		}
-		got := clean(literal)
+		got := sanitizeJSON(literal)
 		var back map[string]string
 		if err := json.Unmarshal(got, &back); err != nil || len(back) != 1 {
 			t.Fatalf("%s of %q: %v", got, text, err)
 		}
 		for name, value := range back {
-			if name != value || guard.Visible(value) != value {
+			if name != value || guard.SanitizeText(value) != value {
 				t.Errorf("%q of %q", value, text)
 			}
 		}
 	})
 }
 
-// accepts answers every call with an empty success.
-type accepts struct{}
+// acceptingAPI answers every call with an empty success.
+type acceptingAPI struct{}
 
-var accepted = &client.Response{Data: json.RawMessage("{}")}
+var emptyResponse = &client.Response{Data: json.RawMessage("{}")}
 
-func (accepts) Balance(context.Context, client.BalanceRequest) (*client.Response, error) {
-	return accepted, nil
+func (acceptingAPI) Balance(context.Context, client.BalanceRequest) (*client.Response, error) {
+	return emptyResponse, nil
 }
-func (accepts) TopUp(context.Context, client.TopUpRequest) (*client.Response, error) {
-	return accepted, nil
+func (acceptingAPI) TopUp(context.Context, client.TopUpRequest) (*client.Response, error) {
+	return emptyResponse, nil
 }
-func (accepts) Send(context.Context, client.SendRequest) (*client.Response, error) {
-	return accepted, nil
+func (acceptingAPI) Send(context.Context, client.SendRequest) (*client.Response, error) {
+	return emptyResponse, nil
 }
-func (accepts) SendGroup(context.Context, client.GroupSendRequest) (*client.Response, error) {
-	return accepted, nil
+func (acceptingAPI) SendGroup(context.Context, client.SendGroupRequest) (*client.Response, error) {
+	return emptyResponse, nil
 }
-func (accepts) History(context.Context, client.HistoryRequest) (*client.Response, error) {
-	return accepted, nil
+func (acceptingAPI) History(context.Context, client.HistoryRequest) (*client.Response, error) {
+	return emptyResponse, nil
 }
-func (accepts) Groups(context.Context, client.GroupsRequest) (*client.Response, error) {
-	return accepted, nil
+func (acceptingAPI) Groups(context.Context, client.GroupsRequest) (*client.Response, error) {
+	return emptyResponse, nil
 }
-func (accepts) CreateGroup(context.Context, client.CreateGroupRequest) (*client.Response, error) {
-	return accepted, nil
+func (acceptingAPI) CreateGroup(context.Context, client.CreateGroupRequest) (*client.Response, error) {
+	return emptyResponse, nil
 }
-func (accepts) AddContacts(context.Context, client.AddContactsRequest) (*client.Response, error) {
-	return accepted, nil
+func (acceptingAPI) AddContacts(context.Context, client.AddContactsRequest) (*client.Response, error) {
+	return emptyResponse, nil
 }

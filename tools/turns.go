@@ -12,100 +12,100 @@ import (
 // there are many callers one of them has a quarter of the running ones, and as
 // many as run in all may be waiting, running or asking a person.
 const (
-	atOnce     = 64
-	waiting    = 1024
-	ofOne      = atOnce / 4
-	ofOneInAll = atOnce
+	maxRunning          = 64
+	maxWaiting          = 1024
+	maxRunningPerCaller = maxRunning / 4
+	maxPerCaller        = maxRunning
 )
 
-// shares are what each caller has of the running calls, while it has calls.
-type shares struct {
-	mu sync.Mutex
-	of map[string]*share
+// callerSlots are what each caller has of the running calls, while it has calls.
+type callerSlots struct {
+	mu       sync.Mutex
+	byCaller map[string]*callerSlot
 }
 
-type share struct {
-	calls int
-	slots chan struct{}
+type callerSlot struct {
+	calls   int
+	running chan struct{}
 }
 
-// begin counts a call of a caller; nil is one too many.
-func (s *shares) begin(caller string) *share {
+// acquire counts a call of a caller; nil is one too many.
+func (s *callerSlots) acquire(callerID string) *callerSlot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	one := s.of[caller]
-	if one == nil {
-		one = &share{slots: make(chan struct{}, ofOne)}
-		s.of[caller] = one
+	slot := s.byCaller[callerID]
+	if slot == nil {
+		slot = &callerSlot{running: make(chan struct{}, maxRunningPerCaller)}
+		s.byCaller[callerID] = slot
 	}
-	if one.calls == ofOneInAll {
+	if slot.calls == maxPerCaller {
 		return nil
 	}
-	one.calls++
-	return one
+	slot.calls++
+	return slot
 }
 
-func (s *shares) end(caller string) {
+func (s *callerSlots) release(callerID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	one := s.of[caller]
-	if one.calls--; one.calls == 0 {
-		delete(s.of, caller)
+	slot := s.byCaller[callerID]
+	if slot.calls--; slot.calls == 0 {
+		delete(s.byCaller, callerID)
 	}
 }
 
-// enter waits for a turn: in the caller's own share, where there are many, and
+// acquire waits for a turn: in the caller's own share, where there are many, and
 // then among all. Aside gives the turn away for a while.
-func (s *Set) enter(ctx context.Context, caller string) (leave func(), aside func() (back func()), err error) {
+func (s *Toolset) acquire(ctx context.Context, callerID string) (release func(), yield func() (resume func()), err error) {
 	// A host gives up after a minute, and a call may take 45 seconds: one that
 	// waits for long would leave when nobody listens any more.
-	timer := time.NewTimer(s.patience)
+	timer := time.NewTimer(s.acquireTimeout)
 	defer timer.Stop()
-	if caller == "" {
-		leave, err = s.place(ctx, timer)
-		return leave, func() func() {
-			<-s.slots
-			return func() { s.slots <- struct{}{} }
+	if callerID == "" {
+		release, err = s.acquireGlobal(ctx, timer)
+		return release, func() func() {
+			<-s.running
+			return func() { s.running <- struct{}{} }
 		}, err
 	}
-	own := s.shares.begin(caller)
-	if own == nil {
-		return nil, nil, guard.Fail(guard.RateLimited, "Nothing was sent: this caller has too many calls waiting.")
+	slot := s.callers.acquire(callerID)
+	if slot == nil {
+		return nil, nil, guard.NewError(guard.CodeRateLimited, "Nothing was sent: this caller has too many calls waiting.")
 	}
-	if err := turn(ctx, own.slots, timer, "this caller"); err != nil {
-		s.shares.end(caller)
+	if err := acquireSlot(ctx, slot.running, timer, "this caller"); err != nil {
+		s.callers.release(callerID)
 		return nil, nil, err
 	}
-	out, err := s.place(ctx, timer)
+	releaseGlobal, err := s.acquireGlobal(ctx, timer)
 	if err != nil {
-		<-own.slots
-		s.shares.end(caller)
+		<-slot.running
+		s.callers.release(callerID)
 		return nil, nil, err
 	}
-	leave = func() { out(); <-own.slots; s.shares.end(caller) }
-	return leave, func() func() {
-		<-s.slots
-		<-own.slots
-		return func() { own.slots <- struct{}{}; s.slots <- struct{}{} }
+	release = func() { releaseGlobal(); <-slot.running; s.callers.release(callerID) }
+	return release, func() func() {
+		<-s.running
+		<-slot.running
+		return func() { slot.running <- struct{}{}; s.running <- struct{}{} }
 	}, nil
 }
 
-// place waits for a turn among all calls.
-func (s *Set) place(ctx context.Context, timer *time.Timer) (leave func(), err error) {
+// acquireGlobal waits for a turn among all calls.
+func (s *Toolset) acquireGlobal(ctx context.Context, timer *time.Timer) (release func(), err error) {
 	select {
-	case s.queue <- struct{}{}:
+	case s.admitted <- struct{}{}:
 	default:
-		return nil, guard.Fail(guard.RateLimited, "Nothing was sent: this server has too many calls waiting.")
+		return nil, guard.NewError(guard.CodeRateLimited, "Nothing was sent: this server has too many calls waiting.")
 	}
-	if err := turn(ctx, s.slots, timer, "this server"); err != nil {
-		<-s.queue
+	if err := acquireSlot(ctx, s.running, timer, "this server"); err != nil {
+		<-s.admitted
 		return nil, err
 	}
-	return func() { <-s.slots; <-s.queue }, nil
+	return func() { <-s.running; <-s.admitted }, nil
 }
 
-// turn waits for a slot, for as long as there is patience.
-func turn(ctx context.Context, slots chan struct{}, timer *time.Timer, whose string) error {
+// acquireSlot waits for a slot, for as long as there is patience.
+func acquireSlot(ctx context.Context, slots chan struct{}, timer *time.Timer, holder string) error {
 	select { // a free one is taken at once, however little patience is left
 	case slots <- struct{}{}:
 		return nil
@@ -113,10 +113,10 @@ func turn(ctx context.Context, slots chan struct{}, timer *time.Timer, whose str
 	}
 	select {
 	case <-timer.C:
-		return guard.Fail(guard.RateLimited, "Nothing was sent: "+whose+" has too many calls running. Try again in a minute.")
+		return guard.NewError(guard.CodeRateLimited, "Nothing was sent: "+holder+" has too many calls running. Try again in a minute.")
 	case slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return guard.Fail(guard.Unreachable, "The call was cancelled while it waited. Nothing was sent.")
+		return guard.NewError(guard.CodeUnreachable, "The call was cancelled while it waited. Nothing was sent.")
 	}
 }

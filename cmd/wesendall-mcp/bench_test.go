@@ -17,7 +17,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/sandbox"
 )
 
-const listLine = `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"}}}}`
+const toolsListLine = `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"}}}}`
 
 // From spawn to the answer of tools/list, beside a bare server with one tool.
 func BenchmarkSpawnToList(b *testing.B) {
@@ -25,18 +25,18 @@ func BenchmarkSpawnToList(b *testing.B) {
 	if out, err := exec.Command("go", "build", "-o", bare, "./testdata/bare").CombinedOutput(); err != nil {
 		b.Fatalf("%v: %s", err, out)
 	}
-	like := program(b, environment("http://127.0.0.1:1"))
-	for name, path := range map[string]string{"wesendall-mcp": like.Path, "bare": bare} {
+	program := program(b, apiEnv("http://127.0.0.1:1"))
+	for name, path := range map[string]string{"wesendall-mcp": program.Path, "bare": bare} {
 		b.Run(name, func(b *testing.B) {
 			bytes := 0
 			for b.Loop() {
 				c := exec.Command(path)
-				c.Env, c.Dir = like.Env, like.Dir
-				r := follow(b, c)
-				r.write(b, listLine)
-				bytes = len(r.read(b)) - 1
-				_ = r.in.Close()
-				_ = r.Wait()
+				c.Env, c.Dir = program.Env, program.Dir
+				p := startCommand(b, c)
+				p.writeLines(b, toolsListLine)
+				bytes = len(p.readLine(b)) - 1
+				_ = p.stdin.Close()
+				_ = p.Wait()
 			}
 			b.ReportMetric(float64(bytes), "bytes/list")
 		})
@@ -48,8 +48,8 @@ func BenchmarkGetBalance(b *testing.B) {
 	env, url := upstream(b)
 	for _, callers := range []int{1, 16} {
 		b.Run(fmt.Sprintf("tool/callers=%d", callers), func(b *testing.B) {
-			s := connect(b, "2026-07-28", program(b, append(env, unlimited...)))
-			share(b, callers, func() {
+			s := connect(b, "2026-07-28", program(b, append(env, unlimitedEnv...)))
+			runConcurrently(b, callers, func() {
 				r, err := s.CallTool(b.Context(), &mcp.CallToolParams{Name: "get_balance", Arguments: map[string]any{}})
 				if err != nil || r.IsError {
 					b.Errorf("%+v, %v", r, err)
@@ -59,18 +59,18 @@ func BenchmarkGetBalance(b *testing.B) {
 		b.Run(fmt.Sprintf("http/callers=%d", callers), func(b *testing.B) {
 			c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
 			defer c.CloseIdleConnections()
-			share(b, callers, func() { plainBalance(b, c, url) })
+			runConcurrently(b, callers, func() { requestBalance(b, c, url) })
 		})
 	}
 }
 
-// share runs the calls of a benchmark from so many callers.
-func share(b *testing.B, callers int, call func()) {
+// runConcurrently runs the calls of a benchmark from so many callers.
+func runConcurrently(b *testing.B, callers int, call func()) {
 	b.ResetTimer()
 	turns := make(chan struct{})
-	var all sync.WaitGroup
+	var wg sync.WaitGroup
 	for range callers {
-		all.Go(func() {
+		wg.Go(func() {
 			for range turns {
 				call()
 			}
@@ -80,7 +80,7 @@ func share(b *testing.B, callers int, call func()) {
 		turns <- struct{}{}
 	}
 	close(turns)
-	all.Wait()
+	wg.Wait()
 	b.StopTimer()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
 }
@@ -89,14 +89,14 @@ func share(b *testing.B, callers int, call func()) {
 func BenchmarkMemoryAfter1000Calls(b *testing.B) {
 	env, _ := upstream(b)
 	for b.Loop() {
-		r := follow(b, program(b, append(env, unlimited...)))
-		r.write(b, helloLine)
-		r.read(b)
+		p := startCommand(b, program(b, append(env, unlimitedEnv...)))
+		p.writeLines(b, initializeLine)
+		p.readLine(b)
 		for i := range 1000 {
-			r.write(b, callLine(i+1, "get_balance", "{}"))
-			r.read(b)
+			p.writeLines(b, toolCallLine(i+1, "get_balance", "{}"))
+			p.readLine(b)
 		}
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.Process.Pid))
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
 		if err != nil {
 			b.Skip("needs /proc")
 		}
@@ -106,25 +106,25 @@ func BenchmarkMemoryAfter1000Calls(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.ReportMetric(float64(kib)/1024, "MiB")
-		_ = r.in.Close()
-		_ = r.Wait()
+		_ = p.stdin.Close()
+		_ = p.Wait()
 	}
 }
 
 // One message to 1,000 numbers.
 func BenchmarkSendTo1000(b *testing.B) {
-	stand, err := sandbox.Start(b.Context(), "127.0.0.1:0", sandbox.Options{Balance: 1 << 40})
+	sandboxServer, err := sandbox.Start(b.Context(), "127.0.0.1:0", sandbox.Options{Balance: 1 << 40})
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = stand.Close() }()
+	defer func() { _ = sandboxServer.Close() }()
 	numbers := make([]string, 1000)
 	for i := range numbers {
 		numbers[i] = fmt.Sprintf("+25670%07d", 1000+i)
 	}
-	r := follow(b, program(b, append(environment(stand.URL()), unlimited...)))
-	r.write(b, helloLine)
-	r.read(b)
+	p := startCommand(b, program(b, append(apiEnv(sandboxServer.URL()), unlimitedEnv...)))
+	p.writeLines(b, initializeLine)
+	p.readLine(b)
 	i := 0
 	for b.Loop() {
 		i++ // another message each time, since the same is not sent twice
@@ -132,16 +132,16 @@ func BenchmarkSendTo1000(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		r.write(b, callLine(i, "send_sms", string(arguments)))
-		if line := r.read(b); strings.Contains(line, `"isError":true`) {
+		p.writeLines(b, toolCallLine(i, "send_sms", string(arguments)))
+		if line := p.readLine(b); strings.Contains(line, `"isError":true`) {
 			b.Fatal(line)
 		}
 	}
-	_ = r.in.Close()
-	_ = r.Wait()
+	_ = p.stdin.Close()
+	_ = p.Wait()
 }
 
-// unlimited are settings under which nothing is waited for and nobody is asked.
-var unlimited = []string{
+// unlimitedEnv are settings under which nothing is waited for and nobody is asked.
+var unlimitedEnv = []string{
 	"WESENDALL_RATE=0", "WESENDALL_CONFIRM=off", "WESENDALL_MAX_PER_DAY=1000000000000", "WESENDALL_MAX_PER_CALL=1000000000000",
 }

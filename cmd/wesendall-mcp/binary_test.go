@@ -18,19 +18,19 @@ import (
 	"github.com/wesendall/wesendall-mcp/sandbox"
 )
 
-// eras are the two ways in which clients speak.
-var eras = []string{"2025-06-18", "2026-07-28"}
+// protocolVersions are the two ways in which clients speak.
+var protocolVersions = []string{"2025-06-18", "2026-07-28"}
 
 // connect starts the binary under a client that is not of the same family.
-func connect(t testing.TB, era string, cmd *exec.Cmd) *mcp.ClientSession {
+func connect(t testing.TB, protocolVersion string, cmd *exec.Cmd) *mcp.ClientSession {
 	t.Helper()
-	return connectAs(t, era, cmd, nil)
+	return connectWithOptions(t, protocolVersion, cmd, nil)
 }
 
-func connectAs(t testing.TB, era string, cmd *exec.Cmd, options *mcp.ClientOptions) *mcp.ClientSession {
+func connectWithOptions(t testing.TB, protocolVersion string, cmd *exec.Cmd, options *mcp.ClientOptions) *mcp.ClientSession {
 	t.Helper()
-	host := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, options)
-	s, err := host.Connect(t.Context(), &mcp.CommandTransport{Command: cmd}, &mcp.ClientSessionOptions{ProtocolVersion: era})
+	mcpClient := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, options)
+	s, err := mcpClient.Connect(t.Context(), &mcp.CommandTransport{Command: cmd}, &mcp.ClientSessionOptions{ProtocolVersion: protocolVersion})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,46 +39,46 @@ func connectAs(t testing.TB, era string, cmd *exec.Cmd, options *mcp.ClientOptio
 			t.Errorf("the program did not end well: %v", err)
 		}
 	})
-	if got := s.InitializeResult().ProtocolVersion; got != era {
-		t.Fatalf("the client speaks %s, not %s", got, era)
+	if got := s.InitializeResult().ProtocolVersion; got != protocolVersion {
+		t.Fatalf("the client speaks %s, not %s", got, protocolVersion)
 	}
 	return s
 }
 
-// structured is a result's structured content.
-func structured(t testing.TB, r *mcp.CallToolResult) map[string]any {
+// structuredContent is a result's structured content.
+func structuredContent(t testing.TB, r *mcp.CallToolResult) map[string]any {
 	t.Helper()
 	content, ok := r.StructuredContent.(map[string]any)
 	text, isText := r.Content[0].(*mcp.TextContent)
 	if !ok || !isText {
 		t.Fatalf("%+v", r)
 	}
-	var same map[string]any
-	if err := json.Unmarshal([]byte(text.Text), &same); err != nil || fmt.Sprint(same) != fmt.Sprint(content) {
-		t.Errorf("the text says %v, the structure %v", same, content)
+	var fromText map[string]any
+	if err := json.Unmarshal([]byte(text.Text), &fromText); err != nil || fmt.Sprint(fromText) != fmt.Sprint(content) {
+		t.Errorf("the text says %v, the structure %v", fromText, content)
 	}
 	return content
 }
 
-// balance asks the sandbox itself.
-func balance(t testing.TB, url string) int64 {
+// upstreamBalance asks the sandbox itself.
+func upstreamBalance(t testing.TB, url string) int64 {
 	t.Helper()
-	var answer struct{ Data struct{ Balance int64 } }
-	if err := json.Unmarshal(plainBalance(t, http.DefaultClient, url), &answer); err != nil {
+	var resp struct{ Data struct{ Balance int64 } }
+	if err := json.Unmarshal(requestBalance(t, http.DefaultClient, url), &resp); err != nil {
 		t.Fatal(err)
 	}
-	return answer.Data.Balance
+	return resp.Data.Balance
 }
 
-// plainBalance is the balance call without any of our code.
-func plainBalance(t testing.TB, c *http.Client, url string) []byte {
+// requestBalance is the balance call without any of our code.
+func requestBalance(t testing.TB, c *http.Client, url string) []byte {
 	t.Helper()
-	q, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url+"/api/v1/account/balance?walletId="+sandbox.WalletID, nil)
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url+"/api/v1/account/balance?walletId="+sandbox.WalletID, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	q.SetBasicAuth(sandbox.APIKey, sandbox.APISecret)
-	res, err := c.Do(q)
+	req.SetBasicAuth(sandbox.APIKey, sandbox.APISecret)
+	res, err := c.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,19 +90,19 @@ func plainBalance(t testing.TB, c *http.Client, url string) []byte {
 	return body
 }
 
-const helloLine = `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`
+const initializeLine = `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`
 
-func callLine(id int, tool, arguments string) string {
+func toolCallLine(id int, tool, arguments string) string {
 	return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":%s}}`, id, tool, arguments)
 }
 
-func TestRequestsThatArePipedInAreAllAnswered(t *testing.T) {
+func TestStdio_PipedRequests(t *testing.T) {
 	t.Parallel()
 	env, url := upstream(t)
 	c := program(t, append(env, "WESENDALL_CONFIRM=off", "WESENDALL_RATE=0"))
-	lines := []string{helloLine}
+	lines := []string{initializeLine}
 	for i := range 40 {
-		lines = append(lines, callLine(i+1, "send_sms", fmt.Sprintf(`{"recipient":"+256700000010","message":"Hi %d"}`, i)))
+		lines = append(lines, toolCallLine(i+1, "send_sms", fmt.Sprintf(`{"recipient":"+256700000010","message":"Hi %d"}`, i)))
 	}
 	c.Stdin = strings.NewReader(strings.Join(lines, "\n"))
 	var out, stderr bytes.Buffer
@@ -110,95 +110,95 @@ func TestRequestsThatArePipedInAreAllAnswered(t *testing.T) {
 	if err := c.Run(); err != nil {
 		t.Fatalf("%v: %s", err, stderr.String())
 	}
-	answers := 0
+	responses := 0
 	for line := range strings.Lines(out.String()) {
 		if !json.Valid([]byte(line)) || strings.Contains(line, "isError") && strings.Contains(line, `"isError":true`) {
 			t.Error(line)
 		}
-		answers++
+		responses++
 	}
-	if got := balance(t, url); answers != 41 || got != sandbox.DefaultBalance-40*sandbox.CostPerSMS {
-		t.Errorf("%d answers, the wallet holds UGX %d", answers, got)
+	if got := upstreamBalance(t, url); responses != 41 || got != sandbox.DefaultBalance-40*sandbox.CostPerSMS {
+		t.Errorf("%d answers, the wallet holds UGX %d", responses, got)
 	}
 }
 
-// running is a started binary whose lines can be read one by one.
-type running struct {
+// process is a started binary whose lines can be read one by one.
+type process struct {
 	*exec.Cmd
-	in     io.WriteCloser
-	out    *bufio.Reader
+	stdin  io.WriteCloser
+	stdout *bufio.Reader
 	stderr bytes.Buffer
 }
 
-func start(t testing.TB, env []string, args ...string) *running {
+func startProcess(t testing.TB, env []string, args ...string) *process {
 	t.Helper()
-	return follow(t, program(t, env, args...))
+	return startCommand(t, program(t, env, args...))
 }
 
-// follow starts a command whose lines can be read one by one.
-func follow(t testing.TB, c *exec.Cmd) *running {
+// startCommand starts a command whose lines can be read one by one.
+func startCommand(t testing.TB, c *exec.Cmd) *process {
 	t.Helper()
-	r := &running{Cmd: c}
-	r.Stderr = &r.stderr
+	p := &process{Cmd: c}
+	p.Stderr = &p.stderr
 	var err error
-	if r.in, err = r.StdinPipe(); err != nil {
+	if p.stdin, err = p.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
-	out, err := r.StdoutPipe()
+	out, err := p.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.out = bufio.NewReader(out)
-	if err := r.Start(); err != nil {
+	p.stdout = bufio.NewReader(out)
+	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = r.Process.Kill() })
-	return r
+	t.Cleanup(func() { _ = p.Process.Kill() })
+	return p
 }
 
-func (r *running) write(t testing.TB, lines ...string) {
+func (p *process) writeLines(t testing.TB, lines ...string) {
 	t.Helper()
-	if _, err := io.WriteString(r.in, strings.Join(lines, "\n")+"\n"); err != nil {
+	if _, err := io.WriteString(p.stdin, strings.Join(lines, "\n")+"\n"); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (r *running) read(t testing.TB) string {
+func (p *process) readLine(t testing.TB) string {
 	t.Helper()
-	line, err := r.out.ReadString('\n')
+	line, err := p.stdout.ReadString('\n')
 	if err != nil {
-		t.Fatalf("%v; stderr: %s", err, r.stderr.String())
+		t.Fatalf("%v; stderr: %s", err, p.stderr.String())
 	}
 	return line
 }
 
-func TestACancelAfterTheRequestLeftLetsItFinish(t *testing.T) {
+func TestStdio_CancelAfterSend(t *testing.T) {
 	t.Parallel()
-	env, arrived, release := slow(t)
-	r := start(t, env)
-	r.write(t, helloLine)
-	r.read(t)
-	r.write(t, callLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`))
+	env, arrived, release := slowUpstream(t)
+	p := startProcess(t, env)
+	p.writeLines(t, initializeLine)
+	p.readLine(t)
+	p.writeLines(t, toolCallLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`))
 	<-arrived
-	r.write(t, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`, `{"jsonrpc":"2.0","id":2,"method":"ping"}`)
-	if line := r.read(t); !strings.Contains(line, `"id":2`) {
+	p.writeLines(t, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`, `{"jsonrpc":"2.0","id":2,"method":"ping"}`)
+	if line := p.readLine(t); !strings.Contains(line, `"id":2`) {
 		t.Error(line)
 	}
 	release <- struct{}{}
-	_ = r.in.Close()
-	if rest, err := io.ReadAll(r.out); err != nil || len(rest) > 0 {
+	_ = p.stdin.Close()
+	if rest, err := io.ReadAll(p.stdout); err != nil || len(rest) > 0 {
 		t.Errorf("%q, %v", rest, err)
 	}
-	if err := r.Wait(); err != nil || !strings.Contains(r.stderr.String(), "tool=send_sms") || !strings.Contains(r.stderr.String(), "outcome=ok") {
-		t.Errorf("%v: %s", err, r.stderr.String())
+	if err := p.Wait(); err != nil || !strings.Contains(p.stderr.String(), "tool=send_sms") || !strings.Contains(p.stderr.String(), "outcome=ok") {
+		t.Errorf("%v: %s", err, p.stderr.String())
 	}
 }
 
-func TestWhatIsPrintedByMistakeDoesNotReachTheHost(t *testing.T) {
+func TestStdout_StrayPrints(t *testing.T) {
 	t.Parallel()
 	c := exec.Command(os.Args[0]) //nolint:gosec // this very test
-	c.Env = append(os.Environ(), printsByMistake+"=1")
-	c.Stdin = strings.NewReader(helloLine + "\n" + callLine(1, "get_balance", `{}`))
+	c.Env = append(os.Environ(), envPrintToStdout+"=1")
+	c.Stdin = strings.NewReader(initializeLine + "\n" + toolCallLine(1, "get_balance", `{}`))
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
 	out, err := c.Output()
@@ -207,7 +207,7 @@ func TestWhatIsPrintedByMistakeDoesNotReachTheHost(t *testing.T) {
 	}
 }
 
-func TestAHostThatIsGoneEndsTheProgram(t *testing.T) {
+func TestStdio_HostGone(t *testing.T) {
 	t.Parallel()
 	c := program(t, nil, "--sandbox")
 	in, err := c.StdinPipe()
@@ -222,33 +222,33 @@ func TestAHostThatIsGoneEndsTheProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = out.Close()
-	_, _ = io.WriteString(in, helloLine+"\n")
+	_, _ = io.WriteString(in, initializeLine+"\n")
 	if err := c.Wait(); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestTheSandboxCommandPrintsABlockThatWorks(t *testing.T) {
+func TestSandboxCommand_EnvOutput(t *testing.T) {
 	t.Parallel()
-	r := start(t, nil, "sandbox", "--addr", "127.0.0.1:0", "--balance", "700")
+	p := startProcess(t, nil, "sandbox", "--addr", "127.0.0.1:0", "--balance", "700")
 	var block strings.Builder
 	for range 5 {
-		block.WriteString(r.read(t))
+		block.WriteString(p.readLine(t))
 	}
-	file := write(t, t.TempDir(), "pasted.env", block.String())
-	got := runIn(t, t.TempDir(), nil, "", "call", "get_balance", "--env-file", file)
-	if got.code != 0 || !strings.Contains(got.out, `"balance":700`) {
+	file := writeFile(t, t.TempDir(), "pasted.env", block.String())
+	got := runInProcess(t, t.TempDir(), nil, "", "call", "get_balance", "--env-file", file)
+	if got.exitCode != 0 || !strings.Contains(got.stdout, `"balance":700`) {
 		t.Errorf("%+v", got)
 	}
-	if err := r.Process.Signal(os.Interrupt); err != nil {
+	if err := p.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Wait(); err != nil || r.stderr.Len() > 0 {
-		t.Errorf("%v: %s", err, r.stderr.String())
+	if err := p.Wait(); err != nil || p.stderr.Len() > 0 {
+		t.Errorf("%v: %s", err, p.stderr.String())
 	}
 }
 
-func TestAPersonInATerminalIsToldWhatItIs(t *testing.T) {
+func TestServe_TerminalHint(t *testing.T) {
 	t.Parallel()
 	script, err := exec.LookPath("script")
 	if err != nil {

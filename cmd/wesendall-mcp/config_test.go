@@ -9,9 +9,9 @@ import (
 	"github.com/wesendall/wesendall-mcp/sandbox"
 )
 
-const localEnvText = "WESENDALL_API_KEY=" + sandbox.APIKey + "\nWESENDALL_API_SECRET=" + sandbox.APISecret + "\nWESENDALL_WALLET_ID=" + sandbox.WalletID + "\n"
+const dotEnvText = "WESENDALL_API_KEY=" + sandbox.APIKey + "\nWESENDALL_API_SECRET=" + sandbox.APISecret + "\nWESENDALL_WALLET_ID=" + sandbox.WalletID + "\n"
 
-func write(t *testing.T, dir, name, text string) string {
+func writeFile(t *testing.T, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -21,7 +21,7 @@ func write(t *testing.T, dir, name, text string) string {
 }
 
 // Each case asks for the balance, and says what must come of it.
-func TestWhereTheConfigurationComesFrom(t *testing.T) {
+func TestConfig_Precedence(t *testing.T) {
 	t.Parallel()
 	full, url := upstream(t)
 	base, key, secret, wallet := full[0], full[1], full[2], full[3]
@@ -41,11 +41,11 @@ func TestWhereTheConfigurationComesFrom(t *testing.T) {
 		{"no key", []string{base, secret, wallet}, "", "", nil, "set WESENDALL_API_KEY", "", 1},
 		{"no wallet", []string{base, key, secret}, "", "", nil, "walletId: is required", "", 1},
 		{"an empty variable is none", []string{base, key, "WESENDALL_API_SECRET=", wallet}, "", "", nil, "set WESENDALL_API_SECRET", "", 1},
-		{"the local .env", []string{base}, localEnvText, "", nil, ok, "", 0},
+		{"the local .env", []string{base}, dotEnvText, "", nil, ok, "", 0},
 		{"a local .env that is not whole", []string{base}, "WESENDALL_API_KEY=a\nWESENDALL_API_SECRET=b\n", "", nil, "has no WESENDALL_WALLET_ID", "", 1},
-		{"a local .env beside a key", []string{base, key}, localEnvText, "", nil, "set WESENDALL_API_SECRET", "", 1},
-		{"a local .env with more than credentials", []string{base}, localEnvText + "WESENDALL_API_SECRET_FILE=/nowhere\nWESENDALL_TOOLS=list_groups\nHTTPS_PROXY=http://127.0.0.1:1\n", "", nil, ok, "", 0},
-		{"a local .env with a secret's file", []string{base}, strings.ReplaceAll(localEnvText, "WESENDALL_API_SECRET=", "WESENDALL_API_SECRET_FILE="), "", nil, "has no WESENDALL_API_SECRET", "", 1},
+		{"a local .env beside a key", []string{base, key}, dotEnvText, "", nil, "set WESENDALL_API_SECRET", "", 1},
+		{"a local .env with more than credentials", []string{base}, dotEnvText + "WESENDALL_API_SECRET_FILE=/nowhere\nWESENDALL_TOOLS=list_groups\nHTTPS_PROXY=http://127.0.0.1:1\n", "", nil, ok, "", 0},
+		{"a local .env with a secret's file", []string{base}, strings.ReplaceAll(dotEnvText, "WESENDALL_API_SECRET=", "WESENDALL_API_SECRET_FILE="), "", nil, "has no WESENDALL_API_SECRET", "", 1},
 		{"a local .env that cannot be read", []string{base}, "WESENDALL_API_KEY=\"never closed", "", nil, "cannot be read", "", 1},
 		{"the file", nil, "", strings.Join(full, "\n"), nil, ok, "", 0},
 		{"the environment wins over the file", full, "", "WESENDALL_API_KEY=sk_test_revoked\n", nil, ok, "", 0},
@@ -59,7 +59,7 @@ func TestWhereTheConfigurationComesFrom(t *testing.T) {
 		{"a placeholder for a wallet", []string{base, key, secret, "WESENDALL_WALLET_ID=<wallet>"}, "", "", nil, "WESENDALL_WALLET_ID is still a placeholder", "", 1},
 		{"a placeholder after a space", []string{base, "WESENDALL_API_KEY= YOUR_KEY", secret, wallet}, "", "", nil, "WESENDALL_API_KEY is still a placeholder", "", 1},
 		{"a placeholder in a file", nil, "", strings.ReplaceAll(strings.Join(full, "\n"), key, "WESENDALL_API_KEY=${KEY}"), nil, "WESENDALL_API_KEY is still a placeholder", "", 1},
-		{"a placeholder in the local .env", []string{base}, strings.ReplaceAll(localEnvText, sandbox.APIKey, "${KEY}"), "", nil, "WESENDALL_API_KEY is still a placeholder", "", 1},
+		{"a placeholder in the local .env", []string{base}, strings.ReplaceAll(dotEnvText, sandbox.APIKey, "${KEY}"), "", nil, "WESENDALL_API_KEY is still a placeholder", "", 1},
 		{"a placeholder for an address", append([]string{"WESENDALL_BASE_URL=${URL}"}, full[1:]...), "", "", nil, "", "WESENDALL_BASE_URL is still a placeholder", 2},
 		{"an address without TLS", append([]string{"WESENDALL_BASE_URL=http://api.example.test"}, full[1:]...), "", "", nil, "", "must begin with https://", 2},
 		{"a secret twice", append([]string{"WESENDALL_API_SECRET_FILE=x"}, full...), "", "", nil, "not both", "", 1},
@@ -73,13 +73,13 @@ func TestWhereTheConfigurationComesFrom(t *testing.T) {
 			dir := t.TempDir()
 			args := append([]string{"call", "get_balance"}, c.args...)
 			if c.local != "" {
-				write(t, dir, ".env", c.local)
+				writeFile(t, dir, ".env", c.local)
 			}
 			if c.file != "" {
-				args = append(args, "--env-file", write(t, dir, "trusted.env", c.file))
+				args = append(args, "--env-file", writeFile(t, dir, "trusted.env", c.file))
 			}
-			got := runIn(t, dir, c.env, "", args...)
-			if got.code != c.code || !strings.Contains(got.out, c.out) || !strings.Contains(got.stderr, c.err) {
+			got := runInProcess(t, dir, c.env, "", args...)
+			if got.exitCode != c.code || !strings.Contains(got.stdout, c.out) || !strings.Contains(got.stderr, c.err) {
 				t.Errorf("%+v", got)
 			}
 			if c.code == exitUsage && strings.Count(got.stderr, "\n") != 1 {
@@ -91,44 +91,44 @@ func TestWhereTheConfigurationComesFrom(t *testing.T) {
 
 // A repository that an agent opens may bring a .env: it can neither choose where
 // the credentials go, nor loosen a limit.
-func TestALocalEnvSuppliesCredentialsAlone(t *testing.T) {
+func TestDotEnv_CredentialsOnly(t *testing.T) {
 	t.Parallel()
 	env, url := upstream(t)
 	dir := t.TempDir()
-	write(t, dir, ".env", localEnvText+"WESENDALL_BASE_URL="+url+"\nWESENDALL_CONFIRM=off\nWESENDALL_MAX_TOPUP=1\n")
-	got := runIn(t, dir, nil, "")
-	if got.code != 0 || !strings.Contains(got.stderr, "wallet wal_sandbox at https://www.wesendall.com, credentials from .env in the working directory") {
+	writeFile(t, dir, ".env", dotEnvText+"WESENDALL_BASE_URL="+url+"\nWESENDALL_CONFIRM=off\nWESENDALL_MAX_TOPUP=1\n")
+	got := runInProcess(t, dir, nil, "")
+	if got.exitCode != 0 || !strings.Contains(got.stderr, "wallet wal_sandbox at https://www.wesendall.com, credentials from .env in the working directory") {
 		t.Errorf("%+v", got)
 	}
-	got = runIn(t, dir, env[:1], "", "call", "topup_wallet", `{"amount":500,"phone_number":"+256700000010"}`)
-	if got.code != exitFailure || !strings.Contains(got.out, `"code":"confirmation_required"`) {
+	got = runInProcess(t, dir, env[:1], "", "call", "topup_wallet", `{"amount":500,"phone_number":"+256700000010"}`)
+	if got.exitCode != exitError || !strings.Contains(got.stdout, `"code":"confirmation_required"`) {
 		t.Errorf("%+v", got)
 	}
 }
 
-func TestAValueOfAFileIsTakenAsItStands(t *testing.T) {
+func TestEnvFile_NoExpansion(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		`ab$CD9ef`: `ab$CD9ef`, `"pa$$WORD"`: `pa$$WORD`, `'pa$$WORD'`: `pa$$WORD`, `"a$(b)${C}"`: `a$(b)${C}`, `plain # comment`: `plain`,
 	} {
-		values, err := readEnv(write(t, t.TempDir(), "env", "A="+text+"\n"))
+		values, err := readEnvFile(writeFile(t, t.TempDir(), "env", "A="+text+"\n"))
 		if err != nil || values["A"] != want {
 			t.Errorf("%s: %q, %v", text, values["A"], err)
 		}
 	}
 }
 
-func TestASecretMayLieInAFile(t *testing.T) {
+func TestSecretFile(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)
-	file := write(t, t.TempDir(), "secret", sandbox.APISecret+"\n")
-	got := runIn(t, t.TempDir(), []string{env[0], env[1], env[3], "WESENDALL_API_SECRET_FILE=" + file}, "", "call", "get_balance")
-	if got.code != 0 {
+	file := writeFile(t, t.TempDir(), "secret", sandbox.APISecret+"\n")
+	got := runInProcess(t, t.TempDir(), []string{env[0], env[1], env[3], "WESENDALL_API_SECRET_FILE=" + file}, "", "call", "get_balance")
+	if got.exitCode != 0 {
 		t.Errorf("%+v", got)
 	}
 }
 
-func TestWrongUseIsOneLineAndExitsWith2(t *testing.T) {
+func TestUsage_Errors(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"--nope"}, {"nope"}, {"call"}, {"call", "get_balance", "{"}, {"call", "get_balance", "[]"}, {"call", "get_balance", "null"},
@@ -136,8 +136,8 @@ func TestWrongUseIsOneLineAndExitsWith2(t *testing.T) {
 		{"prompt"}, {"prompt", "--language", "go"}, {"prompt", "--use-case", "otp"}, {"prompt", "--nope"},
 		{"reference", "faq"}, {"reference", "send_sms", "--language", "cobol"}, {"reference", "errors", "--language", "go"},
 	} {
-		got := runIn(t, t.TempDir(), nil, "", args...)
-		if got.code != exitUsage || strings.Count(got.stderr, "\n") != 1 || got.out != "" {
+		got := runInProcess(t, t.TempDir(), nil, "", args...)
+		if got.exitCode != exitUsage || strings.Count(got.stderr, "\n") != 1 || got.stdout != "" {
 			t.Errorf("%.200q: %+v", args, got)
 		}
 	}
@@ -145,29 +145,29 @@ func TestWrongUseIsOneLineAndExitsWith2(t *testing.T) {
 
 func TestHelpAndVersion(t *testing.T) {
 	t.Parallel()
-	help := runIn(t, t.TempDir(), nil, "", "--help")
+	help := runInProcess(t, t.TempDir(), nil, "", "--help")
 	for _, want := range []string{"--sandbox", "--env-file", "--read-only", "WESENDALL_API_KEY", "call", "sandbox"} {
-		if help.code != 0 || !strings.Contains(help.out, want) {
+		if help.exitCode != 0 || !strings.Contains(help.stdout, want) {
 			t.Errorf("no %s in %+v", want, help)
 		}
 	}
-	if got := runIn(t, t.TempDir(), nil, "", "--version"); got.code != 0 || strings.TrimSpace(got.out) != version() {
+	if got := runInProcess(t, t.TempDir(), nil, "", "--version"); got.exitCode != 0 || strings.TrimSpace(got.stdout) != version() {
 		t.Errorf("%+v", got)
 	}
 }
 
-func TestTheExitCodeOfACall(t *testing.T) {
+func TestCall_ExitCodes(t *testing.T) {
 	t.Parallel()
 	for arguments, want := range map[string]int{
 		`{"recipient":"+256700000010","message":"Hi"}`:                                           exitOK,
-		`{"recipient":"+256700000502","message":"Hi"}`:                                           exitFailure,
-		`{"recipient":"+256700000500","message":"Hi"}`:                                           exitUnknown,
-		`{"recipient":"+256700000408","message":"Hi"}`:                                           exitUnknown,
-		`{"recipient":"+256700000010","message":"` + strings.Repeat("a", 1601) + `"}`:            exitFailure,
+		`{"recipient":"+256700000502","message":"Hi"}`:                                           exitError,
+		`{"recipient":"+256700000500","message":"Hi"}`:                                           exitOutcomeUnknown,
+		`{"recipient":"+256700000408","message":"Hi"}`:                                           exitOutcomeUnknown,
+		`{"recipient":"+256700000010","message":"` + strings.Repeat("a", 1601) + `"}`:            exitError,
 		`{"recipient":["+256700000010"],"message":"` + strings.Repeat("a", 1600) + `"}` + "\n\n": exitOK,
 	} {
-		got := runIn(t, t.TempDir(), nil, arguments, "call", "--sandbox", "send_sms", "-")
-		if got.code != want || !strings.HasPrefix(got.out, "{") || strings.Count(got.out, "\n") != 1 || got.stderr != "" {
+		got := runInProcess(t, t.TempDir(), nil, arguments, "call", "--sandbox", "send_sms", "-")
+		if got.exitCode != want || !strings.HasPrefix(got.stdout, "{") || strings.Count(got.stdout, "\n") != 1 || got.stderr != "" {
 			t.Errorf("%.60s: %+v", arguments, got)
 		}
 	}
@@ -176,7 +176,7 @@ func TestTheExitCodeOfACall(t *testing.T) {
 // Windows' editors put a mark before a text, and a secret may look like anything.
 func TestParseEnv(t *testing.T) {
 	t.Parallel()
-	got, err := parseEnv("\ufeffA='a #$b\"'\nB=c # not\n")
+	got, err := parseEnvFile("\ufeffA='a #$b\"'\nB=c # not\n")
 	if err != nil || got["A"] != `a #$b"` || got["B"] != "c" {
 		t.Errorf("%q, %v", got, err)
 	}

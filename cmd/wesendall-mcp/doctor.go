@@ -20,98 +20,98 @@ import (
 	"github.com/wesendall/wesendall-mcp/hosts"
 )
 
-// doctorName is the command, which goes on in spite of wrong settings.
-const doctorName = "doctor"
+// doctorCommand is the command, which goes on in spite of wrong settings.
+const doctorCommand = "doctor"
 
 type doctorCmd struct {
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
 // Run looks for what is wrong, and says how to mend it. It never spends.
-func (c doctorCmd) Run(ctx context.Context, w world, s *settings, parsed *kong.Context) error {
-	if file := s.made(w); file != "" {
-		note(w, "No credentials are set here: looking at the file that config made, as with --env-file %s", file)
-		w.args = append([]string{"--env-file=" + file}, w.args...)
-		return exitStatus(run(ctx, w))
+func (c doctorCmd) Run(ctx context.Context, env environment, cfg *config, parsed *kong.Context) error {
+	if envFile := cfg.generatedEnvFile(env); envFile != "" {
+		logf(env, "No credentials are set here: looking at the file that config made, as with --env-file %s", envFile)
+		env.args = append([]string{"--env-file=" + envFile}, env.args...)
+		return exitCodeError(run(ctx, env))
 	}
-	o, end, err := s.examined(ctx, w, parsed)
+	opts, release, err := cfg.doctorOptions(ctx, env, parsed)
 	if err != nil {
 		return err
 	}
-	defer end()
-	findings := doctor.Run(ctx, o)
-	if err := c.show(w, findings); err != nil {
+	defer release()
+	findings := doctor.Run(ctx, opts)
+	if err := c.printFindings(env, findings); err != nil {
 		return err
 	}
-	if doctor.Failed(findings) {
-		return exitStatus(exitFailure)
+	if doctor.HasErrors(findings) {
+		return exitCodeError(exitError)
 	}
 	return nil
 }
 
-// made is the file that config makes, where it is there and nothing else says
+// generatedEnvFile is the file that config makes, where it is there and nothing else says
 // what the credentials are.
-func (s *settings) made(w world) string {
-	file := defaultEnvFile(w)
-	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() || s.EnvFile != "" || s.Sandbox || len(s.problems) > 0 {
+func (cfg *config) generatedEnvFile(env environment) string {
+	envFile := defaultEnvFilePath(env)
+	if info, err := os.Stat(envFile); err != nil || !info.Mode().IsRegular() || cfg.EnvFile != "" || cfg.Sandbox || len(cfg.invalid) > 0 {
 		return ""
 	}
-	if found, err := s.load(w); err != nil || found.source != "" {
+	if creds, err := cfg.loadCredentials(env); err != nil || creds.origin != "" {
 		return ""
 	}
-	return file
+	return envFile
 }
 
-// examined is what the doctor looks at. What cannot be used is a problem to be
+// doctorOptions is what the doctor looks at. What cannot be used is a problem to be
 // told, and no error.
-func (s *settings) examined(ctx context.Context, w world, parsed *kong.Context) (o doctor.Options, end func(), err error) {
-	o = doctor.Options{Version: version(), ReadOnly: s.ReadOnly, Now: time.Now}
-	end = func() {}
-	if o.Settings, o.Private, err = s.inForce(w, parsed); err != nil {
-		return o, end, err
+func (cfg *config) doctorOptions(ctx context.Context, env environment, parsed *kong.Context) (opts doctor.Options, release func(), err error) {
+	opts = doctor.Options{Version: version(), ReadOnly: cfg.ReadOnly, Now: time.Now}
+	release = func() {}
+	if opts.Settings, opts.SecretFiles, err = cfg.effectiveSettings(env, parsed); err != nil {
+		return opts, release, err
 	}
-	b, err := s.backend(ctx, w)
+	b, err := cfg.newBackend(ctx, env)
 	if err == nil {
-		end = func() { _ = b.close() }
-		o.API, o.Missing, o.Wallet = b.API, b.Missing, b.Wallet
-		if o.Ledger, err = s.ledger(b.base); err == nil {
-			_, err = s.options(b.base, nil)
+		release = func() { _ = b.closeFn() }
+		opts.API, opts.CredentialProblem, opts.Wallet = b.API, b.NotConfiguredReason, b.Wallet
+		if opts.Ledger, err = cfg.ledgerSource(b.baseURL); err == nil {
+			_, err = cfg.guardOptions(b.baseURL, nil)
 		}
 		if err == nil {
-			err = s.named()
+			err = cfg.validateToolNames()
 		}
 	}
 	if err != nil {
-		s.problems = append(s.problems, err.Error())
+		cfg.invalid = append(cfg.invalid, err.Error())
 	}
-	o.Problems = s.problems
-	if o.Program.Path, err = os.Executable(); err != nil {
-		return o, end, err
+	opts.ConfigErrors = cfg.invalid
+	if opts.Self.Path, err = os.Executable(); err != nil {
+		return opts, release, err
 	}
-	for _, flag := range typed(parsed) {
-		o.Program.Args = append(o.Program.Args, written(parsed, flag))
+	for _, flag := range flagsFromCommandLine(parsed) {
+		opts.Self.Args = append(opts.Self.Args, formatFlag(parsed, flag))
 	}
-	o.Program.Env = os.Environ()
-	o.Hosts = hosts.Look(hosts.ThisMachine(xdg.Home, configHome(w)), o.Program.Path)
-	o.Unusable = func(e hosts.Server) string { return unusable(ctx, e) }
-	return o, end, nil
+	opts.Self.Env = os.Environ()
+	opts.Hosts = hosts.Detect(hosts.CurrentDirs(xdg.Home, configDir(env)), opts.Self.Path)
+	opts.CheckHostEntry = func(entry hosts.ServerEntry) string { return checkHostEntry(ctx, entry) }
+	return opts, release, nil
 }
 
-// unusable says what is wrong with what a host passes: its arguments, and the
+// checkHostEntry says what is wrong with what a host passes: its arguments, and the
 // credentials in the variables of its entry or in the file that it names. One that
 // passes none may have them in its environment, which nobody else sees.
-func unusable(ctx context.Context, e hosts.Server) (fault string) {
+func checkHostEntry(ctx context.Context, entry hosts.ServerEntry) (problem string) {
 	var c cli
-	env := func(name string) (string, bool) { value, ok := e.Env[name]; return value, ok }
-	w := world{args: e.Args, out: os.Stderr, err: io.Discard, lookup: env}
+	lookupEnv := func(name string) (string, bool) { value, ok := entry.Env[name]; return value, ok }
+	env := environment{args: entry.Args, stdout: os.Stderr, stderr: io.Discard, lookupEnv: lookupEnv}
 	defer func() {
-		if end := recover(); end != nil { // as after --help
-			fault = "its arguments start no server"
+		if recovered := recover(); recovered != nil { // as after --help
+			problem = "its arguments start no server"
 		}
 	}()
-	parsed, err := c.parse(ctx, w)
+	parsed, err := c.parse(ctx, env)
 	if err == nil {
-		err = c.check(w, parsed)
+		err = c.validate(env, parsed)
 	}
 	switch {
 	case err != nil:
@@ -123,47 +123,47 @@ func unusable(ctx context.Context, e hosts.Server) (fault string) {
 	case c.Sandbox:
 		return ""
 	}
-	lookup, err := withFile(env, c.EnvFile)
+	lookup, err := lookupWithEnvFile(lookupEnv, c.EnvFile)
 	if err != nil {
 		return err.Error()
 	}
-	given := func(name string) bool { _, ok := lookup(name); return ok }
-	if c.EnvFile == "" && !slices.ContainsFunc([]string{keyName, secretName, fileName, walletName}, given) {
+	isSet := func(name string) bool { _, ok := lookup(name); return ok }
+	if c.EnvFile == "" && !slices.ContainsFunc([]string{envAPIKey, envAPISecret, envAPISecretFile, envWalletID}, isSet) {
 		return ""
 	}
-	return strings.TrimSuffix(collect(lookup, "").missing, ".")
+	return strings.TrimSuffix(readCredentials(lookup, "").problem, ".")
 }
 
-func (c doctorCmd) show(w world, findings []doctor.Finding) error {
+func (c doctorCmd) printFindings(env environment, findings []doctor.Finding) error {
 	if c.JSON {
-		return json.NewEncoder(w.out).Encode(map[string]any{"findings": findings})
+		return json.NewEncoder(env.stdout).Encode(map[string]any{"findings": findings})
 	}
 	for _, f := range findings {
-		line := fmt.Sprintf("%-8s %-12s %s", f.Status, f.Check, guard.Visible(f.Text))
+		line := fmt.Sprintf("%-8s %-12s %s", f.Status, f.Check, guard.SanitizeText(f.Message))
 		if f.Fix != "" {
 			line += "\n" + strings.Repeat(" ", 22) + "→ " + f.Fix
 		}
-		if _, err := fmt.Fprintln(w.out, line); err != nil {
+		if _, err := fmt.Fprintln(env.stdout, line); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// inForce are the settings with the places that they come from, and the files
+// effectiveSettings are the settings with the places that they come from, and the files
 // that nobody else should read.
-func (s *settings) inForce(w world, parsed *kong.Context) (all []doctor.Setting, private []string, err error) {
-	hands := typed(parsed)
-	lookup, err := withFile(w.lookup, s.EnvFile)
+func (cfg *config) effectiveSettings(env environment, parsed *kong.Context) (settings []doctor.EffectiveSetting, sensitiveFiles []string, err error) {
+	explicitFlags := flagsFromCommandLine(parsed)
+	lookup, err := lookupWithEnvFile(env.lookupEnv, cfg.EnvFile)
 	if err != nil {
 		return nil, nil, err
 	}
-	source := func(name string) string {
-		if value, ok := w.lookup(name); ok && value != "" {
+	sourceOf := func(name string) string {
+		if value, ok := env.lookupEnv(name); ok && value != "" {
 			return "environment"
 		}
 		if _, ok := lookup(name); ok {
-			return s.EnvFile
+			return cfg.EnvFile
 		}
 		return ""
 	}
@@ -171,57 +171,57 @@ func (s *settings) inForce(w world, parsed *kong.Context) (all []doctor.Setting,
 		if len(flag.Envs) == 0 {
 			continue
 		}
-		from := "default"
-		if slices.Contains(hands, flag) {
-			from = "--" + flag.Name
-		} else if set := source(flag.Envs[0]); set != "" {
-			from = set
+		source := "default"
+		if slices.Contains(explicitFlags, flag) {
+			source = "--" + flag.Name
+		} else if set := sourceOf(flag.Envs[0]); set != "" {
+			source = set
 		}
-		value := guard.Redact(strings.Trim(fmt.Sprint(parsed.FlagValue(flag)), "[]"))
-		if flag.Name == "ledger" && likeDatabase(value) {
+		value := guard.RedactSource(strings.Trim(fmt.Sprint(parsed.FlagValue(flag)), "[]"))
+		if flag.Name == "ledger" && looksLikeDatabaseURL(value) {
 			value = "[not shown]" // a password may be in it
 		}
 		if value == "" {
 			value = "not set"
 		}
-		if at, err := url.Parse(value); err == nil && at.User != nil {
-			value = at.Redacted()
+		if u, err := url.Parse(value); err == nil && u.User != nil {
+			value = u.Redacted()
 		}
-		all = append(all, doctor.Setting{Name: flag.Envs[0], Value: value, Source: from})
+		settings = append(settings, doctor.EffectiveSetting{Name: flag.Envs[0], Value: value, Source: source})
 	}
-	if s.EnvFile != "" {
-		private = append(private, s.EnvFile)
+	if cfg.EnvFile != "" {
+		sensitiveFiles = append(sensitiveFiles, cfg.EnvFile)
 	}
-	if s.Sandbox {
-		return append(all, doctor.Setting{Name: "credentials", Value: "the sandbox's own", Source: "--sandbox"}), private, nil
+	if cfg.Sandbox {
+		return append(settings, doctor.EffectiveSetting{Name: "credentials", Value: "the sandbox's own", Source: "--sandbox"}), sensitiveFiles, nil
 	}
-	found, err := s.load(w)
+	creds, err := cfg.loadCredentials(env)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, each := range []struct{ name, value string }{{keyName, shorten(found.key)}, {secretName, "[redacted]"}, {fileName, ""}, {walletName, found.wallet}} {
-		from := source(each.name)
-		if from == "" && found.source == localSource && each.name != fileName {
-			from = localSource
+	for _, variable := range []struct{ name, value string }{{envAPIKey, maskKey(creds.key)}, {envAPISecret, "[redacted]"}, {envAPISecretFile, ""}, {envWalletID, creds.wallet}} {
+		source := sourceOf(variable.name)
+		if source == "" && creds.origin == dotEnvSource && variable.name != envAPISecretFile {
+			source = dotEnvSource
 		}
-		if from == "" {
+		if source == "" {
 			continue
 		}
-		set, _ := lookup(each.name)
+		set, _ := lookup(variable.name)
 		switch {
-		case placeholder.MatchString(set):
-			each.value = "a placeholder"
-		case each.name == fileName:
-			each.value = set
-			private = append(private, set)
+		case placeholderPattern.MatchString(set):
+			variable.value = "a placeholder"
+		case variable.name == envAPISecretFile:
+			variable.value = set
+			sensitiveFiles = append(sensitiveFiles, set)
 		}
-		all = append(all, doctor.Setting{Name: each.name, Value: each.value, Source: from})
+		settings = append(settings, doctor.EffectiveSetting{Name: variable.name, Value: variable.value, Source: source})
 	}
-	if found.source == localSource {
-		private = append(private, filepath.Join(w.dir, ".env"))
+	if creds.origin == dotEnvSource {
+		sensitiveFiles = append(sensitiveFiles, filepath.Join(env.workDir, ".env"))
 	}
-	return all, private, nil
+	return settings, sensitiveFiles, nil
 }
 
-// shorten leaves so much of a key that one knows which it is.
-func shorten(key string) string { return key[:min(8, len(key)/2)] + "…" }
+// maskKey leaves so much of a key that one knows which it is.
+func maskKey(key string) string { return key[:min(8, len(key)/2)] + "…" }

@@ -16,17 +16,17 @@ import (
 	"github.com/wesendall/wesendall-mcp/sandbox"
 )
 
-// findings runs the doctor, and returns its lines as "status check: text → fix".
-func findings(t *testing.T, home string, env []string, args ...string) (lines []string, code int) {
+// runDoctor runs the doctor, and returns its lines as "status check: text → fix".
+func runDoctor(t *testing.T, home string, env []string, args ...string) (lines []string, code int) {
 	t.Helper()
-	got := atHome(t, home, env, append([]string{"doctor", "--json"}, args...)...)
+	got := runInHome(t, home, env, append([]string{"doctor", "--json"}, args...)...)
 	var report struct {
 		Findings []struct{ Check, Status, Text, Fix string }
 	}
-	if err := json.Unmarshal([]byte(got.out), &report); err != nil {
+	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil {
 		t.Fatalf("%v: %+v", err, got)
 	}
-	if strings.Contains(got.out+got.stderr, sandbox.APISecret) {
+	if strings.Contains(got.stdout+got.stderr, sandbox.APISecret) {
 		t.Error("it prints the secret")
 	}
 	for _, f := range report.Findings {
@@ -35,17 +35,17 @@ func findings(t *testing.T, home string, env []string, args ...string) (lines []
 			t.Errorf("nothing mends %+v", f)
 		}
 	}
-	return lines, got.code
+	return lines, got.exitCode
 }
 
-func TestTheDoctorFindsNothingWrong(t *testing.T) {
+func TestDoctor_Healthy(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)
 	home := t.TempDir()
-	if got := atHome(t, home, nil, "config", "cursor", "--sandbox", "--write"); got.code != 0 {
+	if got := runInHome(t, home, nil, "config", "cursor", "--sandbox", "--write"); got.exitCode != 0 {
 		t.Fatalf("%+v", got)
 	}
-	lines, code := findings(t, home, append(env, "WESENDALL_MAX_PER_DAY=70"), "--confirm", "quote")
+	lines, code := runDoctor(t, home, append(env, "WESENDALL_MAX_PER_DAY=70"), "--confirm", "quote")
 	if code != 0 {
 		t.Errorf("%q", lines)
 	}
@@ -59,34 +59,34 @@ func TestTheDoctorFindsNothingWrong(t *testing.T) {
 			t.Errorf("no %q in %q", want, lines)
 		}
 	}
-	got := atHome(t, home, nil, "doctor", "--sandbox")
-	if got.code != 0 || !strings.Contains(got.out, "ok       credentials  accepted") || !strings.Contains(got.out, "the sandbox's own") {
+	got := runInHome(t, home, nil, "doctor", "--sandbox")
+	if got.exitCode != 0 || !strings.Contains(got.stdout, "ok       credentials  accepted") || !strings.Contains(got.stdout, "the sandbox's own") {
 		t.Errorf("%+v", got)
 	}
 }
 
-func TestTheDoctorFindsWhatIsWrong(t *testing.T) {
+func TestDoctor_Problems(t *testing.T) {
 	t.Parallel()
 	env, url := upstream(t)
-	with := func(change ...string) []string { return append(slices.Clone(env), change...) }
+	withEnv := func(extra ...string) []string { return append(slices.Clone(env), extra...) }
 	for name, c := range map[string]struct {
 		env  []string
 		args []string
 		want string
 	}{
 		"nothing set":         {nil, nil, "failure credentials: set WESENDALL_API_KEY"},
-		"a placeholder":       {with("WESENDALL_API_KEY=YOUR_KEY"), nil, "failure credentials: WESENDALL_API_KEY is still a placeholder"},
-		"a wrong secret":      {with("WESENDALL_API_SECRET=wrong"), nil, "failure credentials: get_balance: 401 invalid_credentials"},
-		"a revoked key":       {with("WESENDALL_API_KEY=sk_test_revoked"), nil, "failure credentials: get_balance: 401 key_revoked"},
-		"somebody's wallet":   {with("WESENDALL_WALLET_ID=wal_other"), nil, "failure credentials: get_balance: 403 wallet_forbidden"},
-		"no API there":        {with("WESENDALL_BASE_URL=http://127.0.0.1:1"), nil, "failure credentials: get_balance: the connection failed"},
-		"another path":        {with("WESENDALL_BASE_URL=" + url + "/elsewhere"), nil, "failure credentials: get_balance: 404"},
+		"a placeholder":       {withEnv("WESENDALL_API_KEY=YOUR_KEY"), nil, "failure credentials: WESENDALL_API_KEY is still a placeholder"},
+		"a wrong secret":      {withEnv("WESENDALL_API_SECRET=wrong"), nil, "failure credentials: get_balance: 401 invalid_credentials"},
+		"a revoked key":       {withEnv("WESENDALL_API_KEY=sk_test_revoked"), nil, "failure credentials: get_balance: 401 key_revoked"},
+		"somebody's wallet":   {withEnv("WESENDALL_WALLET_ID=wal_other"), nil, "failure credentials: get_balance: 403 wallet_forbidden"},
+		"no API there":        {withEnv("WESENDALL_BASE_URL=http://127.0.0.1:1"), nil, "failure credentials: get_balance: the connection failed"},
+		"another path":        {withEnv("WESENDALL_BASE_URL=" + url + "/elsewhere"), nil, "failure credentials: get_balance: 404"},
 		"no wallet":           {env[:3], nil, "warning wallet: WESENDALL_WALLET_ID is not set"},
-		"a broken ledger":     {with("WESENDALL_LEDGER=" + t.TempDir()), nil, "failure ledger: "},
+		"a broken ledger":     {withEnv("WESENDALL_LEDGER=" + t.TempDir()), nil, "failure ledger: "},
 		"no tools":            {env, []string{"--tools", ""}, "ok self-test"},
 		"no host":             {env, nil, "warning host: no host that is known here is on this machine"},
-		"a ledger in memory":  {with("WESENDALL_LEDGER=memory"), nil, "ok ledger: in memory"},
-		"a file for everyone": {nil, []string{"--env-file", write(t, t.TempDir(), "open.env", strings.Join(env, "\n"))}, "warning setting: others on this machine can read "},
+		"a ledger in memory":  {withEnv("WESENDALL_LEDGER=memory"), nil, "ok ledger: in memory"},
+		"a file for everyone": {nil, []string{"--env-file", writeFile(t, t.TempDir(), "open.env", strings.Join(env, "\n"))}, "warning setting: others on this machine can read "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -95,8 +95,8 @@ func TestTheDoctorFindsWhatIsWrong(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			lines, code := findings(t, t.TempDir(), c.env, c.args...)
-			if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, c.want) }) || (code == exitFailure) != strings.HasPrefix(c.want, "failure") {
+			lines, code := runDoctor(t, t.TempDir(), c.env, c.args...)
+			if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, c.want) }) || (code == exitError) != strings.HasPrefix(c.want, "failure") {
 				t.Errorf("exit %d, %q", code, lines)
 			}
 		})
@@ -105,12 +105,12 @@ func TestTheDoctorFindsWhatIsWrong(t *testing.T) {
 
 // Settings that end every other command are findings too, and then nobody is
 // asked for anything: it might be somebody else than was meant.
-func TestTheDoctorReportsSettingsThatCannotBeUsed(t *testing.T) {
+func TestDoctor_InvalidSettings(t *testing.T) {
 	t.Parallel()
-	var asked atomic.Int32
-	api := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	var requests atomic.Int32
+	api := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
 	t.Cleanup(api.Close)
-	env := environment(api.URL)
+	env := apiEnv(api.URL)
 	for name, c := range map[string]struct {
 		env  []string
 		args []string
@@ -126,8 +126,8 @@ func TestTheDoctorReportsSettingsThatCannotBeUsed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			lines, code := findings(t, t.TempDir(), c.env, c.args...)
-			if code != exitFailure || !slices.ContainsFunc(lines, func(line string) bool {
+			lines, code := runDoctor(t, t.TempDir(), c.env, c.args...)
+			if code != exitError || !slices.ContainsFunc(lines, func(line string) bool {
 				return strings.HasPrefix(line, "failure setting: ") && strings.Contains(line, c.want)
 			}) {
 				t.Errorf("exit %d, %q", code, lines)
@@ -136,29 +136,29 @@ func TestTheDoctorReportsSettingsThatCannotBeUsed(t *testing.T) {
 				t.Errorf("%q", lines)
 			}
 			// And every other command says so in a line.
-			if got := atHome(t, t.TempDir(), c.env, append([]string{"call", "get_balance"}, c.args...)...); got.code != exitUsage || strings.Count(got.stderr, "\n") != 1 {
+			if got := runInHome(t, t.TempDir(), c.env, append([]string{"call", "get_balance"}, c.args...)...); got.exitCode != exitUsage || strings.Count(got.stderr, "\n") != 1 {
 				t.Errorf("%+v", got)
 			}
 		})
 	}
-	if asked.Load() != 0 {
-		t.Errorf("%d requests", asked.Load())
+	if requests.Load() != 0 {
+		t.Errorf("%d requests", requests.Load())
 	}
 }
 
 // The way of the README: config makes a file, a person fills it in, doctor says
 // that it works.
-func TestTheDoctorKnowsWhatConfigMade(t *testing.T) {
+func TestDoctor_GeneratedEnvFile(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)
 	home := t.TempDir()
-	if got := atHome(t, home, nil, "config", "cursor", "--write"); got.code != 0 || !strings.Contains(got.stderr, "doctor --env-file ") {
+	if got := runInHome(t, home, nil, "config", "cursor", "--write"); got.exitCode != 0 || !strings.Contains(got.stderr, "doctor --env-file ") {
 		t.Fatalf("%+v", got)
 	}
 	file := filepath.Join(home, ".config", "wesendall-mcp", "wesendall.env")
-	lines, code := findings(t, home, nil)
+	lines, code := runDoctor(t, home, nil)
 	for _, want := range []string{"failure credentials: WESENDALL_API_KEY is still a placeholder", "failure host: Cursor passes what cannot be used: WESENDALL_API_KEY is still a placeholder"} {
-		if code != exitFailure || !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, want) }) {
+		if code != exitError || !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, want) }) {
 			t.Errorf("no %q in %q", want, lines)
 		}
 	}
@@ -166,7 +166,7 @@ func TestTheDoctorKnowsWhatConfigMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{nil, {"--env-file", file}} {
-		lines, code = findings(t, home, nil, args...)
+		lines, code = runDoctor(t, home, nil, args...)
 		for _, want := range []string{"ok credentials: accepted", "ok self-test: over stdio, 2026-07-28: 8 tools", "ok host: Cursor starts this program", "ok setting: WESENDALL_WALLET_ID = " + sandbox.WalletID + " (" + file + ")"} {
 			if code != 0 || !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, want) }) {
 				t.Errorf("%v: exit %d, no %q in %q", args, code, want, lines)
@@ -174,13 +174,13 @@ func TestTheDoctorKnowsWhatConfigMade(t *testing.T) {
 		}
 	}
 	// What is set elsewhere counts, and not the file.
-	if lines, code = findings(t, home, []string{"WESENDALL_API_KEY=k"}); code != exitFailure || slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, file+")") }) {
+	if lines, code = runDoctor(t, home, []string{"WESENDALL_API_KEY=k"}); code != exitError || slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, file+")") }) {
 		t.Errorf("exit %d, %q", code, lines)
 	}
 }
 
 // What a host passes is looked at as the program will, and started by nobody.
-func TestTheDoctorTriesWhatAHostPasses(t *testing.T) {
+func TestDoctor_HostEntries(t *testing.T) {
 	t.Parallel()
 	path, err := binary()
 	if err != nil {
@@ -202,9 +202,9 @@ func TestTheDoctorTriesWhatAHostPasses(t *testing.T) {
 			if err := os.Mkdir(filepath.Join(home, ".cursor"), 0o700); err != nil {
 				t.Fatal(err)
 			}
-			write(t, filepath.Join(home, ".cursor"), "mcp.json", `{"mcpServers":{"wesendall":{"command":"`+path+`",`+c.entry+`}}}`)
-			lines, code := findings(t, home, env)
-			if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, c.want) }) || (code == exitFailure) != strings.HasPrefix(c.want, "failure") {
+			writeFile(t, filepath.Join(home, ".cursor"), "mcp.json", `{"mcpServers":{"wesendall":{"command":"`+path+`",`+c.entry+`}}}`)
+			lines, code := runDoctor(t, home, env)
+			if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, c.want) }) || (code == exitError) != strings.HasPrefix(c.want, "failure") {
 				t.Errorf("exit %d, %q", code, lines[len(lines)-3:])
 			}
 		})
@@ -213,7 +213,7 @@ func TestTheDoctorTriesWhatAHostPasses(t *testing.T) {
 
 // A password in an address is shown to nobody, and an address that is mistyped is no
 // file's name.
-func TestNoAddressIsAFileOrShowsItsPassword(t *testing.T) {
+func TestLedger_URLRedaction(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)
 	for _, setting := range []string{
@@ -225,8 +225,8 @@ func TestNoAddressIsAFileOrShowsItsPassword(t *testing.T) {
 	} {
 		for _, command := range [][]string{{"doctor"}, {"doctor", "--json"}, {"call", "send_sms", `{"recipient":"+256700000010","message":"Hi"}`}, {"config", "cursor"}, {"config", "cursor", "--write"}, {"ledger"}} {
 			home := t.TempDir()
-			got := atHome(t, home, append(slices.Clone(env), setting), command...)
-			if got.code == exitOK || strings.Contains(got.out+got.stderr, "hunter2") {
+			got := runInHome(t, home, append(slices.Clone(env), setting), command...)
+			if got.exitCode == exitOK || strings.Contains(got.stdout+got.stderr, "hunter2") {
 				t.Errorf("%s, %v: %+v", setting, command, got)
 			}
 			_ = filepath.WalkDir(home, func(path string, _ os.DirEntry, _ error) error {
@@ -240,30 +240,30 @@ func TestNoAddressIsAFileOrShowsItsPassword(t *testing.T) {
 }
 
 // It tells what is wrong by what can be done about it.
-func TestTheDoctorNamesWhatMends(t *testing.T) {
+func TestDoctor_Fixes(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>Sign in</html>") }))
 	t.Cleanup(page.Close)
 	dir := t.TempDir()
-	damaged := write(t, dir, "damaged.db", strings.Repeat("This is no ledger. ", 100))
-	named := write(t, dir, "doctor", strings.Join(env, "\n"))
+	damaged := writeFile(t, dir, "damaged.db", strings.Repeat("This is no ledger. ", 100))
+	named := writeFile(t, dir, "doctor", strings.Join(env, "\n"))
 	for name, c := range map[string]struct {
 		env  []string
 		args []string
 		code int
 		want string
 	}{
-		"the clock of a refusal":       {append(env, "WESENDALL_API_SECRET=wrong"), nil, exitFailure, "ok clock: within"},
-		"a proxy's page":               {environment(page.URL), nil, exitFailure, "something else answers there"},
-		"a ledger that is none":        {append(env, "WESENDALL_LEDGER="+damaged), nil, exitFailure, "move the file away once you know"},
+		"the clock of a refusal":       {append(env, "WESENDALL_API_SECRET=wrong"), nil, exitError, "ok clock: within"},
+		"a proxy's page":               {apiEnv(page.URL), nil, exitError, "something else answers there"},
+		"a ledger that is none":        {append(env, "WESENDALL_LEDGER="+damaged), nil, exitError, "move the file away once you know"},
 		"and it is not needed":         {append(env, "WESENDALL_LEDGER="+damaged), []string{"--read-only"}, 0, "warning ledger: "},
 		"a file with the command name": {nil, []string{"--env-file", named}, 0, "ok self-test: over stdio, 2026-07-28"},
 		"a flag with its value":        {env, []string{"--json=true"}, 0, "ok self-test: over stdio, 2026-07-28"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			lines, code := findings(t, t.TempDir(), c.env, c.args...)
+			lines, code := runDoctor(t, t.TempDir(), c.env, c.args...)
 			if code != c.code || !slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, c.want) }) {
 				t.Errorf("exit %d, %q", code, lines)
 			}
@@ -272,32 +272,32 @@ func TestTheDoctorNamesWhatMends(t *testing.T) {
 }
 
 // It asks for balances, and for nothing else; and it compares clocks.
-func TestTheDoctorNeverSpends(t *testing.T) {
+func TestDoctor_NeverSpends(t *testing.T) {
 	t.Parallel()
-	var asked atomic.Int32
-	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if q.Method != http.MethodGet || q.URL.Path != "/api/v1/account/balance" {
-			t.Errorf("%s %s", q.Method, q.URL.Path)
+	var requests atomic.Int32
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet || r.URL.Path != "/api/v1/account/balance" {
+			t.Errorf("%s %s", r.Method, r.URL.Path)
 		}
-		asked.Add(1)
+		requests.Add(1)
 		w.Header().Set("Date", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat))
 		_, _ = io.WriteString(w, `{"success":true,"data":{"balance":5000,"cost_per_sms":35}}`)
 	}))
 	t.Cleanup(api.Close)
 	home := t.TempDir()
 	// An outcome that nobody knows is worth a warning.
-	stand, _ := upstream(t)
+	sandboxEnv, _ := upstream(t)
 	ledger := "WESENDALL_LEDGER=" + filepath.Join(home, "ledger.db")
-	if got := atHome(t, home, append(stand, ledger), "call", "send_sms", `{"recipient":"+256700000408","message":"Hi"}`); got.code != exitUnknown {
+	if got := runInHome(t, home, append(sandboxEnv, ledger), "call", "send_sms", `{"recipient":"+256700000408","message":"Hi"}`); got.exitCode != exitOutcomeUnknown {
 		t.Fatalf("%+v", got)
 	}
-	lines, code := findings(t, home, append(environment(api.URL), ledger))
+	lines, code := runDoctor(t, home, append(apiEnv(api.URL), ledger))
 	for _, want := range []string{"warning clock: this machine's clock is 1h0m", "warning ledger: outcomes that nobody knows: 1"} {
 		if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, want) }) {
 			t.Errorf("no %q in %q", want, lines)
 		}
 	}
-	if code != 0 || asked.Load() != 1 {
-		t.Errorf("exit %d, %d requests", code, asked.Load())
+	if code != 0 || requests.Load() != 1 {
+		t.Errorf("exit %d, %d requests", code, requests.Load())
 	}
 }

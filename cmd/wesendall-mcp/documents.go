@@ -19,38 +19,38 @@ type promptCmd struct {
 }
 
 // Run prints the briefing that the prompt integrate_wesendall gives.
-func (c promptCmd) Run(w world) error {
-	all := prompts.All(reference.New())
-	p := all[slices.IndexFunc(all, func(p prompts.Prompt) bool { return p.Name == "integrate_wesendall" })]
+func (c promptCmd) Run(env environment) error {
+	available := prompts.All(reference.New())
+	prompt := available[slices.IndexFunc(available, func(prompt prompts.Prompt) bool { return prompt.Name == "integrate_wesendall" })]
 	values := prompts.Values{"framework": c.Framework, "details": c.Details}
-	given := map[string]*string{"language": c.Language, "use_case": c.UseCase}
-	for name, value := range given {
+	required := map[string]*string{"language": c.Language, "use_case": c.UseCase}
+	for name, value := range required {
 		if value != nil {
 			values[name] = *value
 		}
 	}
-	choices := func(name string) string { return strings.Join(p.Complete(name, "", values), ", ") }
+	choices := func(name string) string { return strings.Join(prompt.Complete(name, "", values), ", ") }
 	if c.List {
-		_, err := fmt.Fprintf(w.out, "--language   %s\n--framework  %s\n--use-case   %s\n", choices("language"), choices("framework"), choices("use_case"))
+		_, err := fmt.Fprintf(env.stdout, "--language   %s\n--framework  %s\n--use-case   %s\n", choices("language"), choices("framework"), choices("use_case"))
 		return err
 	}
 	for _, name := range []string{"language", "use_case"} {
-		if given[name] == nil {
-			return usage("prompt: missing --%s, such as one of %s", strings.ReplaceAll(name, "_", "-"), choices(name))
+		if required[name] == nil {
+			return usageErrorf("prompt: missing --%s, such as one of %s", strings.ReplaceAll(name, "_", "-"), choices(name))
 		}
 	}
 	if c.Details == "-" {
-		text, err := io.ReadAll(w.in)
+		text, err := io.ReadAll(env.stdin)
 		if err != nil {
 			return err
 		}
 		values["details"] = string(text)
 	}
-	text, err := p.Text(values)
+	text, err := prompt.Text(values)
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(w.out, text)
+	_, err = io.WriteString(env.stdout, text)
 	return err
 }
 
@@ -61,41 +61,41 @@ type referenceCmd struct {
 }
 
 // Run prints the reference, or a part of it.
-func (c referenceCmd) Run(w world) error {
-	d := reference.New()
+func (c referenceCmd) Run(env environment) error {
+	doc := reference.New()
 	var out strings.Builder
 	if c.List {
-		for _, s := range d.Sections() {
+		for _, s := range doc.Sections() {
 			fmt.Fprintf(&out, "%-18s %s\n", s.Name, s.Description)
 		}
 		fmt.Fprintf(&out, "\n--language         %s\n", strings.Join(reference.LanguageNames(), ", "))
-		_, err := io.WriteString(w.out, out.String())
+		_, err := io.WriteString(env.stdout, out.String())
 		return err
 	}
-	samples := reference.EndpointNames()
+	sampleNames := reference.EndpointNames()
 	if c.Section == "" {
-		out.WriteString(d.Whole())
+		out.WriteString(doc.Full())
 	} else {
-		section, ok := d.Section(c.Section)
+		section, ok := doc.Section(c.Section)
 		if !ok {
-			return usage("reference: there is no section %q; the sections are %s", c.Section, strings.Join(d.Names(), ", "))
+			return usageErrorf("reference: there is no section %q; the sections are %s", c.Section, strings.Join(doc.Names(), ", "))
 		}
-		if c.Language != "" && !slices.Contains(samples, c.Section) {
-			return usage("reference: %s has no code samples; those that have some are %s", c.Section, strings.Join(samples, ", "))
+		if c.Language != "" && !slices.Contains(sampleNames, c.Section) {
+			return usageErrorf("reference: %s has no code samples; those that have some are %s", c.Section, strings.Join(sampleNames, ", "))
 		}
-		samples = []string{c.Section}
+		sampleNames = []string{c.Section}
 		out.WriteString(section.Text)
 	}
 	if c.Language != "" {
 		language, ok := reference.FindLanguage(strings.ToLower(c.Language))
 		if !ok {
-			return usage("reference: there are no code samples in %q; the languages are %s", c.Language, strings.Join(reference.LanguageNames(), ", "))
+			return usageErrorf("reference: there are no code samples in %q; the languages are %s", c.Language, strings.Join(reference.LanguageNames(), ", "))
 		}
-		for _, name := range samples {
-			text, _ := d.Example(language.Name, name)
-			fmt.Fprintf(&out, "\n## %s in %s\n\n```%s\n%s```\n", name, language.Title, language.Fence, text)
+		for _, name := range sampleNames {
+			text, _ := doc.Example(language.Name, name)
+			fmt.Fprintf(&out, "\n## %s in %s\n\n```%s\n%s```\n", name, language.Title, language.CodeFence, text)
 		}
 	}
-	_, err := io.WriteString(w.out, out.String())
+	_, err := io.WriteString(env.stdout, out.String())
 	return err
 }

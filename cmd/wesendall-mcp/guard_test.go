@@ -25,89 +25,89 @@ import (
 	"github.com/wesendall/wesendall-mcp/sandbox"
 )
 
-// stage stops a request of the program at a point of a spend: it tells when the
+// pausedUpstream stops a request of the program at a point of a spend: it tells when the
 // point is reached, and goes on when told.
-type stage struct {
+type pausedUpstream struct {
 	arrived chan struct{}
 	release chan struct{}
 	once    sync.Once
 	url     string // of the API behind it
 }
 
-func atStage(t *testing.T, name string) (*stage, []string) {
+func newPausedUpstream(t *testing.T, point string) (*pausedUpstream, []string) {
 	t.Helper()
 	api, err := sandbox.Open(t.Context(), sandbox.Options{Balance: 5000})
 	if err != nil {
 		t.Fatal(err)
 	}
-	behind := httptest.NewServer(api)
-	s := &stage{arrived: make(chan struct{}), release: make(chan struct{}), url: behind.URL}
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		read := q.Method == http.MethodGet
-		answer := httptest.NewRecorder()
-		if name != "the price is read" && (name != "the request is there" || read) {
-			api.ServeHTTP(answer, q)
-		} else if !read {
-			body, _ := io.ReadAll(q.Body)
-			q.Body = io.NopCloser(strings.NewReader(string(body)))
+	apiServer := httptest.NewServer(api)
+	s := &pausedUpstream{arrived: make(chan struct{}), release: make(chan struct{}), url: apiServer.URL}
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		isGet := r.Method == http.MethodGet
+		recorder := httptest.NewRecorder()
+		if point != "the price is read" && (point != "the request is there" || isGet) {
+			api.ServeHTTP(recorder, r)
+		} else if !isGet {
+			body, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(strings.NewReader(string(body)))
 		}
-		if read == (name == "the price is read") {
+		if isGet == (point == "the price is read") {
 			s.once.Do(func() {
 				close(s.arrived)
 				<-s.release
 			})
 		}
-		if answer.Body.Len() == 0 {
-			api.ServeHTTP(answer, q)
+		if recorder.Body.Len() == 0 {
+			api.ServeHTTP(recorder, r)
 		}
-		maps.Copy(w.Header(), answer.Header())
-		w.WriteHeader(answer.Code)
-		_, _ = w.Write(answer.Body.Bytes())
+		maps.Copy(w.Header(), recorder.Header())
+		w.WriteHeader(recorder.Code)
+		_, _ = w.Write(recorder.Body.Bytes())
 	}))
-	t.Cleanup(func() { front.Close(); behind.Close(); _ = api.Close() })
-	return s, environment(front.URL)
+	t.Cleanup(func() { proxy.Close(); apiServer.Close(); _ = api.Close() })
+	return s, apiEnv(proxy.URL)
 }
 
 // The program is killed, told to end, cut off or cancelled at each stage of a
 // spend. At most one charge comes of it, the ledger never says that what was
 // charged failed, and a program that goes on does not repeat it.
-func TestTheProgramIsStoppedAtEachStage(t *testing.T) {
+func TestCrash_SIGTERMAtEachStage(t *testing.T) {
 	t.Parallel()
-	for _, at := range []string{"the price is read", "the request is there", "the charge is made"} {
-		for _, how := range []string{"kill -9", "SIGTERM", "end of input", "cancel"} {
-			t.Run(how+" when "+at, func(t *testing.T) {
+	for _, point := range []string{"the price is read", "the request is there", "the charge is made"} {
+		for _, ending := range []string{"kill -9", "SIGTERM", "end of input", "cancel"} {
+			t.Run(ending+" when "+point, func(t *testing.T) {
 				t.Parallel()
-				s, env := atStage(t, at)
+				s, env := newPausedUpstream(t, point)
 				env = append(env, "WESENDALL_LEDGER="+filepath.Join(t.TempDir(), "ledger.db"))
-				r := start(t, env)
-				r.write(t, helloLine)
-				r.read(t)
-				r.write(t, callLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`))
+				p := startProcess(t, env)
+				p.writeLines(t, initializeLine)
+				p.readLine(t)
+				p.writeLines(t, toolCallLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`))
 				<-s.arrived
-				switch how {
+				switch ending {
 				case "kill -9":
-					_ = r.Process.Kill()
+					_ = p.Process.Kill()
 				case "SIGTERM":
-					_ = r.Process.Signal(syscall.SIGTERM)
+					_ = p.Process.Signal(syscall.SIGTERM)
 				case "end of input":
-					_ = r.in.Close()
+					_ = p.stdin.Close()
 				case "cancel":
-					r.write(t, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`, `{"jsonrpc":"2.0","id":2,"method":"ping"}`)
-					r.read(t)
+					p.writeLines(t, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`, `{"jsonrpc":"2.0","id":2,"method":"ping"}`)
+					p.readLine(t)
 				}
-				if how == "kill -9" {
-					_ = r.Wait()
+				if ending == "kill -9" {
+					_ = p.Wait()
 				}
 				close(s.release)
-				if how != "kill -9" {
-					_ = r.in.Close()
-					_, _ = io.Copy(io.Discard, r.out)
-					if err := r.Wait(); err != nil {
-						t.Errorf("it did not end well: %v %s", err, r.stderr.String())
+				if ending != "kill -9" {
+					_ = p.stdin.Close()
+					_, _ = io.Copy(io.Discard, p.stdout)
+					if err := p.Wait(); err != nil {
+						t.Errorf("it did not end well: %v %s", err, p.stderr.String())
 					}
 				}
-				state := accounted(t, env, s.url)
-				if how != "kill -9" && state == "in_progress" {
+				state := verifyLedger(t, env, s.url)
+				if ending != "kill -9" && state == "in_progress" {
 					t.Error("the outcome was not written down")
 				}
 			})
@@ -115,16 +115,16 @@ func TestTheProgramIsStoppedAtEachStage(t *testing.T) {
 	}
 }
 
-// accounted compares the ledger with what the vendor charged for one intended
+// verifyLedger compares the ledger with what the vendor charged for one intended
 // send, tries it again, and returns the ledger's state.
-func accounted(t *testing.T, env []string, url string) string {
+func verifyLedger(t *testing.T, env []string, url string) string {
 	t.Helper()
-	shown := runIn(t, t.TempDir(), env, "", "ledger", "--json")
+	listing := runInProcess(t, t.TempDir(), env, "", "ledger", "--json")
 	var ledger struct{ Spends []struct{ State string } }
-	if err := json.Unmarshal([]byte(shown.out), &ledger); err != nil {
-		t.Fatalf("%+v", shown)
+	if err := json.Unmarshal([]byte(listing.stdout), &ledger); err != nil {
+		t.Fatalf("%+v", listing)
 	}
-	spent := int64(5000) - balance(t, url)
+	spent := int64(5000) - upstreamBalance(t, url)
 	state := "none"
 	if len(ledger.Spends) > 0 {
 		state = ledger.Spends[0].State
@@ -136,23 +136,23 @@ func accounted(t *testing.T, env []string, url string) string {
 		t.Errorf("UGX %d were charged, and the ledger says %s", spent, state)
 	}
 	if state != "none" && state != "failed" {
-		again := program(t, env, "call", "send_sms", `{"recipient":"0700000010","message":"Hi"}`)
-		if out, _ := again.Output(); again.ProcessState.ExitCode() != exitFailure || !strings.Contains(string(out), "duplicate_send") {
+		retry := program(t, env, "call", "send_sms", `{"recipient":"0700000010","message":"Hi"}`)
+		if out, _ := retry.Output(); retry.ProcessState.ExitCode() != exitError || !strings.Contains(string(out), "duplicate_send") {
 			t.Errorf("it was sent again: %s", out)
 		}
 	}
 	return state
 }
 
-// stalls is a listener whose second connection, that of the spend, is not
+// stallingListener is a listener whose second connection, that of the spend, is not
 // answered.
-type stalls struct {
+type stallingListener struct {
 	net.Listener
 	arrived, release chan struct{}
 	accepted         int // by one goroutine
 }
 
-func (l *stalls) Accept() (net.Conn, error) {
+func (l *stallingListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if l.accepted++; l.accepted == 2 {
 		close(l.arrived)
@@ -163,42 +163,42 @@ func (l *stalls) Accept() (net.Conn, error) {
 
 // Between the intent and the request, and after the outcome: what cannot be seen
 // from a vendor's handler.
-func TestTheProgramIsKilledAroundItsRequest(t *testing.T) {
+func TestCrash_SIGKILLAroundRequest(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("only there can a test's certificate be trusted by a variable")
 	}
-	for when, want := range map[string]string{"connected, nothing written": "in_progress", "answered": "sent"} {
-		t.Run(when, func(t *testing.T) {
+	for name, want := range map[string]string{"connected, nothing written": "in_progress", "answered": "sent"} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			api, err := sandbox.Open(t.Context(), sandbox.Options{Balance: 5000})
 			if err != nil {
 				t.Fatal(err)
 			}
-			plain, front := httptest.NewServer(api), httptest.NewUnstartedServer(api)
-			t.Cleanup(func() { front.Close(); plain.Close(); _ = api.Close() })
-			stall := &stalls{Listener: front.Listener, arrived: make(chan struct{}), release: make(chan struct{})}
+			plainServer, tlsServer := httptest.NewServer(api), httptest.NewUnstartedServer(api)
+			t.Cleanup(func() { tlsServer.Close(); plainServer.Close(); _ = api.Close() })
+			listener := &stallingListener{Listener: tlsServer.Listener, arrived: make(chan struct{}), release: make(chan struct{})}
 			if want == "in_progress" {
-				front.Listener = stall
+				tlsServer.Listener = listener
 			}
-			front.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshake that ends
-			front.StartTLS()
-			ca := write(t, t.TempDir(), "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: front.Certificate().Raw})))
-			env := append(environment(front.URL), "SSL_CERT_FILE="+ca, "WESENDALL_LEDGER="+filepath.Join(t.TempDir(), "ledger.db"))
-			r := start(t, env)
-			r.write(t, helloLine)
-			r.read(t)
-			r.write(t, callLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`))
+			tlsServer.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshake that ends
+			tlsServer.StartTLS()
+			ca := writeFile(t, t.TempDir(), "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tlsServer.Certificate().Raw})))
+			env := append(apiEnv(tlsServer.URL), "SSL_CERT_FILE="+ca, "WESENDALL_LEDGER="+filepath.Join(t.TempDir(), "ledger.db"))
+			p := startProcess(t, env)
+			p.writeLines(t, initializeLine)
+			p.readLine(t)
+			p.writeLines(t, toolCallLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`))
 			if want == "in_progress" {
-				<-stall.arrived
-			} else if line := r.read(t); !strings.Contains(line, "Accepted for 1 recipient") {
+				<-listener.arrived
+			} else if line := p.readLine(t); !strings.Contains(line, "Accepted for 1 recipient") {
 				t.Fatal(line)
 			}
-			_ = r.Process.Kill()
-			_ = r.Wait()
-			close(stall.release)
+			_ = p.Process.Kill()
+			_ = p.Wait()
+			close(listener.release)
 			// Budgets and duplicates go by the address.
-			if state := accounted(t, env, plain.URL); state != want {
+			if state := verifyLedger(t, env, plainServer.URL); state != want {
 				t.Errorf("the ledger says %s", state)
 			}
 		})
@@ -206,7 +206,7 @@ func TestTheProgramIsKilledAroundItsRequest(t *testing.T) {
 }
 
 // One address is one ledger, however it is spelt.
-func TestTheLedgerOfAnAddressIsFoundAgain(t *testing.T) {
+func TestLedger_PathPerBaseURL(t *testing.T) {
 	t.Parallel()
 	env, url := upstream(t)
 	home := "HOME=" + t.TempDir()
@@ -221,13 +221,13 @@ func TestTheLedgerOfAnAddressIsFoundAgain(t *testing.T) {
 		}
 	}
 	// Real money's ledger is not the sandbox's.
-	if got := runIn(t, t.TempDir(), []string{"WESENDALL_LEDGER=" + filepath.Join(t.TempDir(), "ledger.db")}, "", "ledger", "--sandbox"); got.code != exitUsage {
+	if got := runInProcess(t, t.TempDir(), []string{"WESENDALL_LEDGER=" + filepath.Join(t.TempDir(), "ledger.db")}, "", "ledger", "--sandbox"); got.exitCode != exitUsage {
 		t.Errorf("%+v", got)
 	}
 }
 
 // A person is asked in both eras, and only a clean yes spends.
-func TestAPersonIsAskedThroughTheBinary(t *testing.T) {
+func TestElicitation_Stdio(t *testing.T) {
 	t.Parallel()
 	form := &mcp.ElicitationCapabilities{Form: &mcp.FormElicitationCapabilities{}}
 	for name, c := range map[string]struct {
@@ -244,41 +244,41 @@ func TestAPersonIsAskedThroughTheBinary(t *testing.T) {
 		"declares URLs alone": {&mcp.ElicitationCapabilities{URL: &mcp.URLElicitationCapabilities{}}, "accept", "confirmation_required", 0},
 		"declares nothing":    {nil, "accept", "confirmation_required", 0},
 	} {
-		for _, era := range eras {
-			t.Run(name+", "+era, func(t *testing.T) {
+		for _, version := range protocolVersions {
+			t.Run(name+", "+version, func(t *testing.T) {
 				t.Parallel()
 				env, url := upstream(t)
 				asked, question := 0, ""
 				options := &mcp.ClientOptions{Capabilities: &mcp.ClientCapabilities{Elicitation: c.capability}}
 				if c.capability != nil {
-					options.ElicitationHandler = func(_ context.Context, q *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
+					options.ElicitationHandler = func(_ context.Context, req *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
 						asked++
-						question = q.Params.Message
+						question = req.Params.Message
 						return &mcp.ElicitResult{Action: c.action}, nil
 					}
 				}
-				s := connectAs(t, era, program(t, append(env, "WESENDALL_CONFIRM_ABOVE=0")), options)
+				s := connectWithOptions(t, version, program(t, append(env, "WESENDALL_CONFIRM_ABOVE=0")), options)
 				result, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms", Arguments: map[string]any{"recipient": "0700000010", "message": "Hi"}})
 				if err != nil {
-					if c.action == "perhaps" && balance(t, url) == 5000 {
+					if c.action == "perhaps" && upstreamBalance(t, url) == 5000 {
 						return // its own client would not send that
 					}
 					t.Fatal(err)
 				}
-				got := structured(t, result)
+				got := structuredContent(t, result)
 				if code, _ := got["code"].(string); code != c.code || asked != c.asked {
 					t.Errorf("%v, asked %d times", got, asked)
 				}
-				if spent := 5000 - balance(t, url); (spent == 35) != (c.code == "") {
+				if spent := 5000 - upstreamBalance(t, url); (spent == 35) != (c.code == "") {
 					t.Errorf("UGX %d were charged", spent)
 				}
 				if c.asked > 0 && !strings.Contains(question, "+256700000010 for about UGX 35") {
 					t.Error(question)
 				}
 				if quote, ok := got["quote"].(map[string]any); ok && c.code == "confirmation_required" {
-					again, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms", Arguments: map[string]any{"recipient": "0700000010", "message": "Hi", "quote": quote["id"]}})
-					if err != nil || again.IsError {
-						t.Errorf("%+v, %v", again, err)
+					retry, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms", Arguments: map[string]any{"recipient": "0700000010", "message": "Hi", "quote": quote["id"]}})
+					if err != nil || retry.IsError {
+						t.Errorf("%+v, %v", retry, err)
 					}
 				}
 			})
@@ -286,27 +286,27 @@ func TestAPersonIsAskedThroughTheBinary(t *testing.T) {
 	}
 }
 
-func TestNobodyIsWaitedForOnceTheInputEnds(t *testing.T) {
+func TestElicitation_EOF(t *testing.T) {
 	t.Parallel()
 	env, url := upstream(t)
-	r := start(t, append(env, "WESENDALL_CONFIRM_ABOVE=0"))
-	r.write(t, strings.Replace(helloLine, `"capabilities":{}`, `"capabilities":{"elicitation":{}}`, 1))
-	r.read(t)
-	r.write(t, callLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`))
-	if line := r.read(t); !strings.Contains(line, `"method":"elicitation/create"`) {
+	p := startProcess(t, append(env, "WESENDALL_CONFIRM_ABOVE=0"))
+	p.writeLines(t, strings.Replace(initializeLine, `"capabilities":{}`, `"capabilities":{"elicitation":{}}`, 1))
+	p.readLine(t)
+	p.writeLines(t, toolCallLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`))
+	if line := p.readLine(t); !strings.Contains(line, `"method":"elicitation/create"`) {
 		t.Fatal(line)
 	}
-	began := time.Now()
-	_ = r.in.Close()
-	if line := r.read(t); !strings.Contains(line, `declined`) {
+	start := time.Now()
+	_ = p.stdin.Close()
+	if line := p.readLine(t); !strings.Contains(line, `declined`) {
 		t.Error(line)
 	}
-	if err := r.Wait(); err != nil || time.Since(began) > 20*time.Second || balance(t, url) != 5000 {
-		t.Errorf("%v after %v", err, time.Since(began))
+	if err := p.Wait(); err != nil || time.Since(start) > 20*time.Second || upstreamBalance(t, url) != 5000 {
+		t.Errorf("%v after %v", err, time.Since(start))
 	}
 }
 
-func TestYesAnswersTheQuestionAndLiftsNoLimit(t *testing.T) {
+func TestCall_YesFlag(t *testing.T) {
 	t.Parallel()
 	dear := `{"recipient":["+256700000010","+256700000011"],"message":"Hi"}`
 	for _, c := range []struct {
@@ -314,23 +314,23 @@ func TestYesAnswersTheQuestionAndLiftsNoLimit(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"call", "--sandbox", "--confirm-above", "35", "send_sms", dear}, exitFailure, "confirmation_required"},
+		{[]string{"call", "--sandbox", "--confirm-above", "35", "send_sms", dear}, exitError, "confirmation_required"},
 		{[]string{"call", "--sandbox", "--confirm-above", "35", "--yes", "send_sms", dear}, exitOK, "Accepted for 2"},
-		{[]string{"call", "--sandbox", "--max-per-call", "69", "--yes", "send_sms", dear}, exitFailure, "limit_exceeded"},
+		{[]string{"call", "--sandbox", "--max-per-call", "69", "--yes", "send_sms", dear}, exitError, "limit_exceeded"},
 		{[]string{"call", "--sandbox", "--yes", "topup_wallet", `{"amount":500,"phone_number":"+256700000010"}`}, exitOK, "The payer was asked"},
-		{[]string{"call", "--sandbox", "--allowed-countries", "254", "send_sms", dear}, exitFailure, "destination_not_allowed"},
+		{[]string{"call", "--sandbox", "--allowed-countries", "254", "send_sms", dear}, exitError, "destination_not_allowed"},
 		{[]string{"call", "--sandbox", "--max-per-day", "-1", "send_sms", dear}, exitUsage, ""},
 		{[]string{"call", "--sandbox", "--confirm", "maybe", "send_sms", dear}, exitUsage, ""},
 		{[]string{"call", "--sandbox", "--allowed-countries", "UG", "send_sms", dear}, exitUsage, ""},
 		{[]string{"ledger", "--sandbox"}, exitUsage, ""},
 	} {
-		if got := runIn(t, t.TempDir(), nil, "", c.args...); got.code != c.code || !strings.Contains(got.out, c.says) {
+		if got := runInProcess(t, t.TempDir(), nil, "", c.args...); got.exitCode != c.code || !strings.Contains(got.stdout, c.says) {
 			t.Errorf("%q: %+v", c.args, got)
 		}
 	}
 }
 
-func TestTheTerminalIsAsked(t *testing.T) {
+func TestCall_TerminalPrompt(t *testing.T) {
 	t.Parallel()
 	script, err := exec.LookPath("script")
 	if err != nil {
@@ -351,14 +351,14 @@ func TestTheTerminalIsAsked(t *testing.T) {
 	}
 }
 
-func TestALedgerInMemoryIsNamedAtTheStart(t *testing.T) {
+func TestServe_MemoryLedgerNotice(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)
 	for value, want := range map[string]bool{"memory": true, filepath.Join(t.TempDir(), "ledger.db"): false} {
-		r := start(t, append(env, "WESENDALL_LEDGER="+value))
-		_ = r.in.Close()
-		if err := r.Wait(); err != nil || strings.Contains(r.stderr.String(), "in memory alone") != want {
-			t.Errorf("%s: %v %s", value, err, r.stderr.String())
+		p := startProcess(t, append(env, "WESENDALL_LEDGER="+value))
+		_ = p.stdin.Close()
+		if err := p.Wait(); err != nil || strings.Contains(p.stderr.String(), "in memory alone") != want {
+			t.Errorf("%s: %v %s", value, err, p.stderr.String())
 		}
 		if _, err := os.Stat(value); err == nil {
 			t.Error("the start alone made a ledger")
@@ -366,28 +366,28 @@ func TestALedgerInMemoryIsNamedAtTheStart(t *testing.T) {
 	}
 }
 
-func TestAPersonSettlesAnUnknownOutcome(t *testing.T) {
+func TestLedgerResolve(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)
 	env = append(env, "WESENDALL_LEDGER="+filepath.Join(t.TempDir(), "ledger.db"))
-	run := func(args ...string) outcome { return runIn(t, t.TempDir(), env, "", args...) }
-	if got := run("call", "send_sms", `{"recipient":"+256700000408","message":"Hi"}`); got.code != exitUnknown {
+	run := func(args ...string) runResult { return runInProcess(t, t.TempDir(), env, "", args...) }
+	if got := run("call", "send_sms", `{"recipient":"+256700000408","message":"Hi"}`); got.exitCode != exitOutcomeUnknown {
 		t.Fatalf("%+v", got)
 	}
 	var ledger struct{ Spends []struct{ ID, State string } }
-	if err := json.Unmarshal([]byte(run("ledger", "--json").out), &ledger); err != nil || len(ledger.Spends) != 1 || ledger.Spends[0].State != "unknown" {
+	if err := json.Unmarshal([]byte(run("ledger", "--json").stdout), &ledger); err != nil || len(ledger.Spends) != 1 || ledger.Spends[0].State != "unknown" {
 		t.Fatalf("%+v, %v", ledger, err)
 	}
-	if got := run("ledger"); !strings.Contains(got.out, ledger.Spends[0].ID) || !strings.Contains(got.out, "unknown (outcome_unknown)") || strings.Contains(got.out, "256700000408") {
+	if got := run("ledger"); !strings.Contains(got.stdout, ledger.Spends[0].ID) || !strings.Contains(got.stdout, "unknown (outcome_unknown)") || strings.Contains(got.stdout, "256700000408") {
 		t.Errorf("%+v", got)
 	}
-	if got := run("ledger", "resolve", ledger.Spends[0].ID, "perhaps"); got.code != exitUsage {
+	if got := run("ledger", "resolve", ledger.Spends[0].ID, "perhaps"); got.exitCode != exitUsage {
 		t.Errorf("%+v", got)
 	}
-	if got := run("ledger", "resolve", ledger.Spends[0].ID, "sent"); got.code != 0 {
+	if got := run("ledger", "resolve", ledger.Spends[0].ID, "sent"); got.exitCode != 0 {
 		t.Errorf("%+v", got)
 	}
-	if got := run("ledger", "--since", "1h"); !strings.Contains(got.out, "sent (resolved)") {
+	if got := run("ledger", "--since", "1h"); !strings.Contains(got.stdout, "sent (resolved)") {
 		t.Errorf("%+v", got)
 	}
 }

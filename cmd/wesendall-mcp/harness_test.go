@@ -29,13 +29,13 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// printsByMistake has this test's binary be the program, and print where it
+// envPrintToStdout has this test's binary be the program, and print where it
 // should not.
-const printsByMistake = "WESENDALL_TEST_PRINTS"
+const envPrintToStdout = "WESENDALL_TEST_PRINTS"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(printsByMistake) != "" {
-		os.Exit(process([]string{"--sandbox"}, func(name string) (string, bool) {
+	if os.Getenv(envPrintToStdout) != "" {
+		os.Exit(runMain([]string{"--sandbox"}, func(name string) (string, bool) {
 			fmt.Println("stray")
 			return os.LookupEnv(name)
 		}))
@@ -72,48 +72,48 @@ func upstream(t testing.TB) (env []string, url string) {
 			t.Error(err)
 		}
 	})
-	return environment(s.URL()), s.URL()
+	return apiEnv(s.URL()), s.URL()
 }
 
-func environment(url string) []string {
+func apiEnv(url string) []string {
 	return []string{
 		"WESENDALL_BASE_URL=" + url, "WESENDALL_API_KEY=" + sandbox.APIKey,
 		"WESENDALL_API_SECRET=" + sandbox.APISecret, "WESENDALL_WALLET_ID=" + sandbox.WalletID,
 	}
 }
 
-// slow is an API that tells when a request is there, and answers when told.
-func slow(t testing.TB) (env []string, arrived <-chan string, release chan<- struct{}) {
+// slowUpstream is an API that tells when a request is there, and answers when told.
+func slowUpstream(t testing.TB) (env []string, arrived <-chan string, release chan<- struct{}) {
 	t.Helper()
-	came, let := make(chan string, 64), make(chan struct{}, 64)
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		_, _ = io.Copy(io.Discard, q.Body)
-		if q.Method == http.MethodGet { // the price, before a send
+	arrivals, proceed := make(chan string, 64), make(chan struct{}, 64)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if r.Method == http.MethodGet { // the price, before a send
 			_, _ = io.WriteString(w, `{"success":true,"data":{"balance":5000,"cost_per_sms":35}}`)
 			return
 		}
-		came <- q.URL.Path
+		arrivals <- r.URL.Path
 		select {
-		case <-let:
+		case <-proceed:
 			_, _ = io.WriteString(w, `{"success":true,"data":{"batch_id":"b"}}`)
-		case <-q.Context().Done():
+		case <-r.Context().Done():
 		}
 	}))
 	t.Cleanup(s.Close)
-	return environment(s.URL), came, let
+	return apiEnv(s.URL), arrivals, proceed
 }
 
-// outcome is what a run of the program left.
-type outcome struct {
-	code        int
-	out, stderr string
+// runResult is what a run of the program left.
+type runResult struct {
+	exitCode       int
+	stdout, stderr string
 }
 
-// runIn runs the program in this process, in a directory and with an
+// runInProcess runs the program in this process, in a directory and with an
 // environment of its own.
-func runIn(t *testing.T, dir string, env []string, stdin string, args ...string) outcome {
+func runInProcess(t *testing.T, dir string, env []string, input string, args ...string) runResult {
 	t.Helper()
-	file := func(name, text string) *os.File {
+	tempFile := func(name, text string) *os.File {
 		f, err := os.Create(filepath.Join(t.TempDir(), name))
 		if err != nil {
 			t.Fatal(err)
@@ -127,9 +127,9 @@ func runIn(t *testing.T, dir string, env []string, stdin string, args ...string)
 		t.Cleanup(func() { _ = f.Close() })
 		return f
 	}
-	in, out := file("in", stdin), file("out", "")
+	stdinFile, stdoutFile := tempFile("in", input), tempFile("out", "")
 	var stderr strings.Builder
-	code := run(context.WithoutCancel(t.Context()), world{args, in, out, &stderr, func(name string) (string, bool) {
+	code := run(context.WithoutCancel(t.Context()), environment{args, stdinFile, stdoutFile, &stderr, func(name string) (string, bool) {
 		for _, pair := range env {
 			if n, value, _ := strings.Cut(pair, "="); n == name {
 				return value, true
@@ -137,9 +137,9 @@ func runIn(t *testing.T, dir string, env []string, stdin string, args ...string)
 		}
 		return "", false
 	}, dir})
-	text, err := os.ReadFile(out.Name())
+	text, err := os.ReadFile(stdoutFile.Name())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return outcome{code, string(text), stderr.String()}
+	return runResult{code, string(text), stderr.String()}
 }

@@ -28,227 +28,229 @@ type configCmd struct {
 
 // Run prints what tells a host about this program, or writes it where the host
 // looks. What is printed on stdout can be pasted; everything else is on stderr.
-func (c configCmd) Run(w world, s *settings, parsed *kong.Context) error {
-	h, _ := hosts.Find(c.Host)
-	if c.Write && !h.Writes {
-		way := "run the command that this prints without it"
-		if h.Own == nil {
-			way = "paste what this prints without it"
+func (c configCmd) Run(env environment, cfg *config, parsed *kong.Context) error {
+	host, _ := hosts.FindHost(c.Host)
+	if c.Write && !host.CanWrite {
+		alternative := "run the command that this prints without it"
+		if host.AddCommand == nil {
+			alternative = "paste what this prints without it"
 		}
-		return usage("config: --write is for Claude Desktop and Cursor; for %s %s", h.Title, way)
+		return usageErrorf("config: --write is for Claude Desktop and Cursor; for %s %s", host.Title, alternative)
 	}
-	entry, err := c.entry(w, s, parsed)
+	entry, err := c.hostEntry(env, cfg, parsed)
 	if err != nil {
 		return err
 	}
-	if err := c.tell(w, h, entry); err != nil {
+	if err := c.printOrWrite(env, host, entry); err != nil {
 		return err
 	}
-	if check := entry.Args; !c.WithSecrets {
-		check = check[:map[bool]int{true: 1, false: 2}[s.Sandbox]] // --sandbox, or --env-file and its name
-		note(w, "Then see whether it works: %s", hosts.Quote(append([]string{entry.Command, doctorName}, check...), runtime.GOOS))
+	if checkArgs := entry.Args; !c.WithSecrets {
+		checkArgs = checkArgs[:map[bool]int{true: 1, false: 2}[cfg.Sandbox]] // --sandbox, or --env-file and its name
+		logf(env, "Then see whether it works: %s", hosts.ShellQuote(append([]string{entry.Command, doctorCommand}, checkArgs...), runtime.GOOS))
 	}
 	return nil
 }
 
-// tell writes an entry, or prints it.
-func (c configCmd) tell(w world, h hosts.Host, entry hosts.Entry) error {
-	places := hosts.ThisMachine(xdg.Home, configHome(w))
+// printOrWrite writes an entry, or prints it.
+func (c configCmd) printOrWrite(env environment, host hosts.Host, entry hosts.Entry) error {
+	places := hosts.CurrentDirs(xdg.Home, configDir(env))
 	switch {
 	case c.Write:
-		return merge(w, h, entry, places)
-	case h.Own != nil:
-		note(w, "Run this to add the server to %s:", h.Title)
-		_, err := fmt.Fprintln(w.out, hosts.Quote(h.Own(entry), runtime.GOOS))
+		return writeHostFile(env, host, entry, places)
+	case host.AddCommand != nil:
+		logf(env, "Run this to add the server to %s:", host.Title)
+		_, err := fmt.Fprintln(env.stdout, hosts.ShellQuote(host.AddCommand(entry), runtime.GOOS))
 		return err
 	}
-	note(w, "Put this into %s%s:", h.File(places), map[bool]string{true: ", or run the same with --write"}[h.Writes])
-	_, err := io.WriteString(w.out, h.Snippet(entry))
+	logf(env, "Put this into %s%s:", host.ConfigPath(places), map[bool]string{true: ", or run the same with --write"}[host.CanWrite])
+	_, err := io.WriteString(env.stdout, host.ConfigSnippet(entry))
 	return err
 }
 
-func merge(w world, h hosts.Host, entry hosts.Entry, places hosts.Places) error {
-	written, err := h.Write(entry, places, time.Now())
+func writeHostFile(env environment, host hosts.Host, entry hosts.Entry, places hosts.Dirs) error {
+	result, err := host.Write(entry, places, time.Now())
 	if err != nil {
 		return err
 	}
-	if len(written.Kept) > 0 {
-		note(w, "Kept from the entry that was there: %s", strings.Join(written.Kept, ", "))
+	if len(result.Preserved) > 0 {
+		logf(env, "Kept from the entry that was there: %s", strings.Join(result.Preserved, ", "))
 	}
-	if written.Off {
-		note(w, "%s is told not to start it: switch it on there.", h.Title)
+	if result.Disabled {
+		logf(env, "%s is told not to start it: switch it on there.", host.Title)
 	}
 	switch {
-	case !written.Changed:
-		_, err = fmt.Fprintf(w.out, "%s has it already.\n", written.File)
-	case written.Backup == "":
-		_, err = fmt.Fprintf(w.out, "Written to %s. Start %s again.\n", written.File, h.Title)
+	case !result.Changed:
+		_, err = fmt.Fprintf(env.stdout, "%s has it already.\n", result.File)
+	case result.Backup == "":
+		_, err = fmt.Fprintf(env.stdout, "Written to %s. Start %s again.\n", result.File, host.Title)
 	default:
-		_, err = fmt.Fprintf(w.out, "Written to %s; what was there is in %s. Start %s again.\n", written.File, written.Backup, h.Title)
+		_, err = fmt.Fprintf(env.stdout, "Written to %s; what was there is in %s. Start %s again.\n", result.File, result.Backup, host.Title)
 	}
 	return err
 }
 
-// configHome is where programs keep their configuration: on Windows the part of
+// configDir is where programs keep their configuration: on Windows the part of
 // it that follows a person from machine to machine.
-func configHome(w world) string {
+func configDir(env environment) string {
 	if runtime.GOOS == "darwin" { // where hosts look at no variable
 		return filepath.Join(xdg.Home, "Library", "Application Support")
 	}
-	name := map[string]string{"windows": "APPDATA"}[runtime.GOOS]
-	if home, ok := w.lookup(cmp.Or(name, "XDG_CONFIG_HOME")); ok && home != "" {
-		return home
+	variable := map[string]string{"windows": "APPDATA"}[runtime.GOOS]
+	if dir, ok := env.lookupEnv(cmp.Or(variable, "XDG_CONFIG_HOME")); ok && dir != "" {
+		return dir
 	}
 	return xdg.ConfigHome
 }
 
-func note(w world, format string, args ...any) { _, _ = fmt.Fprintf(w.err, format+"\n", args...) }
+func logf(env environment, format string, args ...any) {
+	_, _ = fmt.Fprintf(env.stderr, format+"\n", args...)
+}
 
-// entry is how a host is to start this program.
-func (c configCmd) entry(w world, s *settings, parsed *kong.Context) (hosts.Entry, error) {
-	program, err := os.Executable()
+// hostEntry is how a host is to start this program.
+func (c configCmd) hostEntry(env environment, cfg *config, parsed *kong.Context) (hosts.Entry, error) {
+	executable, err := os.Executable()
 	if err == nil {
-		err = s.fit(c.WithSecrets)
+		err = cfg.validateForHost(c.WithSecrets)
 	}
 	if err != nil {
 		return hosts.Entry{}, err
 	}
-	if strings.Contains(filepath.ToSlash(program), "/go-build") {
-		note(w, "This program is a temporary build, which will be gone: install it first (go install ./cmd/wesendall-mcp), and run that.")
+	if strings.Contains(filepath.ToSlash(executable), "/go-build") {
+		logf(env, "This program is a temporary build, which will be gone: install it first (go install ./cmd/wesendall-mcp), and run that.")
 	}
-	e := hosts.Entry{Command: program, Args: []string{}, Settles: []string{"--sandbox", "--env-file", keyName, secretName, fileName, walletName}}
+	entry := hosts.Entry{Command: executable, Args: []string{}, Overrides: []string{"--sandbox", "--env-file", envAPIKey, envAPISecret, envAPISecretFile, envWalletID}}
 	switch {
-	case s.Sandbox:
-		e.Args = append(e.Args, "--sandbox")
+	case cfg.Sandbox:
+		entry.Args = append(entry.Args, "--sandbox")
 	case c.WithSecrets:
-		found, err := s.load(w)
+		creds, err := cfg.loadCredentials(env)
 		if err != nil {
-			return e, err
+			return entry, err
 		}
-		if found.missing != "" || found.wallet == "" {
-			return e, usage("config: --with-secrets needs the credentials: %s", strings.TrimSuffix(cmp.Or(found.missing, "set "+walletName), "."))
+		if creds.problem != "" || creds.wallet == "" {
+			return entry, usageErrorf("config: --with-secrets needs the credentials: %s", strings.TrimSuffix(cmp.Or(creds.problem, "set "+envWalletID), "."))
 		}
-		note(w, "The secret will be in a file of the host's, readable by whatever reads that.")
-		e.Env = map[string]string{keyName: found.key, secretName: found.secret.Reveal(), walletName: found.wallet}
+		logf(env, "The secret will be in a file of the host's, readable by whatever reads that.")
+		entry.Env = map[string]string{envAPIKey: creds.key, envAPISecret: creds.secret.Reveal(), envWalletID: creds.wallet}
 	default:
-		file, err := s.envFile(w)
+		envFile, err := cfg.ensureEnvFile(env)
 		if err != nil {
-			return e, err
+			return entry, err
 		}
-		e.Args = append(e.Args, "--env-file", file)
+		entry.Args = append(entry.Args, "--env-file", envFile)
 	}
-	e.Args = append(e.Args, chosen(w, parsed, s.Ledger)...)
-	return e, nil
+	entry.Args = append(entry.Args, flagsForHost(env, parsed, cfg.Ledger)...)
+	return entry, nil
 }
 
-// fit tells whether the settings can go into a host's file: a host would only say
+// validateForHost tells whether the settings can go into a host's file: a host would only say
 // that the server does not start.
-func (s *settings) fit(secrets bool) error {
-	api, err := s.client(s.BaseURL, "", client.Secret{})
+func (cfg *config) validateForHost(withSecrets bool) error {
+	api, err := cfg.newClient(cfg.BaseURL, "", client.Secret{})
 	if err != nil {
 		return usageError{err}
 	}
-	if _, err := s.options(api.BaseURL(), nil); err != nil {
+	if _, err := cfg.guardOptions(api.BaseURL(), nil); err != nil {
 		return err
 	}
-	if err := s.named(); err != nil {
+	if err := cfg.validateToolNames(); err != nil {
 		return err
 	}
 	switch {
-	case strings.Contains(s.Ledger, "://"):
-		if !secrets {
-			return usage("config: the ledger's URL may have a password in it: set WESENDALL_LEDGER in the file of --env-file, or say --with-secrets")
+	case strings.Contains(cfg.Ledger, "://"):
+		if !withSecrets {
+			return usageErrorf("config: the ledger's URL may have a password in it: set WESENDALL_LEDGER in the file of --env-file, or say --with-secrets")
 		}
-	case s.Ledger != "" && s.Ledger != "memory": // the host runs elsewhere
-		s.Ledger, err = filepath.Abs(s.Ledger)
+	case cfg.Ledger != "" && cfg.Ledger != "memory": // the host runs elsewhere
+		cfg.Ledger, err = filepath.Abs(cfg.Ledger)
 	}
 	return err
 }
 
-// chosen are the settings of the command line and the environment, which the host
+// flagsForHost are the settings of the command line and the environment, which the host
 // must not lose: the operator's limits are among them. Those of the file of
 // variables stay there. A server over HTTP is no host's to start.
-func chosen(w world, parsed *kong.Context, ledger string) []string {
+func flagsForHost(env environment, parsed *kong.Context, ledger string) []string {
 	var args []string
-	hands := typed(parsed)
+	explicitFlags := flagsFromCommandLine(parsed)
 	for _, flag := range parsed.Model.Flags {
-		if len(flag.Envs) == 0 || flag.Group != nil && flag.Group.Key == webGroup {
+		if len(flag.Envs) == 0 || flag.Group != nil && flag.Group.Key == httpGroup {
 			continue
 		}
-		value, ok := w.lookup(flag.Envs[0])
-		if ok && value != "" || slices.Contains(hands, flag) {
-			args = append(args, written(parsed, flag))
+		value, ok := env.lookupEnv(flag.Envs[0])
+		if ok && value != "" || slices.Contains(explicitFlags, flag) {
+			args = append(args, formatFlag(parsed, flag))
 		}
 	}
-	if at := slices.IndexFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "--ledger=") }); at >= 0 {
-		args[at] = "--ledger=" + ledger // whose path is absolute by now
+	if idx := slices.IndexFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "--ledger=") }); idx >= 0 {
+		args[idx] = "--ledger=" + ledger // whose path is absolute by now
 	}
 	return args
 }
 
-// defaultEnvFile is where the credentials for hosts are, if nothing else is said.
-func defaultEnvFile(w world) string {
-	return filepath.Join(configHome(w), "wesendall-mcp", "wesendall.env")
+// defaultEnvFilePath is where the credentials for hosts are, if nothing else is said.
+func defaultEnvFilePath(env environment) string {
+	return filepath.Join(configDir(env), "wesendall-mcp", "wesendall.env")
 }
 
-// envFile is the file that a host's entry names. One that is not there is made,
+// ensureEnvFile is the file that a host's entry names. One that is not there is made,
 // for its owner alone, with what the environment has.
-func (s *settings) envFile(w world) (string, error) {
-	file := s.EnvFile
-	if file == "" {
-		file = defaultEnvFile(w)
+func (cfg *config) ensureEnvFile(env environment) (string, error) {
+	path := cfg.EnvFile
+	if path == "" {
+		path = defaultEnvFilePath(env)
 	}
-	file, err := filepath.Abs(file)
+	path, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
 	}
-	info, err := os.Stat(file)
-	if values, failed := readEnv(file); err == nil && failed == nil && collect(func(name string) (string, bool) { value, ok := values[name]; return value, ok }, file).missing != "" {
-		note(w, "Fill in the values that are missing in %s.", file)
+	info, err := os.Stat(path)
+	if values, parseErr := readEnvFile(path); err == nil && parseErr == nil && readCredentials(func(name string) (string, bool) { value, ok := values[name]; return value, ok }, path).problem != "" {
+		logf(env, "Fill in the values that are missing in %s.", path)
 	}
 	switch {
 	case err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows":
-		note(w, "Others can read %s: chmod 600 it.", file)
-		return file, nil
+		logf(env, "Others can read %s: chmod 600 it.", path)
+		return path, nil
 	case err == nil:
-		return file, nil
+		return path, nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return "", err
 	}
 	copied := false
-	line := func(name, placeholder string) string {
-		text, ok := w.lookup(name)
-		quoted := name + "='" + text + "'"
-		if read, err := parseEnv(quoted); !ok || text == "" || err != nil || read[name] != text {
+	envLine := func(name, placeholder string) string {
+		text, ok := env.lookupEnv(name)
+		assignment := name + "='" + text + "'"
+		if parsed, err := parseEnvFile(assignment); !ok || text == "" || err != nil || parsed[name] != text {
 			return name + "=" + placeholder // a person knows how to write it
 		}
 		copied = true
-		return quoted
+		return assignment
 	}
-	secret := line(secretName, "YOUR_API_SECRET")
-	if named, ok := w.lookup(fileName); ok && named != "" && !strings.ContainsAny(named, "'\n") && strings.HasSuffix(secret, "=YOUR_API_SECRET") {
-		if named, err = filepath.Abs(named); err != nil {
+	secret := envLine(envAPISecret, "YOUR_API_SECRET")
+	if secretFile, ok := env.lookupEnv(envAPISecretFile); ok && secretFile != "" && !strings.ContainsAny(secretFile, "'\n") && strings.HasSuffix(secret, "=YOUR_API_SECRET") {
+		if secretFile, err = filepath.Abs(secretFile); err != nil {
 			return "", err
 		}
-		secret = fileName + "='" + named + "'"
+		secret = envAPISecretFile + "='" + secretFile + "'"
 	}
-	text := fmt.Sprintf(envTemplate, line(keyName, "YOUR_API_KEY"), secret, line(walletName, "YOUR_WALLET_ID"))
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+	text := fmt.Sprintf(envFileTemplate, envLine(envAPIKey, "YOUR_API_KEY"), secret, envLine(envWalletID, "YOUR_WALLET_ID"))
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", err
 	}
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return "", err
 	}
 	if copied {
-		note(w, "What the environment has of the credentials is now in %s, which nobody else can read.", file)
+		logf(env, "What the environment has of the credentials is now in %s, which nobody else can read.", path)
 	}
 	if strings.Contains(text, "=YOUR_") {
-		note(w, "Fill in the values that are missing in %s.", file)
+		logf(env, "Fill in the values that are missing in %s.", path)
 	}
-	return file, nil
+	return path, nil
 }
 
-const envTemplate = `# Credentials for wesendall-mcp, and what it may do. Nobody else should read this.
+const envFileTemplate = `# Credentials for wesendall-mcp, and what it may do. Nobody else should read this.
 # The three values are on the page "API" of the Wesendall dashboard.
 %s
 %s
@@ -261,5 +263,5 @@ const envTemplate = `# Credentials for wesendall-mcp, and what it may do. Nobody
 #WESENDALL_MAX_TOPUP=500000
 `
 
-// hostNames are the choices of the command line.
-func hostNames() string { return strings.Join(hosts.Names(), ",") }
+// hostEnum are the choices of the command line.
+func hostEnum() string { return strings.Join(hosts.HostNames(), ",") }

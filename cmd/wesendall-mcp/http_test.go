@@ -25,11 +25,11 @@ import (
 	"github.com/wesendall/wesendall-mcp/sandbox"
 )
 
-var address = regexp.MustCompile(`at=(https?://[^ ]+/mcp)`)
+var addressPattern = regexp.MustCompile(`at=(https?://[^ ]+/mcp)`)
 
-// overHTTP starts the built program as a server over HTTP, and finds out where
+// startHTTPServer starts the built program as a server over HTTP, and finds out where
 // it listens.
-func overHTTP(t *testing.T, env []string, args ...string) (url string, c *exec.Cmd) {
+func startHTTPServer(t *testing.T, env []string, args ...string) (url string, c *exec.Cmd) {
 	t.Helper()
 	c = program(t, env, append([]string{"--http", "127.0.0.1:0", "--metrics", "off"}, args...)...)
 	stderr, err := c.StderrPipe()
@@ -45,67 +45,67 @@ func overHTTP(t *testing.T, env []string, args ...string) (url string, c *exec.C
 	})
 	lines := bufio.NewScanner(stderr)
 	for lines.Scan() {
-		if found := address.FindStringSubmatch(lines.Text()); found != nil {
+		if match := addressPattern.FindStringSubmatch(lines.Text()); match != nil {
 			go func() { _, _ = io.Copy(io.Discard, stderr) }()
-			return found[1], c
+			return match[1], c
 		}
 	}
 	t.Fatal("it does not say where it listens")
 	return "", nil
 }
 
-// headers are added to every request of a client.
-type headers map[string]string
+// headerTransport are added to every request of a client.
+type headerTransport map[string]string
 
-func (h headers) RoundTrip(q *http.Request) (*http.Response, error) {
-	q = q.Clone(q.Context())
+func (h headerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
 	for name, value := range h {
-		q.Header.Set(name, value)
+		req.Header.Set(name, value)
 	}
-	return http.DefaultTransport.RoundTrip(q)
+	return http.DefaultTransport.RoundTrip(req)
 }
 
-// sandboxCaller are the headers of a caller with the sandbox's credentials.
-func sandboxCaller() headers {
-	q := http.Request{Header: http.Header{}}
-	q.SetBasicAuth(sandbox.APIKey, sandbox.APISecret)
-	return headers{"Authorization": q.Header.Get("Authorization"), "X-Wesendall-Wallet": sandbox.WalletID}
+// sandboxCallerHeaders are the headers of a caller with the sandbox's credentials.
+func sandboxCallerHeaders() headerTransport {
+	req := http.Request{Header: http.Header{}}
+	req.SetBasicAuth(sandbox.APIKey, sandbox.APISecret)
+	return headerTransport{"Authorization": req.Header.Get("Authorization"), "X-Wesendall-Wallet": sandbox.WalletID}
 }
 
 // connectHTTP connects the official SDK.
-func connectHTTP(t *testing.T, era, url string, h headers, answer string) *mcp.ClientSession {
+func connectHTTP(t *testing.T, protocolVersion, url string, h headerTransport, action string) *mcp.ClientSession {
 	t.Helper()
 	options := &mcp.ClientOptions{}
-	if answer != "" {
+	if action != "" {
 		options.ElicitationHandler = func(context.Context, *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
-			return &mcp.ElicitResult{Action: answer}, nil
+			return &mcp.ElicitResult{Action: action}, nil
 		}
 	}
 	s, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, options).
-		Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: url, HTTPClient: &http.Client{Transport: h}}, &mcp.ClientSessionOptions{ProtocolVersion: era})
+		Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: url, HTTPClient: &http.Client{Transport: h}}, &mcp.ClientSessionOptions{ProtocolVersion: protocolVersion})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	if got := s.InitializeResult().ProtocolVersion; got != era {
-		t.Fatalf("the client speaks %s, not %s", got, era)
+	if got := s.InitializeResult().ProtocolVersion; got != protocolVersion {
+		t.Fatalf("the client speaks %s, not %s", got, protocolVersion)
 	}
 	return s
 }
 
-func TestTheOfficialClientCallsOverHTTP(t *testing.T) {
+func TestHTTP_GoSDKClient(t *testing.T) {
 	t.Parallel()
-	url, _ := overHTTP(t, nil, "--sandbox")
-	for i, era := range eras {
-		t.Run(era, func(t *testing.T) {
+	url, _ := startHTTPServer(t, nil, "--sandbox")
+	for i, version := range protocolVersions {
+		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			s := connectHTTP(t, era, url, sandboxCaller(), "accept")
+			s := connectHTTP(t, version, url, sandboxCallerHeaders(), "accept")
 			list, err := s.ListTools(t.Context(), nil)
 			if err != nil || len(list.Tools) != 8 || strings.Contains(fmt.Sprint(list.Tools[0].InputSchema), "walletId") {
 				t.Fatalf("%+v %v", list, err)
 			}
-			r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms", Arguments: map[string]any{"recipient": "0700000010", "message": "Hello " + era}})
-			if err != nil || r.IsError || structured(t, r)["sandbox"] != true {
+			r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms", Arguments: map[string]any{"recipient": "0700000010", "message": "Hello " + version}})
+			if err != nil || r.IsError || structuredContent(t, r)["sandbox"] != true {
 				t.Errorf("%+v %v", r, err)
 			}
 			// A top-up always needs a person's word.
@@ -113,56 +113,56 @@ func TestTheOfficialClientCallsOverHTTP(t *testing.T) {
 			if err != nil || r.IsError {
 				t.Errorf("%+v %v", r, err)
 			}
-			if _, err := connectHTTP(t, era, url, nil, "").CallTool(t.Context(), &mcp.CallToolParams{Name: "get_balance", Arguments: map[string]any{}}); err == nil {
+			if _, err := connectHTTP(t, version, url, nil, "").CallTool(t.Context(), &mcp.CallToolParams{Name: "get_balance", Arguments: map[string]any{}}); err == nil {
 				t.Error("a call without credentials is answered")
 			}
 		})
 	}
 }
 
-func TestTheLibrarysOwnClientCallsOverHTTP(t *testing.T) {
+func TestHTTP_MCPGoClient(t *testing.T) {
 	t.Parallel()
-	url, _ := overHTTP(t, []string{"WESENDALL_BASE_URL=http://127.0.0.1:1"}, "--sandbox")
-	host, err := mcpgo.NewStreamableHttpClient(url, transport.WithHTTPHeaders(sandboxCaller()))
+	url, _ := startHTTPServer(t, []string{"WESENDALL_BASE_URL=http://127.0.0.1:1"}, "--sandbox")
+	mcpClient, err := mcpgo.NewStreamableHttpClient(url, transport.WithHTTPHeaders(sandboxCallerHeaders()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = host.Close() })
-	if err := host.Start(t.Context()); err != nil {
+	t.Cleanup(func() { _ = mcpClient.Close() })
+	if err := mcpClient.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	var hello mcpgotypes.InitializeRequest
-	hello.Params.ProtocolVersion = mcpgotypes.LATEST_PROTOCOL_VERSION
-	if _, err := host.Initialize(t.Context(), hello); err != nil {
+	var initReq mcpgotypes.InitializeRequest
+	initReq.Params.ProtocolVersion = mcpgotypes.LATEST_PROTOCOL_VERSION
+	if _, err := mcpClient.Initialize(t.Context(), initReq); err != nil {
 		t.Fatal(err)
 	}
-	var q mcpgotypes.CallToolRequest
-	q.Params.Name, q.Params.Arguments = "get_balance", map[string]any{}
-	if r, err := host.CallTool(t.Context(), q); err != nil || r.IsError {
+	var req mcpgotypes.CallToolRequest
+	req.Params.Name, req.Params.Arguments = "get_balance", map[string]any{}
+	if r, err := mcpClient.CallTool(t.Context(), req); err != nil || r.IsError {
 		t.Errorf("%+v %v", r, err)
 	}
 }
 
 // What a caller brings goes to Wesendall, and nothing of the server's own does.
-func TestACallerWithWrongCredentialsIsRefusedByWesendall(t *testing.T) {
+func TestHTTP_WrongCredentials(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)
-	url, _ := overHTTP(t, env) // with good credentials of its own, which are not for callers
-	h := sandboxCaller()
-	s := connectHTTP(t, eras[1], url, h, "")
+	url, _ := startHTTPServer(t, env) // with good credentials of its own, which are not for callers
+	h := sandboxCallerHeaders()
+	s := connectHTTP(t, protocolVersions[1], url, h, "")
 	if r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "get_balance", Arguments: map[string]any{}}); err != nil || r.IsError {
 		t.Errorf("%+v %v", r, err)
 	}
-	q := http.Request{Header: http.Header{}}
-	q.SetBasicAuth(sandbox.APIKey, "wrong")
-	h["Authorization"] = q.Header.Get("Authorization")
-	r, err := connectHTTP(t, eras[1], url, h, "").CallTool(t.Context(), &mcp.CallToolParams{Name: "get_balance", Arguments: map[string]any{}})
-	if err != nil || !r.IsError || structured(t, r)["http_status"] != 401.0 {
+	req := http.Request{Header: http.Header{}}
+	req.SetBasicAuth(sandbox.APIKey, "wrong")
+	h["Authorization"] = req.Header.Get("Authorization")
+	r, err := connectHTTP(t, protocolVersions[1], url, h, "").CallTool(t.Context(), &mcp.CallToolParams{Name: "get_balance", Arguments: map[string]any{}})
+	if err != nil || !r.IsError || structuredContent(t, r)["http_status"] != 401.0 {
 		t.Errorf("%+v %v", r, err)
 	}
 }
 
-func TestATokenUsesTheServersCredentials(t *testing.T) {
+func TestHTTP_Token(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)
 	token := strings.Repeat("t", 32)
@@ -171,17 +171,17 @@ func TestATokenUsesTheServersCredentials(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"--http-token-file", file}, {"--http-token-file", file, "--sandbox"}} {
-		url, _ := overHTTP(t, env, args...)
-		s := connectHTTP(t, eras[1], url, headers{"Authorization": "Bearer " + token}, "")
+		url, _ := startHTTPServer(t, env, args...)
+		s := connectHTTP(t, protocolVersions[1], url, headerTransport{"Authorization": "Bearer " + token}, "")
 		if r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "get_balance", Arguments: map[string]any{}}); err != nil || r.IsError {
 			t.Errorf("%q: %+v %v", args, r, err)
 		}
-		q, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_balance"}}`))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_balance"}}`))
 		if err != nil {
 			t.Fatal(err)
 		}
-		q.Header.Set("Content-Type", "application/json")
-		res, err := http.DefaultClient.Do(q)
+		req.Header.Set("Content-Type", "application/json")
+		res, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -194,11 +194,11 @@ func TestATokenUsesTheServersCredentials(t *testing.T) {
 
 // A spend that is on the wire when the signal comes is answered, and the program
 // ends well.
-func TestASignalLetsASpendBeAnswered(t *testing.T) {
+func TestHTTP_GracefulShutdown(t *testing.T) {
 	t.Parallel()
-	env, arrived, release := slow(t)
-	url, c := overHTTP(t, env)
-	s := connectHTTP(t, eras[1], url, sandboxCaller(), "")
+	env, arrived, release := slowUpstream(t)
+	url, c := startHTTPServer(t, env)
+	s := connectHTTP(t, protocolVersions[1], url, sandboxCallerHeaders(), "")
 	answered := make(chan error, 1)
 	go func() {
 		r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms", Arguments: map[string]any{"recipient": "0700000010", "message": "Hi"}})
@@ -221,7 +221,7 @@ func TestASignalLetsASpendBeAnswered(t *testing.T) {
 	}
 }
 
-func TestAServerThatWouldNotBeSafeDoesNotStart(t *testing.T) {
+func TestHTTP_UnsafeConfig(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	broken := filepath.Join(dir, "broken")
@@ -246,56 +246,56 @@ func TestAServerThatWouldNotBeSafeDoesNotStart(t *testing.T) {
 		"tokens and no credentials":       {[]string{"--http", "127.0.0.1:0", "--http-token-file", broken}, "needs credentials"},
 		"an address that cannot be taken": {[]string{"--http", "127.0.0.1:99999"}, "--http"},
 	} {
-		o := runIn(t, dir, nil, "", append(c.args, "--metrics", "off")...)
-		if o.code != exitUsage || !strings.Contains(o.stderr, c.says) || strings.Count(o.stderr, "\n") != 1 || strings.Contains(o.stderr, "short") {
-			t.Errorf("%s: %d %s", name, o.code, o.stderr)
+		o := runInProcess(t, dir, nil, "", append(c.args, "--metrics", "off")...)
+		if o.exitCode != exitUsage || !strings.Contains(o.stderr, c.says) || strings.Count(o.stderr, "\n") != 1 || strings.Contains(o.stderr, "short") {
+			t.Errorf("%s: %d %s", name, o.exitCode, o.stderr)
 		}
 	}
 }
 
-// inTurn sends each request to the next of several servers.
-type inTurn struct {
-	headers
+// roundRobin sends each request to the next of several servers.
+type roundRobin struct {
+	headerTransport
 	hosts []string
 	count atomic.Int64
 }
 
-func (i *inTurn) RoundTrip(q *http.Request) (*http.Response, error) {
-	q = q.Clone(q.Context())
-	q.URL.Host = i.hosts[int(i.count.Add(1))%len(i.hosts)]
-	q.Host = q.URL.Host
-	return i.headers.RoundTrip(q)
+func (rr *roundRobin) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.URL.Host = rr.hosts[int(rr.count.Add(1))%len(rr.hosts)]
+	req.Host = req.URL.Host
+	return rr.headerTransport.RoundTrip(req)
 }
 
 // Replicas with one ledger are one server to a client, whichever of them a request
 // reaches: a question of the one is answered at the other, and so is a quote of the
 // one used there.
-func TestReplicasAreOneServer(t *testing.T) {
+func TestHTTP_Replicas(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)
-	env = append(env, "WESENDALL_LEDGER="+database(t))
-	hosts := &inTurn{headers: sandboxCaller()}
-	var first string
+	env = append(env, "WESENDALL_LEDGER="+newPostgresSchema(t))
+	balancer := &roundRobin{headerTransport: sandboxCallerHeaders()}
+	var firstURL string
 	for range 2 {
-		at, _ := overHTTP(t, env)
-		u, err := url.Parse(at)
+		serverURL, _ := startHTTPServer(t, env)
+		u, err := url.Parse(serverURL)
 		if err != nil {
 			t.Fatal(err)
 		}
-		hosts.hosts, first = append(hosts.hosts, u.Host), at
+		balancer.hosts, firstURL = append(balancer.hosts, u.Host), serverURL
 	}
-	for i, era := range eras {
-		connect := func(answer string) *mcp.ClientSession {
+	for i, version := range protocolVersions {
+		connect := func(action string) *mcp.ClientSession {
 			options := &mcp.ClientOptions{}
-			if answer != "" {
+			if action != "" {
 				options.ElicitationHandler = func(context.Context, *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
-					return &mcp.ElicitResult{Action: answer}, nil
+					return &mcp.ElicitResult{Action: action}, nil
 				}
 			}
 			s, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, options).
-				Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: first, HTTPClient: &http.Client{Transport: hosts}, DisableStandaloneSSE: true}, &mcp.ClientSessionOptions{ProtocolVersion: era})
+				Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: firstURL, HTTPClient: &http.Client{Transport: balancer}, DisableStandaloneSSE: true}, &mcp.ClientSessionOptions{ProtocolVersion: version})
 			if err != nil {
-				t.Fatalf("%s: %v", era, err)
+				t.Fatalf("%s: %v", version, err)
 			}
 			t.Cleanup(func() { _ = s.Close() })
 			return s
@@ -305,31 +305,31 @@ func TestReplicasAreOneServer(t *testing.T) {
 			arguments["amount"], arguments["phone_number"] = 500+i, "+256700000010"
 			r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "topup_wallet", Arguments: arguments})
 			if err != nil {
-				t.Fatalf("%s: %v", era, err)
+				t.Fatalf("%s: %v", version, err)
 			}
-			return r, structured(t, r)
+			return r, structuredContent(t, r)
 		}
 		// Nobody can be asked: it goes by quote.
 		s := connect("")
-		r, said := topUp(s, map[string]any{})
-		quote, _ := said["quote"].(map[string]any)
-		if !r.IsError || said["code"] != "confirmation_required" || quote == nil {
-			t.Fatalf("%s: %v", era, said)
+		r, content := topUp(s, map[string]any{})
+		quote, _ := content["quote"].(map[string]any)
+		if !r.IsError || content["code"] != "confirmation_required" || quote == nil {
+			t.Fatalf("%s: %v", version, content)
 		}
-		if r, said = topUp(s, map[string]any{"quote": quote["id"]}); r.IsError {
-			t.Errorf("%s: %v", era, said)
+		if r, content = topUp(s, map[string]any{"quote": quote["id"]}); r.IsError {
+			t.Errorf("%s: %v", version, content)
 		}
 		for range 2 { // at either
-			if r, said = topUp(s, map[string]any{"quote": quote["id"]}); !r.IsError || said["code"] != "duplicate_send" {
-				t.Errorf("%s: %v", era, said)
+			if r, content = topUp(s, map[string]any{"quote": quote["id"]}); !r.IsError || content["code"] != "duplicate_send" {
+				t.Errorf("%s: %v", version, content)
 			}
 		}
-		if era != "2026-07-28" {
+		if version != "2026-07-28" {
 			continue
 		}
 		// Somebody can: the question is of the one, the answer comes to the other.
-		if r, said = topUp(connect("accept"), map[string]any{"allow_duplicate": true}); r.IsError {
-			t.Errorf("%s: %v", era, said)
+		if r, content = topUp(connect("accept"), map[string]any{"allow_duplicate": true}); r.IsError {
+			t.Errorf("%s: %v", version, content)
 		}
 	}
 }

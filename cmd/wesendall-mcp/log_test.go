@@ -7,18 +7,18 @@ import (
 )
 
 // One line a call, in either format, and nothing of what was said in it.
-func TestTheLogHasOneLineACall(t *testing.T) {
+func TestLog_OneLinePerCall(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)
 	input := strings.Join([]string{
-		helloLine,
-		callLine(1, "send_sms", `{"recipient":"+256700000010","message":"private words"}`),
-		callLine(2, "send_sms", `{"recipient":"+256700000408","message":"private words"}`),
-		callLine(3, "get_balance", `{"unknown":"private words"}`),
+		initializeLine,
+		toolCallLine(1, "send_sms", `{"recipient":"+256700000010","message":"private words"}`),
+		toolCallLine(2, "send_sms", `{"recipient":"+256700000408","message":"private words"}`),
+		toolCallLine(3, "get_balance", `{"unknown":"private words"}`),
 	}, "\n")
 	for _, format := range []string{"text", "json"} {
-		got := runIn(t, t.TempDir(), append(env, "WESENDALL_LEDGER=memory", "WESENDALL_LOG_FORMAT="+format), input)
-		if got.code != 0 || strings.Contains(got.stderr, "private") || strings.Contains(got.stderr, "256700000") {
+		got := runInProcess(t, t.TempDir(), append(env, "WESENDALL_LEDGER=memory", "WESENDALL_LOG_FORMAT="+format), input)
+		if got.exitCode != 0 || strings.Contains(got.stderr, "private") || strings.Contains(got.stderr, "256700000") {
 			t.Errorf("%+v", got)
 		}
 		calls := 0
@@ -35,14 +35,14 @@ func TestTheLogHasOneLineACall(t *testing.T) {
 				}
 				continue
 			}
-			var said struct {
+			var entry struct {
 				Tool, Outcome string
 				Duration      *float64 `json:"duration_ms"`
 				Attempts      *int
 				RequestID     *string `json:"request_id"`
 			}
-			if err := json.Unmarshal([]byte(line), &said); err != nil || said.Duration == nil || said.Attempts == nil || said.RequestID == nil ||
-				!strings.Contains(" ok outcome_unknown invalid_arguments ", " "+said.Outcome+" ") {
+			if err := json.Unmarshal([]byte(line), &entry); err != nil || entry.Duration == nil || entry.Attempts == nil || entry.RequestID == nil ||
+				!strings.Contains(" ok outcome_unknown invalid_arguments ", " "+entry.Outcome+" ") {
 				t.Errorf("%s: %v", line, err)
 			}
 		}

@@ -12,11 +12,11 @@ import (
 )
 
 // Which room may import which, and who may speak the protocol.
-func TestTheRoomsImportWhatTheyMay(t *testing.T) {
+func TestImports_Allowed(t *testing.T) {
 	t.Parallel()
 	const module = "github.com/wesendall/wesendall-mcp/"
 	const protocol = "github.com/mark3labs/mcp-go/"
-	rooms := map[string][]string{
+	allowedImports := map[string][]string{
 		"client":            {},
 		"sandbox":           {},
 		"guard":             {"client"},
@@ -32,22 +32,22 @@ func TestTheRoomsImportWhatTheyMay(t *testing.T) {
 		"load":              {},
 		"cmd/wesendall-mcp": {"server", "callers", "tools", "prompts", "llm-reference", "guard", "client", "sandbox", "hosts", "doctor", "observe", protocol},
 	}
-	found := map[string]bool{}
+	seen := map[string]bool{}
 	root := filepath.Join("..", "..")
 	err := filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "testdata") || strings.Contains(path, "node_modules") {
 			return err
 		}
-		room, err := filepath.Rel(root, filepath.Dir(path))
+		pkg, err := filepath.Rel(root, filepath.Dir(path))
 		if err != nil {
 			return err
 		}
-		room = filepath.ToSlash(room)
-		may, known := rooms[room]
-		if !known {
+		pkg = filepath.ToSlash(pkg)
+		allowed, listed := allowedImports[pkg]
+		if !listed {
 			t.Errorf("%s is in no room", path)
 		}
-		found[room] = true
+		seen[pkg] = true
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
 		if err != nil {
 			return err
@@ -57,18 +57,18 @@ func TestTheRoomsImportWhatTheyMay(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			own, ours := strings.CutPrefix(name, module)
+			importPath, isOurs := strings.CutPrefix(name, module)
 			first, _, _ := strings.Cut(name, "/")
 			switch {
-			case ours && !slices.Contains(may, own),
-				strings.HasPrefix(name, protocol) && !slices.Contains(may, protocol),
-				room == "client" && strings.Contains(first, "."):
+			case isOurs && !slices.Contains(allowed, importPath),
+				strings.HasPrefix(name, protocol) && !slices.Contains(allowed, protocol),
+				pkg == "client" && strings.Contains(first, "."):
 				t.Errorf("%s imports %s", path, name)
 			}
 		}
 		return nil
 	})
-	if err != nil || len(found) != len(rooms) {
-		t.Errorf("%v, rooms %v", err, found)
+	if err != nil || len(seen) != len(allowedImports) {
+		t.Errorf("%v, rooms %v", err, seen)
 	}
 }

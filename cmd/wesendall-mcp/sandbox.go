@@ -14,15 +14,15 @@ type sandboxCmd struct {
 }
 
 // Run serves the stand-in API, and prints what an --env-file needs.
-func (c sandboxCmd) Run(ctx context.Context, w world) error {
+func (c sandboxCmd) Run(ctx context.Context, env environment) error {
 	if c.Balance < 0 {
-		return usage("--balance: must not be negative")
+		return usageErrorf("--balance: must not be negative")
 	}
-	server, err := sandbox.Start(ctx, c.Addr, sandbox.Options{DB: c.DB, Balance: c.Balance, Group: true})
+	server, err := sandbox.Start(ctx, c.Addr, sandbox.Options{DB: c.DB, Balance: c.Balance, WithSampleGroup: true})
 	if err != nil {
 		return usageError{err}
 	}
-	if _, err := fmt.Fprintf(w.out, `# Wesendall's stand-in; nothing real is sent or charged. Stop it with Ctrl-C.
+	if _, err := fmt.Fprintf(env.stdout, `# Wesendall's stand-in; nothing real is sent or charged. Stop it with Ctrl-C.
 WESENDALL_BASE_URL=%s
 WESENDALL_API_KEY=%s
 WESENDALL_API_SECRET=%s

@@ -19,72 +19,72 @@ import (
 // backend is the API that the tools call.
 type backend struct {
 	tools.Options
-	base  string // URL
-	about string // for people
-	close func() error
-	set   *tools.Set // once it is built
+	baseURL     string // URL
+	description string // for people
+	closeFn     func() error
+	tools       *tools.Toolset // once it is built
 
 	metrics *observe.Metrics // nil is none
-	traces  *observe.Traces  // nil is none
+	tracer  *observe.Tracer  // nil is none
 }
 
-// backend chooses between Wesendall and the sandbox, and connects to nobody.
-func (s *settings) backend(ctx context.Context, w world) (*backend, error) {
-	if s.Sandbox {
-		stand, err := sandbox.Start(ctx, "127.0.0.1:0", sandbox.Options{Balance: sandbox.DefaultBalance, Group: true})
+// newBackend chooses between Wesendall and the sandbox, and connects to nobody.
+func (cfg *config) newBackend(ctx context.Context, env environment) (*backend, error) {
+	if cfg.Sandbox {
+		sandboxServer, err := sandbox.Start(ctx, "127.0.0.1:0", sandbox.Options{Balance: sandbox.DefaultBalance, WithSampleGroup: true})
 		if err != nil {
 			return nil, err
 		}
-		api, err := s.client(stand.URL(), sandbox.APIKey, client.NewSecret(sandbox.APISecret))
+		api, err := cfg.newClient(sandboxServer.URL(), sandbox.APIKey, client.NewSecret(sandbox.APISecret))
 		return &backend{
-			Options: tools.Options{API: api, Wallet: sandbox.WalletID, Sandbox: true}, base: stand.URL(),
-			about: "the embedded sandbox, wallet " + sandbox.WalletID + "; nothing real is sent or charged", close: stand.Close,
+			Options: tools.Options{API: api, Wallet: sandbox.WalletID, Sandbox: true}, baseURL: sandboxServer.URL(),
+			description: "the embedded sandbox, wallet " + sandbox.WalletID + "; nothing real is sent or charged", closeFn: sandboxServer.Close,
 		}, err
 	}
-	found, err := s.load(w)
+	creds, err := cfg.loadCredentials(env)
 	if err != nil {
 		return nil, err
 	}
-	api, err := s.client(s.BaseURL, found.key, found.secret)
+	api, err := cfg.newClient(cfg.BaseURL, creds.key, creds.secret)
 	if err != nil {
 		return nil, usageError{err}
 	}
-	b := &backend{base: api.BaseURL(), about: "no wallet (" + strings.TrimSuffix(found.missing, ".") + ")", close: func() error { return nil }}
-	if found.missing != "" {
-		b.Missing = found.missing
+	b := &backend{baseURL: api.BaseURL(), description: "no wallet (" + strings.TrimSuffix(creds.problem, ".") + ")", closeFn: func() error { return nil }}
+	if creds.problem != "" {
+		b.NotConfiguredReason = creds.problem
 		return b, nil
 	}
-	b.API, b.Wallet = api, found.wallet
-	b.about = "wallet " + found.wallet
-	if found.wallet == "" {
-		b.about = "any wallet, for reading alone, since WESENDALL_WALLET_ID is not set"
+	b.API, b.Wallet = api, creds.wallet
+	b.description = "wallet " + creds.wallet
+	if creds.wallet == "" {
+		b.description = "any wallet, for reading alone, since WESENDALL_WALLET_ID is not set"
 	}
-	b.about += " at " + api.BaseURL() + ", credentials from " + found.source
-	path, err := s.ledger(b.base)
+	b.description += " at " + api.BaseURL() + ", credentials from " + creds.origin
+	source, err := cfg.ledgerSource(b.baseURL)
 	if err != nil {
 		return nil, err
 	}
-	if path == "" {
-		b.about += "; spends are written down in memory alone, and forgotten when this process ends"
+	if source == "" {
+		b.description += "; spends are written down in memory alone, and forgotten when this process ends"
 	}
 	return b, nil
 }
 
-func (*settings) client(base, key string, secret client.Secret) (*client.Client, error) {
-	return client.New(client.Options{BaseURL: base, Key: key, Secret: secret, UserAgent: userAgent()})
+func (*config) newClient(baseURL, key string, secret client.Secret) (*client.Client, error) {
+	return client.New(client.Options{BaseURL: baseURL, APIKey: key, APISecret: secret, UserAgent: userAgent()})
 }
 
-// named tells whether the tools that are asked for are there.
-func (s *settings) named() error {
-	if _, err := tools.New(tools.Options{Only: s.only()}); err != nil {
-		return usage("--tools: %w", err)
+// validateToolNames tells whether the tools that are asked for are there.
+func (cfg *config) validateToolNames() error {
+	if _, err := tools.New(tools.Options{Names: cfg.toolNames()}); err != nil {
+		return usageErrorf("--tools: %w", err)
 	}
 	return nil
 }
 
-// only are the names of the tools that are asked for; nil is all of them.
-func (s *settings) only() (names []string) {
-	for _, name := range s.Tools {
+// toolNames are the names of the tools that are asked for; nil is all of them.
+func (cfg *config) toolNames() (names []string) {
+	for _, name := range cfg.Tools {
 		names = append(names, strings.TrimSpace(name))
 	}
 	return names
@@ -92,70 +92,70 @@ func (s *settings) only() (names []string) {
 
 func userAgent() string { return "wesendall-mcp/" + version() }
 
-// build makes the server of the settings.
-func (s *settings) build(b *backend, log *slog.Logger) (*server.Server, error) {
-	b.ReadOnly, b.Only, b.Log = s.ReadOnly, s.only(), log
+// newServer makes the server of the settings.
+func (cfg *config) newServer(b *backend, log *slog.Logger) (*server.Server, error) {
+	b.ReadOnly, b.Names, b.Logger = cfg.ReadOnly, cfg.toolNames(), log
 	var err error
-	if b.Guard, err = s.options(b.base, log); err != nil {
+	if b.GuardOptions, err = cfg.guardOptions(b.baseURL, log); err != nil {
 		return nil, err
 	}
-	b.Observe = observe.Hook(b.metrics, b.traces)
-	set, err := tools.New(b.Options)
+	b.OnCall = observe.NewCallHook(b.metrics, b.tracer)
+	toolset, err := tools.New(b.Options)
 	if err != nil {
-		return nil, usage("--tools: %w", err)
+		return nil, usageErrorf("--tools: %w", err)
 	}
-	end := b.close
-	b.close = func() error { return errors.Join(set.Close(), end()) }
-	b.set = set
-	o := server.Options{Version: version(), Tools: set, Log: log}
+	closeBackend := b.closeFn
+	b.closeFn = func() error { return errors.Join(toolset.Close(), closeBackend()) }
+	b.tools = toolset
+	opts := server.Options{Version: version(), Tools: toolset, Logger: log}
 	if b.metrics != nil {
-		b.metrics.Watch(set)
+		b.metrics.RegisterToolset(toolset)
 	}
-	if b.traces != nil {
-		o.Tracing = b.traces
+	if b.tracer != nil {
+		opts.Tracer = b.tracer
 	}
-	return server.New(o), nil
+	return server.New(opts), nil
 }
 
-// log is for people and their machines: one line a call, and never an argument.
-func (s *settings) log(w world) *slog.Logger {
-	if s.Log == "json" {
-		return slog.New(slog.NewJSONHandler(w.err, nil))
+// newLogger is for people and their machines: one line a call, and never an argument.
+func (cfg *config) newLogger(env environment) *slog.Logger {
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(env.stderr, nil))
 	}
-	return slog.New(slog.NewTextHandler(w.err, nil))
+	return slog.New(slog.NewTextHandler(env.stderr, nil))
 }
 
 type serveCmd struct{}
 
 // Run serves MCP over HTTP, or on stdin and stdout until either ends.
-func (serveCmd) Run(ctx context.Context, w world, s *settings) error {
-	if s.Address != "" {
-		return s.serveHTTP(ctx, w, s.log(w))
+func (serveCmd) Run(ctx context.Context, env environment, cfg *config) error {
+	if cfg.HTTPAddr != "" {
+		return cfg.serveHTTP(ctx, env, cfg.newLogger(env))
 	}
-	b, err := s.backend(ctx, w)
+	b, err := cfg.newBackend(ctx, env)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = b.close() }()
-	log := s.log(w)
-	srv, end, err := s.watched(ctx, w, b, log, noMetrics)
+	defer func() { _ = b.closeFn() }()
+	log := cfg.newLogger(env)
+	srv, shutdown, err := cfg.newObservedServer(ctx, env, b, log, metricsOff)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		if err := end(); err != nil {
+		if err := shutdown(); err != nil {
 			log.Warn("the last spans were not exported", "error", err)
 		}
 	}()
-	if isatty.IsTerminal(w.in.Fd()) {
-		_, _ = fmt.Fprintf(w.err, `wesendall-mcp %s: an MCP server on stdin and stdout, for an AI host to start.
+	if isatty.IsTerminal(env.stdin.Fd()) {
+		_, _ = fmt.Fprintf(env.stderr, `wesendall-mcp %s: an MCP server on stdin and stdout, for an AI host to start.
 It uses %s.
 To connect a host, give it this program as the command of an MCP server, for example:
     claude mcp add wesendall -- wesendall-mcp%s
 Waiting for messages. Press Ctrl-D or Ctrl-C to end.
-`, version(), b.about, map[bool]string{true: " --sandbox"}[s.Sandbox])
+`, version(), b.description, map[bool]string{true: " --sandbox"}[cfg.Sandbox])
 	} else {
-		log.Info("serving", "version", version(), "with", b.about)
+		log.Info("serving", "version", version(), "with", b.description)
 	}
-	return srv.ServeStdio(ctx, w.in, w.out)
+	return srv.ServeStdio(ctx, env.stdin, env.stdout)
 }

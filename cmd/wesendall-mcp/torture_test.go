@@ -19,39 +19,39 @@ import (
 // to check.
 type wireTest struct {
 	*testing.T
-	*running
-	kept io.Writer
+	*process
+	transcript io.Writer
 }
 
-func torture(t *testing.T, env []string, args ...string) *wireTest {
+func newWireTest(t *testing.T, env []string, args ...string) *wireTest {
 	t.Helper()
-	w := &wireTest{t, start(t, env, args...), io.Discard}
+	w := &wireTest{t, startProcess(t, env, args...), io.Discard}
 	if dir := os.Getenv("WIRE_DIR"); dir != "" {
 		file, err := os.Create(filepath.Join(dir, "torture-"+strings.NewReplacer("/", "-", " ", "-").Replace(t.Name())+".jsonl"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = file.Close() })
-		w.kept = file
+		w.transcript = file
 	}
 	return w
 }
 
-func (w *wireTest) keep(from, line string) {
-	text, _ := json.Marshal(map[string]string{"from": from, "line": strings.TrimSuffix(line, "\n")})
-	_, _ = fmt.Fprintf(w.kept, "%s\n", text)
+func (w *wireTest) record(from, line string) {
+	raw, _ := json.Marshal(map[string]string{"from": from, "line": strings.TrimSuffix(line, "\n")})
+	_, _ = fmt.Fprintf(w.transcript, "%s\n", raw)
 }
 
-func (w *wireTest) say(line string) {
+func (w *wireTest) send(line string) {
 	w.Helper()
 	if len(line) < 2<<20 {
-		w.keep("client", line)
+		w.record("client", line)
 	}
-	w.write(w.T, line)
+	w.writeLines(w.T, line)
 }
 
-// wireAnswer is what the program says.
-type wireAnswer struct {
+// wireResponse is what the program says.
+type wireResponse struct {
 	ID     json.RawMessage
 	Result json.RawMessage
 	Error  *struct {
@@ -60,28 +60,28 @@ type wireAnswer struct {
 	}
 }
 
-func (w *wireTest) hear() wireAnswer {
+func (w *wireTest) receive() wireResponse {
 	w.Helper()
-	line := w.read(w.T)
-	w.keep("server", line)
-	var a wireAnswer
-	if err := json.Unmarshal([]byte(line), &a); err != nil {
+	line := w.readLine(w.T)
+	w.record("server", line)
+	var resp wireResponse
+	if err := json.Unmarshal([]byte(line), &resp); err != nil {
 		w.Fatalf("%q: %v", line, err)
 	}
-	return a
+	return resp
 }
 
-// end ends the input, and wants an orderly end and a quiet stderr.
-func (w *wireTest) end() {
+// closeInput ends the input, and wants an orderly end and a quiet stderr.
+func (w *wireTest) closeInput() {
 	w.Helper()
-	_ = w.in.Close()
-	if rest, err := io.ReadAll(w.out); err != nil || len(rest) > 0 {
+	_ = w.stdin.Close()
+	if rest, err := io.ReadAll(w.stdout); err != nil || len(rest) > 0 {
 		w.Errorf("after the end: %q, %v", rest, err)
 	}
-	w.quiet()
+	w.expectCleanExit()
 }
 
-func (w *wireTest) quiet() {
+func (w *wireTest) expectCleanExit() {
 	w.Helper()
 	if err := w.Wait(); err != nil {
 		w.Errorf("it did not end well: %v", err)
@@ -93,36 +93,36 @@ func (w *wireTest) quiet() {
 	}
 }
 
-func TestEveryVersionThatIsOffered(t *testing.T) {
+func TestProtocol_Versions(t *testing.T) {
 	t.Parallel()
-	for offered, want := range map[string]string{
+	for requested, want := range map[string]string{
 		"2024-11-05": "2024-11-05", "2025-03-26": "2025-03-26", "2025-06-18": "2025-06-18", "2025-11-25": "2025-11-25",
 		// The newest has no handshake, and nobody knows the others: the answer is the newest that has one.
 		"2026-07-28": "2025-11-25", "1999-01-01": "2025-11-25", "2099-01-01": "2025-11-25", "latest": "2025-11-25",
 	} {
-		t.Run(offered, func(t *testing.T) {
+		t.Run(requested, func(t *testing.T) {
 			t.Parallel()
-			w := torture(t, nil, "--sandbox")
-			w.say(strings.Replace(helloLine, "2025-06-18", offered, 1))
+			w := newWireTest(t, nil, "--sandbox")
+			w.send(strings.Replace(initializeLine, "2025-06-18", requested, 1))
 			var got struct{ ProtocolVersion string }
-			if a := w.hear(); a.Error != nil || json.Unmarshal(a.Result, &got) != nil || got.ProtocolVersion != want {
-				t.Errorf("%+v, %s", a, a.Result)
+			if resp := w.receive(); resp.Error != nil || json.Unmarshal(resp.Result, &got) != nil || got.ProtocolVersion != want {
+				t.Errorf("%+v, %s", resp, resp.Result)
 			}
-			w.say(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
-			w.say(callLine(1, "get_balance", `{}`))
-			if a := w.hear(); a.Error != nil || !strings.Contains(string(a.Result), `"balance":5000`) {
-				t.Errorf("%+v, %s", a, a.Result)
+			w.send(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
+			w.send(toolCallLine(1, "get_balance", `{}`))
+			if resp := w.receive(); resp.Error != nil || !strings.Contains(string(resp.Result), `"balance":5000`) {
+				t.Errorf("%+v, %s", resp, resp.Result)
 			}
-			w.end()
+			w.closeInput()
 		})
 	}
 }
 
 // Whatever one line says, it gets the protocol's own answer, and the next line
 // gets its own.
-func TestStrangeLines(t *testing.T) {
+func TestProtocol_MalformedLines(t *testing.T) {
 	t.Parallel()
-	const modernMeta = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}`
+	const statelessMeta = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}`
 	request := func(id, method, params string) string {
 		return `{"jsonrpc":"2.0","id":` + id + `,"method":"` + method + `","params":` + params + `}`
 	}
@@ -130,14 +130,14 @@ func TestStrangeLines(t *testing.T) {
 		line, id string
 		code     int // 0 is a result, and silent is no answer
 	}
-	const silent = 1
+	const noReply = 1
 	cases := []reply{
-		{"", "", silent}, {"\r", "", silent}, {" \t ", "", silent},
+		{"", "", noReply}, {"\r", "", noReply}, {" \t ", "", noReply},
 		{request("1", "ping", "{}") + "\r", "1", 0},
 		{request("1", "nope", "{}"), "1", -32601}, {request(`"two"`, "tools/nope", "{}"), `"two"`, -32601},
 		{request("1", "logging/setLevel", `{"level":"debug"}`), "1", -32601}, {request("1", "resources/subscribe", `{"uri":"wesendall://reference"}`), "1", -32601},
-		{request("1", "server/discover", `{`+modernMeta+`}`), "1", 0},
-		{request("1", "tools/list", `{`+strings.Replace(modernMeta, "2026-07-28", "2026-07-29", 1)+`}`), "1", -32022},
+		{request("1", "server/discover", `{`+statelessMeta+`}`), "1", 0},
+		{request("1", "tools/list", `{`+strings.Replace(statelessMeta, "2026-07-28", "2026-07-29", 1)+`}`), "1", -32022},
 		{request("1", "tools/call", `{"name":"nope","arguments":{}}`), "1", -32602},
 		{request("1", "tools/call", `{"name":"get_balance","arguments":"x"}`), "1", -32602},
 		{request("1", "tools/call", `{"arguments":{}}`), "1", -32602},
@@ -146,9 +146,9 @@ func TestStrangeLines(t *testing.T) {
 		{request("1", "prompts/get", `{"name":"integrate_wesendall","arguments":{"language":7}}`), "1", -32602},
 		{request("1", "completion/complete", `{"ref":{"type":"ref/prompt","name":"nope"},"argument":{"name":"a","value":""}}`), "1", -32602},
 		{request("1", "initialize", `{}`), "1", -32602}, {request("1", "initialize", `{"protocolVersion":7,"capabilities":{},"clientInfo":{"name":"a","version":"1"}}`), "1", -32602},
-		{`{"jsonrpc":"2.0","id":7,"result":{}}`, "", silent}, {`{"jsonrpc":"2.0","id":"ask-1","error":{"code":1,"message":"x"}}`, "", silent},
-		{`{"jsonrpc":"2.0","method":"notifications/nope"}`, "", silent}, {`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"none"}}`, "", silent},
-		{`{"jsonrpc":"2.0","method":"notifications/cancelled"}`, "", silent}, {`{"jsonrpc":"2.0","method":"notifications/cancelled","params":[]}`, "", silent},
+		{`{"jsonrpc":"2.0","id":7,"result":{}}`, "", noReply}, {`{"jsonrpc":"2.0","id":"ask-1","error":{"code":1,"message":"x"}}`, "", noReply},
+		{`{"jsonrpc":"2.0","method":"notifications/nope"}`, "", noReply}, {`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"none"}}`, "", noReply},
+		{`{"jsonrpc":"2.0","method":"notifications/cancelled"}`, "", noReply}, {`{"jsonrpc":"2.0","method":"notifications/cancelled","params":[]}`, "", noReply},
 		{`[` + request("1", "ping", "{}") + `]`, "null", -32600}, {`[]`, "null", -32600},
 		{`{"jsonrpc":"2.0","id":1,"method":"ping"`, "null", -32700}, {`{]`, "null", -32700}, {"\x00", "null", -32700}, {"\xff", "null", -32700}, {"ping", "null", -32700},
 		{request("1", "tools/call", `{"name":"send_sms","arguments":{"recipient":"+256700000010","message":"`+strings.Repeat("a", 1<<20)+`"}}`), "1", 0},
@@ -165,130 +165,130 @@ func TestStrangeLines(t *testing.T) {
 	for _, id := range []string{`null`, `true`, `{}`, `[]`} {
 		cases = append(cases, reply{request(id, "ping", "{}"), "null", -32600})
 	}
-	w := torture(t, nil, "--sandbox")
-	w.say(helloLine)
-	w.hear()
+	w := newWireTest(t, nil, "--sandbox")
+	w.send(initializeLine)
+	w.receive()
 	for i, c := range cases {
-		w.say(c.line)
-		if c.code != silent {
-			a := w.hear()
-			if code := 0; a.Error != nil && a.Error.Code != c.code || a.Error == nil && c.code != code || string(a.ID) != c.id {
-				t.Errorf("%.120q: %s %+v %.80s", c.line, a.ID, a.Error, a.Result)
+		w.send(c.line)
+		if c.code != noReply {
+			resp := w.receive()
+			if code := 0; resp.Error != nil && resp.Error.Code != c.code || resp.Error == nil && c.code != code || string(resp.ID) != c.id {
+				t.Errorf("%.120q: %s %+v %.80s", c.line, resp.ID, resp.Error, resp.Result)
 			}
-			if a.Error != nil && (strings.Contains(a.Error.Message, "Go ") || strings.Contains(a.Error.Message, "json:")) {
-				t.Errorf("%.120q: %s", c.line, a.Error.Message)
+			if resp.Error != nil && (strings.Contains(resp.Error.Message, "Go ") || strings.Contains(resp.Error.Message, "json:")) {
+				t.Errorf("%.120q: %s", c.line, resp.Error.Message)
 			}
 		}
 		alive := fmt.Sprintf(`"alive %d"`, i)
-		w.say(request(alive, "ping", "{}"))
-		if a := w.hear(); string(a.ID) != alive || a.Error != nil {
-			t.Fatalf("after %.120q: %s %+v", c.line, a.ID, a.Error)
+		w.send(request(alive, "ping", "{}"))
+		if resp := w.receive(); string(resp.ID) != alive || resp.Error != nil {
+			t.Fatalf("after %.120q: %s %+v", c.line, resp.ID, resp.Error)
 		}
 	}
-	w.end()
+	w.closeInput()
 }
 
 // The input ends in the middle of a message.
-func TestATruncatedLastLine(t *testing.T) {
+func TestProtocol_TruncatedLine(t *testing.T) {
 	t.Parallel()
-	w := torture(t, nil, "--sandbox")
-	w.say(helloLine)
-	w.hear()
-	if _, err := io.WriteString(w.in, callLine(1, "get_balance", `{}`)[:40]); err != nil {
+	w := newWireTest(t, nil, "--sandbox")
+	w.send(initializeLine)
+	w.receive()
+	if _, err := io.WriteString(w.stdin, toolCallLine(1, "get_balance", `{}`)[:40]); err != nil {
 		t.Fatal(err)
 	}
-	_ = w.in.Close()
-	if a := w.hear(); a.Error == nil || a.Error.Code != -32700 {
-		t.Errorf("%+v", a)
+	_ = w.stdin.Close()
+	if resp := w.receive(); resp.Error == nil || resp.Error.Code != -32700 {
+		t.Errorf("%+v", resp)
 	}
-	w.quiet()
+	w.expectCleanExit()
 }
 
-func TestThreeHundredCallsAtOnce(t *testing.T) {
+func TestProtocol_300Calls(t *testing.T) {
 	t.Parallel()
-	w := torture(t, nil, "--sandbox", "--rate", "0", "--confirm", "off")
-	w.say(helloLine)
-	w.hear()
+	w := newWireTest(t, nil, "--sandbox", "--rate", "0", "--confirm", "off")
+	w.send(initializeLine)
+	w.receive()
 	var lines []string
 	for i := range 300 {
-		lines = append(lines, callLine(i+1, "send_sms", fmt.Sprintf(`{"recipient":"+256700000010","message":"Hi %d"}`, i)))
-		w.keep("client", lines[i])
+		lines = append(lines, toolCallLine(i+1, "send_sms", fmt.Sprintf(`{"recipient":"+256700000010","message":"Hi %d"}`, i)))
+		w.record("client", lines[i])
 	}
-	go func() { _, _ = io.WriteString(w.in, strings.Join(lines, "\n")+"\n"); _ = w.in.Close() }()
+	go func() { _, _ = io.WriteString(w.stdin, strings.Join(lines, "\n")+"\n"); _ = w.stdin.Close() }()
 	seen, sent := map[string]bool{}, 0
 	for range 300 {
-		a := w.hear()
-		if a.Error != nil {
-			t.Fatalf("%+v", a.Error)
+		resp := w.receive()
+		if resp.Error != nil {
+			t.Fatalf("%+v", resp.Error)
 		}
-		seen[string(a.ID)] = true
-		if bytes.Contains(a.Result, []byte(`Accepted for 1 recipient`)) {
+		seen[string(resp.ID)] = true
+		if bytes.Contains(resp.Result, []byte(`Accepted for 1 recipient`)) {
 			sent++
-		} else if !bytes.Contains(a.Result, []byte(`"code":"insufficient_balance"`)) {
-			t.Errorf("%s", a.Result)
+		} else if !bytes.Contains(resp.Result, []byte(`"code":"insufficient_balance"`)) {
+			t.Errorf("%s", resp.Result)
 		}
 	}
 	if len(seen) != 300 || sent != sandbox.DefaultBalance/sandbox.CostPerSMS {
 		t.Errorf("%d answers, %d sent", len(seen), sent)
 	}
-	w.quiet()
+	w.expectCleanExit()
 }
 
 // A cancel that comes before its call, or after its answer, is about nothing.
-func TestACancelOfNothing(t *testing.T) {
+func TestProtocol_CancelUnknown(t *testing.T) {
 	t.Parallel()
-	w := torture(t, nil, "--sandbox")
-	w.say(helloLine)
-	w.hear()
+	w := newWireTest(t, nil, "--sandbox")
+	w.send(initializeLine)
+	w.receive()
 	cancel := `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`
-	w.say(cancel)
-	w.say(callLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`))
-	if a := w.hear(); string(a.ID) != "1" || !strings.Contains(string(a.Result), "Accepted") {
-		t.Errorf("%+v", a)
+	w.send(cancel)
+	w.send(toolCallLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`))
+	if resp := w.receive(); string(resp.ID) != "1" || !strings.Contains(string(resp.Result), "Accepted") {
+		t.Errorf("%+v", resp)
 	}
-	w.say(cancel)
-	w.say(callLine(1, "get_balance", `{}`)) // an id may be used again
-	if a := w.hear(); string(a.ID) != "1" || !strings.Contains(string(a.Result), `"balance":4965`) {
-		t.Errorf("%+v, %s", a, a.Result)
+	w.send(cancel)
+	w.send(toolCallLine(1, "get_balance", `{}`)) // an id may be used again
+	if resp := w.receive(); string(resp.ID) != "1" || !strings.Contains(string(resp.Result), `"balance":4965`) {
+		t.Errorf("%+v, %s", resp, resp.Result)
 	}
-	w.end()
+	w.closeInput()
 }
 
 // The last words of a host: each ends the program in order, whatever it is doing.
-func TestEveryEnd(t *testing.T) {
+func TestProtocol_Shutdown(t *testing.T) {
 	t.Parallel()
 	for _, busy := range []bool{false, true} {
 		for name, end := range map[string]func(*wireTest){
-			"end of input": func(w *wireTest) { _ = w.in.Close() },
+			"end of input": func(w *wireTest) { _ = w.stdin.Close() },
 			"SIGTERM":      func(w *wireTest) { _ = w.Process.Signal(syscall.SIGTERM) },
 			"SIGINT":       func(w *wireTest) { _ = w.Process.Signal(syscall.SIGINT) },
 			"SIGTERM twice, and the end of input": func(w *wireTest) {
 				_ = w.Process.Signal(syscall.SIGTERM)
 				_ = w.Process.Signal(syscall.SIGTERM)
-				_ = w.in.Close()
+				_ = w.stdin.Close()
 			},
 		} {
 			t.Run(fmt.Sprintf("%s, busy %v", name, busy), func(t *testing.T) {
 				t.Parallel()
-				env, arrived, release := slow(t)
-				w := torture(t, env)
-				w.say(helloLine)
-				w.hear()
+				env, arrived, release := slowUpstream(t)
+				w := newWireTest(t, env)
+				w.send(initializeLine)
+				w.receive()
 				if busy {
-					w.say(callLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`))
+					w.send(toolCallLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`))
 					<-arrived
 				}
 				end(w)
 				if busy {
 					release <- struct{}{}
-					if a := w.hear(); !strings.Contains(string(a.Result), `"batch_id":"b"`) {
-						t.Errorf("%+v", a)
+					if resp := w.receive(); !strings.Contains(string(resp.Result), `"batch_id":"b"`) {
+						t.Errorf("%+v", resp)
 					}
 				}
-				if rest, err := io.ReadAll(w.out); err != nil || len(rest) > 0 {
+				if rest, err := io.ReadAll(w.stdout); err != nil || len(rest) > 0 {
 					t.Errorf("%q, %v", rest, err)
 				}
-				w.quiet()
+				w.expectCleanExit()
 			})
 		}
 	}

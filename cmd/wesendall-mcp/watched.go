@@ -10,44 +10,44 @@ import (
 	"github.com/wesendall/wesendall-mcp/server"
 )
 
-// noMetrics has no metrics served.
-const noMetrics = "off"
+// metricsOff has no metrics served.
+const metricsOff = "off"
 
-// watched makes the server of the settings, and has it be seen from outside:
+// newObservedServer makes the server of the settings, and has it be seen from outside:
 // metrics at the address of --metrics, or else the usual one, and traces as the
-// OTEL_* variables say. End stops both, once the server has ended.
-func (s *settings) watched(ctx context.Context, w world, b *backend, log *slog.Logger, usual string) (srv *server.Server, end func() error, err error) {
-	address := s.Metrics
+// OTEL_* variables say. Shutdown stops both, once the server has ended.
+func (cfg *config) newObservedServer(ctx context.Context, env environment, b *backend, log *slog.Logger, defaultAddr string) (srv *server.Server, shutdown func() error, err error) {
+	address := cfg.Metrics
 	if address == "" {
-		address = usual
+		address = defaultAddr
 	}
-	if address != noMetrics {
+	if address != metricsOff {
 		if _, _, err := net.SplitHostPort(address); err != nil {
-			return nil, nil, usage("--metrics: %q is not an address such as 127.0.0.1:9464, or off", address)
+			return nil, nil, usageErrorf("--metrics: %q is not an address such as 127.0.0.1:9464, or off", address)
 		}
 		b.metrics = observe.NewMetrics(version())
 	}
 	// The exporter reads the environment itself, so a file of variables does not count.
-	wanted, problem := observe.Wanted(w.lookup)
-	if wanted {
-		if b.traces, err = observe.NewTraces(ctx, version(), log); err != nil {
+	requested, problem := observe.TracingRequested(env.lookupEnv)
+	if requested {
+		if b.tracer, err = observe.NewTracer(ctx, version(), log); err != nil {
 			problem = err.Error()
 		}
 	}
 	if problem != "" {
 		log.Warn("no traces are exported", "because", problem)
 	}
-	end = func() error { return nil }
-	if b.traces != nil {
-		end = b.traces.Close
+	shutdown = func() error { return nil }
+	if b.tracer != nil {
+		shutdown = b.tracer.Close
 	}
-	if srv, err = s.build(b, log); err != nil || b.metrics == nil {
-		return srv, end, err
+	if srv, err = cfg.newServer(b, log); err != nil || b.metrics == nil {
+		return srv, shutdown, err
 	}
-	stop, err := b.metrics.Serve(ctx, address, log)
+	stopMetrics, err := b.metrics.Serve(ctx, address, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	flush := end
-	return srv, func() error { return errors.Join(stop(), flush()) }, nil
+	closeTracer := shutdown
+	return srv, func() error { return errors.Join(stopMetrics(), closeTracer()) }, nil
 }

@@ -25,42 +25,42 @@ import (
 )
 
 // What nobody may read outside: it is in the arguments of the calls below.
-var private = []string{"256700000", "private", sandbox.APIKey, sandbox.APISecret, sandbox.WalletID}
+var privateValues = []string{"256700000", "private", sandbox.APIKey, sandbox.APISecret, sandbox.WalletID}
 
-// inside is the program in this process.
-type inside struct {
-	in   *os.File
-	out  *bufio.Reader
-	code chan int
-	log  *heard
+// inProcess is the program in this process.
+type inProcess struct {
+	stdin    *os.File
+	stdout   *bufio.Reader
+	exitCode chan int
+	log      *logBuffer
 }
 
-// heard is a log that tells of a line once it is written.
-type heard struct {
+// logBuffer is a log that tells of a line once it is written.
+type logBuffer struct {
 	mu    sync.Mutex
 	text  strings.Builder
 	lines chan string
 }
 
-func (h *heard) Write(line []byte) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.lines <- string(line)
-	return h.text.Write(line)
+func (b *logBuffer) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lines <- string(line)
+	return b.text.Write(line)
 }
 
-func startInside(t *testing.T, env []string, args ...string) *inside {
+func startInProcess(t *testing.T, env []string, args ...string) *inProcess {
 	t.Helper()
-	in, toIt, err := os.Pipe()
+	stdin, stdinWriter, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	fromIt, out, err := os.Pipe()
+	stdoutReader, stdout, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &inside{in: toIt, out: bufio.NewReader(fromIt), code: make(chan int, 1), log: &heard{lines: make(chan string, 1000)}}
-	w := world{args, in, out, p.log, func(name string) (string, bool) {
+	p := &inProcess{stdin: stdinWriter, stdout: bufio.NewReader(stdoutReader), exitCode: make(chan int, 1), log: &logBuffer{lines: make(chan string, 1000)}}
+	environ := environment{args, stdin, stdout, p.log, func(name string) (string, bool) {
 		for _, pair := range env {
 			if n, value, _ := strings.Cut(pair, "="); n == name {
 				return value, true
@@ -68,13 +68,13 @@ func startInside(t *testing.T, env []string, args ...string) *inside {
 		}
 		return "", false
 	}, t.TempDir()}
-	go func() { p.code <- run(context.WithoutCancel(t.Context()), w); _ = out.Close() }()
-	t.Cleanup(func() { _ = toIt.Close(); <-p.code; _ = in.Close(); _ = fromIt.Close() })
+	go func() { p.exitCode <- run(context.WithoutCancel(t.Context()), environ); _ = stdout.Close() }()
+	t.Cleanup(func() { _ = stdinWriter.Close(); <-p.exitCode; _ = stdin.Close(); _ = stdoutReader.Close() })
 	return p
 }
 
-// says waits for a line of the log.
-func (p *inside) says(t *testing.T, text string) string {
+// waitForLog waits for a line of the log.
+func (p *inProcess) waitForLog(t *testing.T, text string) string {
 	t.Helper()
 	for {
 		select {
@@ -88,45 +88,45 @@ func (p *inside) says(t *testing.T, text string) string {
 	}
 }
 
-// ask writes a line and reads the next one.
-func (p *inside) ask(t *testing.T, line string) string {
+// request writes a line and reads the next one.
+func (p *inProcess) request(t *testing.T, line string) string {
 	t.Helper()
-	if _, err := io.WriteString(p.in, line+"\n"); err != nil {
+	if _, err := io.WriteString(p.stdin, line+"\n"); err != nil {
 		t.Fatal(err)
 	}
-	answer, err := p.out.ReadString('\n')
+	answer, err := p.stdout.ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
 	return answer
 }
 
-func get(t *testing.T, url string) (status int, body string) {
+func httpGet(t *testing.T, url string) (status int, body string) {
 	t.Helper()
-	q, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := http.DefaultClient.Do(q)
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = r.Body.Close() }()
-	text, err := io.ReadAll(r.Body)
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r.StatusCode, string(text)
+	return resp.StatusCode, string(text)
 }
 
-const askableLine = `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"elicitation":{}},"clientInfo":{"name":"private","version":"1"}}}`
+const initializeWithElicitationLine = `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"elicitation":{}},"clientInfo":{"name":"private","version":"1"}}}`
 
-func TestAScrapeShowsWhatHappened(t *testing.T) {
+func TestMetrics_Counters(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)
-	p := startInside(t, append(env, "WESENDALL_LEDGER=memory"), "--metrics", "127.0.0.1:0")
-	url := regexp.MustCompile(`http://\S+`).FindString(p.says(t, "serving metrics"))
-	p.ask(t, askableLine)
+	p := startInProcess(t, append(env, "WESENDALL_LEDGER=memory"), "--metrics", "127.0.0.1:0")
+	url := regexp.MustCompile(`http://\S+`).FindString(p.waitForLog(t, "serving metrics"))
+	p.request(t, initializeWithElicitationLine)
 	for i, c := range []struct{ tool, arguments, says string }{
 		{"get_balance", `{}`, "5000"},
 		{"send_sms", `{"recipient":"+256700000010","message":"private words"}`, "sent"},
@@ -137,17 +137,17 @@ func TestAScrapeShowsWhatHappened(t *testing.T) {
 		{"send_sms", `{"recipient":"+15550000010","message":"private words"}`, "destination_not_allowed"},
 		{"+256700000010", `{}`, "error"},
 	} {
-		if got := p.ask(t, callLine(i+1, c.tool, c.arguments)); !strings.Contains(got, c.says) {
+		if got := p.request(t, toolCallLine(i+1, c.tool, c.arguments)); !strings.Contains(got, c.says) {
 			t.Errorf("%s %s: %s", c.tool, c.arguments, got)
 		}
 	}
-	if got := p.ask(t, callLine(90, "topup_wallet", `{"amount":500,"phone_number":"+256700000010"}`)); !strings.Contains(got, "elicitation/create") {
+	if got := p.request(t, toolCallLine(90, "topup_wallet", `{"amount":500,"phone_number":"+256700000010"}`)); !strings.Contains(got, "elicitation/create") {
 		t.Fatal(got)
 	}
-	if got := p.ask(t, `{"jsonrpc":"2.0","id":"ask-1","result":{"action":"decline"}}`); !strings.Contains(got, "declined") {
+	if got := p.request(t, `{"jsonrpc":"2.0","id":"ask-1","result":{"action":"decline"}}`); !strings.Contains(got, "declined") {
 		t.Fatal(got)
 	}
-	status, text := get(t, url)
+	status, text := httpGet(t, url)
 	if status != http.StatusOK {
 		t.Fatalf("%d %s", status, text)
 	}
@@ -196,7 +196,7 @@ func TestAScrapeShowsWhatHappened(t *testing.T) {
 			t.Errorf("not in the scrape: %s", name)
 		}
 	}
-	for _, secret := range private {
+	for _, secret := range privateValues {
 		if strings.Contains(text, secret) {
 			t.Errorf("%q is in the scrape", secret)
 		}
@@ -205,64 +205,64 @@ func TestAScrapeShowsWhatHappened(t *testing.T) {
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v, %+v", err, problems)
 	}
-	if status, _ := get(t, strings.TrimSuffix(url, "metrics")); status != http.StatusNotFound {
+	if status, _ := httpGet(t, strings.TrimSuffix(url, "metrics")); status != http.StatusNotFound {
 		t.Errorf("another path answers %d", status)
 	}
-	_ = p.in.Close()
-	if code := <-p.code; code != exitOK {
+	_ = p.stdin.Close()
+	if code := <-p.exitCode; code != exitOK {
 		t.Errorf("it ends with %d", code)
 	}
-	p.code <- exitOK
+	p.exitCode <- exitOK
 	if _, err := net.DialTimeout("tcp", strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/metrics"), time.Second); err == nil {
 		t.Error("the metrics outlive the server")
 	}
 }
 
-func TestAScrapeShowsWhatRuns(t *testing.T) {
+func TestMetrics_InFlight(t *testing.T) {
 	t.Parallel()
-	env, arrived, release := slow(t)
-	p := startInside(t, append(env, "WESENDALL_LEDGER=memory"), "--metrics", "127.0.0.1:0")
-	url := regexp.MustCompile(`http://\S+`).FindString(p.says(t, "serving metrics"))
-	p.ask(t, helloLine)
-	if _, err := io.WriteString(p.in, callLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`)+"\n"); err != nil {
+	env, arrived, release := slowUpstream(t)
+	p := startInProcess(t, append(env, "WESENDALL_LEDGER=memory"), "--metrics", "127.0.0.1:0")
+	url := regexp.MustCompile(`http://\S+`).FindString(p.waitForLog(t, "serving metrics"))
+	p.request(t, initializeLine)
+	if _, err := io.WriteString(p.stdin, toolCallLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`)+"\n"); err != nil {
 		t.Fatal(err)
 	}
 	<-arrived
-	_, text := get(t, url)
+	_, text := httpGet(t, url)
 	for _, line := range []string{`wesendall_calls_running 1`, `wesendall_ledger_reserved_ugx{kind="send"} 35`, `wesendall_ledger_spent_ugx_total{kind="send"} 0`} {
 		if !strings.Contains(text, "\n"+line+"\n") {
 			t.Errorf("not in the scrape: %s", line)
 		}
 	}
 	release <- struct{}{}
-	if _, err := p.out.ReadString('\n'); err != nil {
+	if _, err := p.stdout.ReadString('\n'); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestAnAddressForMetricsThatCannotBeHadIsSaid(t *testing.T) {
+func TestMetrics_AddressInUse(t *testing.T) {
 	t.Parallel()
-	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = taken.Close() }()
+	defer func() { _ = listener.Close() }()
 	for _, c := range []struct {
 		address, says string
 		code          int
 	}{
-		{taken.Addr().String(), "the metrics cannot be served at " + taken.Addr().String() + ": ", exitFailure},
+		{listener.Addr().String(), "the metrics cannot be served at " + listener.Addr().String() + ": ", exitError},
 		{"9464", "--metrics: ", exitUsage},
 		{"off", "", exitOK},
 	} {
-		got := runIn(t, t.TempDir(), nil, "", "--sandbox", "--metrics", c.address)
-		if got.code != c.code || !strings.Contains(got.stderr, c.says) || got.out != "" {
+		got := runInProcess(t, t.TempDir(), nil, "", "--sandbox", "--metrics", c.address)
+		if got.exitCode != c.code || !strings.Contains(got.stderr, c.says) || got.stdout != "" {
 			t.Errorf("%s: %+v", c.address, got)
 		}
 	}
 }
 
-func TestNobodyWatchesUnlessAsked(t *testing.T) {
+func TestObservability_OffByDefault(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name            string
@@ -275,54 +275,54 @@ func TestNobodyWatchesUnlessAsked(t *testing.T) {
 		{"a collector that a host speaks gRPC to", map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, false, false},
 	} {
 		lookup := func(name string) (string, bool) { value, ok := c.env[name]; return value, ok }
-		s := settings{Sandbox: true, Metrics: c.env["WESENDALL_METRICS"], safety: safety{Confirm: "auto", AllowedCountries: []string{"256"}}}
-		w := world{err: io.Discard, lookup: lookup, dir: t.TempDir()}
-		b, err := s.backend(t.Context(), w)
+		cfg := config{Sandbox: true, Metrics: c.env["WESENDALL_METRICS"], safetyFlags: safetyFlags{Confirm: "auto", AllowedCountries: []string{"256"}}}
+		env := environment{stderr: io.Discard, lookupEnv: lookup, workDir: t.TempDir()}
+		b, err := cfg.newBackend(t.Context(), env)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, end, err := s.watched(t.Context(), w, b, s.log(w), noMetrics)
+		_, shutdown, err := cfg.newObservedServer(t.Context(), env, b, cfg.newLogger(env), metricsOff)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if (b.metrics != nil) != c.metrics || (b.traces != nil) != c.traces || (b.Observe != nil) != (c.metrics || c.traces) {
-			t.Errorf("%s: %v, %v", c.name, b.metrics, b.traces)
+		if (b.metrics != nil) != c.metrics || (b.tracer != nil) != c.traces || (b.OnCall != nil) != (c.metrics || c.traces) {
+			t.Errorf("%s: %v, %v", c.name, b.metrics, b.tracer)
 		}
-		if err := end(); err != nil {
+		if err := shutdown(); err != nil {
 			t.Error(err)
 		}
-		if err := b.close(); err != nil {
+		if err := b.closeFn(); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-// collected is what a stand-in for a collector got.
-type collected struct {
-	mu   sync.Mutex
-	raw  []byte
-	all  []*spans.Span
-	sent map[string]string // of the resources
+// traceCollector is what a stand-in for a collector got.
+type traceCollector struct {
+	mu            sync.Mutex
+	raw           []byte
+	spans         []*spans.Span
+	resourceAttrs map[string]string // of the resources
 }
 
-func newCollector(t *testing.T) (c *collected, url string) {
+func newTraceCollector(t *testing.T) (c *traceCollector, url string) {
 	t.Helper()
-	c = &collected{sent: map[string]string{}}
-	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
-		body, err := io.ReadAll(q.Body)
+	c = &traceCollector{resourceAttrs: map[string]string{}}
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
 		var export collector.ExportTraceServiceRequest
-		if err != nil || q.URL.Path != "/v1/traces" || proto.Unmarshal(body, &export) != nil {
-			t.Errorf("%s: %v", q.URL.Path, err)
+		if err != nil || r.URL.Path != "/v1/traces" || proto.Unmarshal(body, &export) != nil {
+			t.Errorf("%s: %v", r.URL.Path, err)
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.raw = append(append(c.raw, body...), fmt.Sprint(q.Header)...)
-		for _, r := range export.ResourceSpans {
-			for _, a := range r.Resource.Attributes {
-				c.sent[a.Key] = a.Value.GetStringValue()
+		c.raw = append(append(c.raw, body...), fmt.Sprint(r.Header)...)
+		for _, rs := range export.ResourceSpans {
+			for _, a := range rs.Resource.Attributes {
+				c.resourceAttrs[a.Key] = a.Value.GetStringValue()
 			}
-			for _, s := range r.ScopeSpans {
-				c.all = append(c.all, s.Spans...)
+			for _, s := range rs.ScopeSpans {
+				c.spans = append(c.spans, s.Spans...)
 			}
 		}
 	}))
@@ -330,49 +330,49 @@ func newCollector(t *testing.T) (c *collected, url string) {
 	return c, s.URL
 }
 
-func attributes(s *spans.Span) string {
-	var all []string
+func formatAttributes(s *spans.Span) string {
+	var pairs []string
 	for _, a := range s.Attributes {
 		value := a.Value.GetStringValue()
 		if value == "" {
 			value = fmt.Sprint(a.Value.GetIntValue())
 		}
-		all = append(all, a.Key+"="+value)
+		pairs = append(pairs, a.Key+"="+value)
 	}
-	return strings.Join(all, " ")
+	return strings.Join(pairs, " ")
 }
 
-func TestOneSpanACallAndOneARequest(t *testing.T) {
+func TestTraces_Spans(t *testing.T) {
 	t.Parallel()
-	got, collector := newCollector(t)
-	stand, err := sandbox.Open(t.Context(), sandbox.Options{Balance: sandbox.DefaultBalance})
+	got, collector := newTraceCollector(t)
+	api, err := sandbox.Open(t.Context(), sandbox.Options{Balance: sandbox.DefaultBalance})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = stand.Close() }()
+	defer func() { _ = api.Close() }()
 	var mu sync.Mutex
 	requests := 0
-	vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		mu.Lock()
 		requests++
 		mu.Unlock()
 		for _, name := range []string{"Traceparent", "Tracestate", "Baggage"} {
-			if q.Header.Get(name) != "" {
+			if req.Header.Get(name) != "" {
 				t.Errorf("the vendor is told %s", name)
 			}
 		}
-		stand.ServeHTTP(w, q)
+		api.ServeHTTP(w, req)
 	}))
-	defer vendor.Close()
-	r := follow(t, program(t, append(environment(vendor.URL),
+	defer proxy.Close()
+	p := startCommand(t, program(t, append(apiEnv(proxy.URL),
 		"WESENDALL_LEDGER=memory", "OTEL_EXPORTER_OTLP_ENDPOINT="+collector, "OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=test",
 	)))
-	r.write(t, strings.Replace(helloLine, `"name":"t"`, `"name":"private"`, 1))
-	r.read(t)
+	p.writeLines(t, strings.Replace(initializeLine, `"name":"t"`, `"name":"private"`, 1))
+	p.readLine(t)
 	const trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-	r.write(t, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_balance","arguments":{},"_meta":{"traceparent":"00-`+trace+`-`+parent+`-01","tracestate":"a=private","baggage":"a=private"}}}`)
-	r.read(t)
-	answers := ""
+	p.writeLines(t, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_balance","arguments":{},"_meta":{"traceparent":"00-`+trace+`-`+parent+`-01","tracestate":"a=private","baggage":"a=private"}}}`)
+	p.readLine(t)
+	responses := ""
 	for i, c := range []struct{ tool, arguments string }{
 		{"send_sms", `{"recipient":"+256700000010","message":"private words"}`},
 		{"send_sms", `{"recipient":"+256700000408","message":"private words"}`},
@@ -381,48 +381,48 @@ func TestOneSpanACallAndOneARequest(t *testing.T) {
 		{"topup_wallet", `{"amount":500,"phone_number":"+256700000010"}`},
 		{"+256700000010", `{"private":1}`},
 	} {
-		r.write(t, callLine(i+2, c.tool, c.arguments))
-		answers += r.read(t)
+		p.writeLines(t, toolCallLine(i+2, c.tool, c.arguments))
+		responses += p.readLine(t)
 	}
 	for i, line := range []string{
 		`"method":"tools/list"`, `"method":"resources/read","params":{"uri":"wesendall://private"}`, `"method":"private"`,
 		`"method":"prompts/get","params":{"name":"private"}`,
 	} {
-		r.write(t, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,%s}`, i+20, line))
-		r.read(t)
+		p.writeLines(t, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,%s}`, i+20, line))
+		p.readLine(t)
 	}
-	quote := regexp.MustCompile(`\\?"id\\?":\\?"([a-z2-7]{26})`).FindStringSubmatch(answers)
+	quote := regexp.MustCompile(`\\?"id\\?":\\?"([a-z2-7]{26})`).FindStringSubmatch(responses)
 	if quote == nil {
-		t.Fatalf("no quote in %s", answers)
+		t.Fatalf("no quote in %s", responses)
 	}
-	_ = r.in.Close()
-	if err := r.Wait(); err != nil {
-		t.Fatalf("%v: %s", err, r.stderr.String())
+	_ = p.stdin.Close()
+	if err := p.Wait(); err != nil {
+		t.Fatalf("%v: %s", err, p.stderr.String())
 	}
 
-	calls, byID, made := map[string]int{}, map[string]*spans.Span{}, map[string]int{}
-	for _, s := range got.all {
+	calls, byID, requestSpans := map[string]int{}, map[string]*spans.Span{}, map[string]int{}
+	for _, s := range got.spans {
 		byID[hex.EncodeToString(s.SpanId)] = s
 	}
-	for _, s := range got.all {
-		said := s.Name + " " + attributes(s)
+	for _, s := range got.spans {
+		label := s.Name + " " + formatAttributes(s)
 		switch s.Kind {
 		case spans.Span_SPAN_KIND_SERVER:
-			calls[said]++
-			from := hex.EncodeToString(s.ParentSpanId)
-			if strings.Contains(s.Name, "get_balance") && (from != parent || hex.EncodeToString(s.TraceId) != trace) || !strings.Contains(s.Name, "get_balance") && from != "" {
-				t.Errorf("%s has the parent %s", s.Name, from)
+			calls[label]++
+			parentID := hex.EncodeToString(s.ParentSpanId)
+			if strings.Contains(s.Name, "get_balance") && (parentID != parent || hex.EncodeToString(s.TraceId) != trace) || !strings.Contains(s.Name, "get_balance") && parentID != "" {
+				t.Errorf("%s has the parent %s", s.Name, parentID)
 			}
-			if failed := s.Status.GetCode() == spans.Status_STATUS_CODE_ERROR; failed == strings.Contains(said, "outcome=ok") {
-				t.Errorf("%s: %v", said, s.Status)
+			if failed := s.Status.GetCode() == spans.Status_STATUS_CODE_ERROR; failed == strings.Contains(label, "outcome=ok") {
+				t.Errorf("%s: %v", label, s.Status)
 			}
 		case spans.Span_SPAN_KIND_CLIENT:
-			above, ok := byID[hex.EncodeToString(s.ParentSpanId)]
-			if !ok || above.Kind != spans.Span_SPAN_KIND_SERVER || hex.EncodeToString(above.TraceId) != hex.EncodeToString(s.TraceId) {
-				t.Errorf("%s is under %v", s.Name, above)
+			parentSpan, ok := byID[hex.EncodeToString(s.ParentSpanId)]
+			if !ok || parentSpan.Kind != spans.Span_SPAN_KIND_SERVER || hex.EncodeToString(parentSpan.TraceId) != hex.EncodeToString(s.TraceId) {
+				t.Errorf("%s is under %v", s.Name, parentSpan)
 				continue
 			}
-			made[above.Name+" > "+said]++
+			requestSpans[parentSpan.Name+" > "+label]++
 		default:
 			t.Errorf("%v", s)
 		}
@@ -431,21 +431,21 @@ func TestOneSpanACallAndOneARequest(t *testing.T) {
 		}
 	}
 	tool := func(name, outcome string) string {
-		said := "tools/call " + name + " mcp.method.name=tools/call gen_ai.tool.name=" + name + " gen_ai.operation.name=execute_tool wesendall.outcome=" + outcome
+		label := "tools/call " + name + " mcp.method.name=tools/call gen_ai.tool.name=" + name + " gen_ai.operation.name=execute_tool wesendall.outcome=" + outcome
 		if outcome != "ok" {
-			said += " error.type=" + outcome
+			label += " error.type=" + outcome
 		}
-		return said
+		return label
 	}
-	same(t, calls, map[string]int{
+	expectCounts(t, calls, map[string]int{
 		tool("get_balance", "ok"): 1, tool("send_sms", "ok"): 1, tool("send_sms", "outcome_unknown"): 1, tool("send_sms", "send_failed"): 1,
 		tool("send_sms", "invalid_arguments"): 1, tool("topup_wallet", "confirmation_required"): 1,
 	})
-	request := func(call, method, path, endpoint, came string) string {
-		return "tools/call " + call + " > " + method + " " + path + " http.request.method=" + method + " url.template=" + path + " wesendall.endpoint=" + endpoint + " " + came
+	request := func(call, method, path, endpoint, result string) string {
+		return "tools/call " + call + " > " + method + " " + path + " http.request.method=" + method + " url.template=" + path + " wesendall.endpoint=" + endpoint + " " + result
 	}
 	const sms, balance = "/api/v1/sms/send", "/api/v1/account/balance"
-	same(t, made, map[string]int{
+	expectCounts(t, requestSpans, map[string]int{
 		request("get_balance", "GET", balance, "get_balance", "http.response.status_code=200"):       1,
 		request("topup_wallet", "GET", balance, "get_balance", "http.response.status_code=200"):      1,
 		request("send_sms", "POST", sms, "send_sms", "http.response.status_code=200"):                1,
@@ -455,17 +455,17 @@ func TestOneSpanACallAndOneARequest(t *testing.T) {
 	if requests != 6 {
 		t.Errorf("%d requests", requests)
 	}
-	for _, secret := range append([]string{quote[1], "stdio"}, private...) {
+	for _, secret := range append([]string{quote[1], "stdio"}, privateValues...) {
 		if strings.Contains(string(got.raw), secret) {
 			t.Errorf("%q is in what was exported", secret)
 		}
 	}
-	if got.sent["service.name"] != "wesendall-mcp" || got.sent["deployment.environment.name"] != "test" {
-		t.Errorf("%v", got.sent)
+	if got.resourceAttrs["service.name"] != "wesendall-mcp" || got.resourceAttrs["deployment.environment.name"] != "test" {
+		t.Errorf("%v", got.resourceAttrs)
 	}
 }
 
-func same(t *testing.T, got, want map[string]int) {
+func expectCounts(t *testing.T, got, want map[string]int) {
 	t.Helper()
 	for name, n := range want {
 		if got[name] != n {
@@ -481,29 +481,29 @@ func same(t *testing.T, got, want map[string]int) {
 
 // A collector that takes a connection and never answers delays no call, and the
 // end by five seconds at most.
-func TestADeadCollectorHurtsNobody(t *testing.T) {
+func TestTraces_CollectorDown(t *testing.T) {
 	t.Parallel()
-	hole, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	blackhole, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = hole.Close() }()
+	defer func() { _ = blackhole.Close() }()
 	env, _ := upstream(t)
-	r := follow(t, program(t, append(env, "OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://"+hole.Addr().String()+"/v1/traces", "OTEL_BSP_SCHEDULE_DELAY=1")))
-	r.write(t, helloLine)
-	r.read(t)
+	p := startCommand(t, program(t, append(env, "OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://"+blackhole.Addr().String()+"/v1/traces", "OTEL_BSP_SCHEDULE_DELAY=1")))
+	p.writeLines(t, initializeLine)
+	p.readLine(t)
 	for i := range 20 {
-		r.write(t, callLine(i+1, "get_balance", "{}"))
-		if line := r.read(t); !strings.Contains(line, "5000") {
+		p.writeLines(t, toolCallLine(i+1, "get_balance", "{}"))
+		if line := p.readLine(t); !strings.Contains(line, "5000") {
 			t.Fatal(line)
 		}
 	}
 	start := time.Now()
-	_ = r.in.Close()
-	if err := r.Wait(); err != nil {
-		t.Errorf("%v: %s", err, r.stderr.String())
+	_ = p.stdin.Close()
+	if err := p.Wait(); err != nil {
+		t.Errorf("%v: %s", err, p.stderr.String())
 	}
-	if took := time.Since(start); took > 8*time.Second {
-		t.Errorf("the end took %v", took)
+	if elapsed := time.Since(start); elapsed > 8*time.Second {
+		t.Errorf("the end took %v", elapsed)
 	}
 }

@@ -19,24 +19,24 @@ import (
 	"github.com/wesendall/wesendall-mcp/sandbox"
 )
 
-// Resetting is an API over TLS that speaks HTTP/2 to whoever offers it. It
+// HTTP2ResetServer is an API over TLS that speaks HTTP/2 to whoever offers it. It
 // answers a GET with the balance. The first request with a body it takes in
 // whole, and then resets it with PROTOCOL_ERROR, after which some clients make
 // it again by themselves; that one it answers.
-type Resetting struct {
+type HTTP2ResetServer struct {
 	URL string
 	Env []string // has the programs trust its certificate
 
 	posts atomic.Int64
 }
 
-// NewResetting starts one.
-func NewResetting(t *testing.T) *Resetting {
+// NewHTTP2ResetServer starts one.
+func NewHTTP2ResetServer(t *testing.T) *HTTP2ResetServer {
 	t.Helper()
-	lender := httptest.NewTLSServer(http.NotFoundHandler()) // of its certificate
-	lender.Close()
+	certServer := httptest.NewTLSServer(http.NotFoundHandler()) // of its certificate
+	certServer.Close()
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
-		Certificates: lender.TLS.Certificates, NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12,
+		Certificates: certServer.TLS.Certificates, NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -44,11 +44,11 @@ func NewResetting(t *testing.T) *Resetting {
 	t.Cleanup(func() { _ = listener.Close() })
 	dir := t.TempDir()
 	file := filepath.Join(dir, "certificate.pem")
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: lender.Certificate().Raw})
-	if err := errors.Join(os.WriteFile(file, text, 0o600), os.WriteFile(filepath.Join(dir, "curl.ini"), []byte("curl.cainfo="+file+"\n"), 0o600)); err != nil {
+	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certServer.Certificate().Raw})
+	if err := errors.Join(os.WriteFile(file, certPEM, 0o600), os.WriteFile(filepath.Join(dir, "curl.ini"), []byte("curl.cainfo="+file+"\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	s := &Resetting{URL: "https://" + listener.Addr().String(), Env: []string{
+	s := &HTTP2ResetServer{URL: "https://" + listener.Addr().String(), Env: []string{
 		"SSL_CERT_FILE=" + file, "CURL_CA_BUNDLE=" + file, "NODE_EXTRA_CA_CERTS=" + file, "PHP_INI_SCAN_DIR=:" + dir,
 	}}
 	go func() {
@@ -63,30 +63,30 @@ func NewResetting(t *testing.T) *Resetting {
 	return s
 }
 
-// Posts is how many requests with a body came in whole.
-func (s *Resetting) Posts() int { return int(s.posts.Load()) }
+// PostCount is how many requests with a body came in whole.
+func (s *HTTP2ResetServer) PostCount() int { return int(s.posts.Load()) }
 
-var balance = fmt.Sprintf(`{"success":true,"data":{"wallet_id":%q,"balance":%d,"currency":"UGX","cost_per_sms":%d}}`,
+var balanceBody = fmt.Sprintf(`{"success":true,"data":{"wallet_id":%q,"balance":%d,"currency":"UGX","cost_per_sms":%d}}`,
 	sandbox.WalletID, sandbox.DefaultBalance, sandbox.CostPerSMS)
 
-func (s *Resetting) serve(conn *tls.Conn) {
+func (s *HTTP2ResetServer) serve(conn *tls.Conn) {
 	defer func() { _ = conn.Close() }()
 	if conn.Handshake() != nil {
 		return
 	}
 	if conn.ConnectionState().NegotiatedProtocol == "h2" {
-		_ = s.frames(conn)
+		_ = s.serveHTTP2(conn)
 		return
 	}
-	q, err := http.ReadRequest(bufio.NewReader(conn))
+	req, err := http.ReadRequest(bufio.NewReader(conn))
 	if err != nil {
 		return
 	}
-	if _, err := io.Copy(io.Discard, q.Body); err != nil {
+	if _, err := io.Copy(io.Discard, req.Body); err != nil {
 		return
 	}
-	if q.Method == http.MethodGet || s.posts.Add(1) > 1 {
-		_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(balance), balance)
+	if req.Method == http.MethodGet || s.posts.Add(1) > 1 {
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(balanceBody), balanceBody)
 	}
 }
 
@@ -94,44 +94,44 @@ func (s *Resetting) serve(conn *tls.Conn) {
 const (
 	dataFrame, headersFrame, resetFrame, settingsFrame = 0, 1, 3, 4
 
-	endStream, acknowledged, endHeaders = 1, 1, 4
+	flagEndStream, flagAck, flagEndHeaders = 1, 1, 4
 )
 
-// frames speaks as much of HTTP/2 as the answers take. Headers are not read:
+// serveHTTP2 speaks as much of HTTP/2 as the answers take. Headers are not read:
 // whoever ends the stream with them sends no body, and so asks for the balance.
-func (s *Resetting) frames(conn net.Conn) error {
-	write := func(kind, flags byte, stream uint32, payload ...byte) error {
-		head := []byte{0, byte(len(payload) >> 8 & 0xff), byte(len(payload) & 0xff), kind, flags}
-		_, err := conn.Write(append(binary.BigEndian.AppendUint32(head, stream), payload...))
+func (s *HTTP2ResetServer) serveHTTP2(conn net.Conn) error {
+	write := func(frameType, flags byte, stream uint32, payload ...byte) error {
+		header := []byte{0, byte(len(payload) >> 8 & 0xff), byte(len(payload) & 0xff), frameType, flags}
+		_, err := conn.Write(append(binary.BigEndian.AppendUint32(header, stream), payload...))
 		return err
 	}
 	preface := make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
 	if _, err := io.ReadFull(conn, preface); err != nil {
 		return err
 	}
-	answer := func(stream uint32) error {
+	respond := func(stream uint32) error {
 		const status200 = 0x88 // in the static table of RFC 7541
-		return errors.Join(write(headersFrame, endHeaders, stream, status200), write(dataFrame, endStream, stream, []byte(balance)...))
+		return errors.Join(write(headersFrame, flagEndHeaders, stream, status200), write(dataFrame, flagEndStream, stream, []byte(balanceBody)...))
 	}
 	err := write(settingsFrame, 0, 0)
 	for err == nil {
-		var head [9]byte
-		if _, err = io.ReadFull(conn, head[:]); err != nil {
+		var header [9]byte
+		if _, err = io.ReadFull(conn, header[:]); err != nil {
 			return err
 		}
-		if _, err = io.CopyN(io.Discard, conn, int64(head[0])<<16|int64(head[1])<<8|int64(head[2])); err != nil {
+		if _, err = io.CopyN(io.Discard, conn, int64(header[0])<<16|int64(header[1])<<8|int64(header[2])); err != nil {
 			return err
 		}
-		kind, flags, stream := head[3], head[4], binary.BigEndian.Uint32(head[5:])
+		frameType, flags, stream := header[3], header[4], binary.BigEndian.Uint32(header[5:])
 		switch {
-		case kind == settingsFrame && flags&acknowledged == 0:
-			err = write(settingsFrame, acknowledged, 0)
-		case kind == headersFrame && flags&endStream != 0:
-			err = answer(stream)
-		case kind == dataFrame && flags&endStream != 0 && s.posts.Add(1) == 1:
+		case frameType == settingsFrame && flags&flagAck == 0:
+			err = write(settingsFrame, flagAck, 0)
+		case frameType == headersFrame && flags&flagEndStream != 0:
+			err = respond(stream)
+		case frameType == dataFrame && flags&flagEndStream != 0 && s.posts.Add(1) == 1:
 			err = write(resetFrame, 0, stream, 0, 0, 0, 1) // PROTOCOL_ERROR
-		case kind == dataFrame && flags&endStream != 0:
-			err = answer(stream)
+		case frameType == dataFrame && flags&flagEndStream != 0:
+			err = respond(stream)
 		}
 	}
 	return err
