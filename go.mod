@@ -3,8 +3,8 @@ module github.com/wesendall/wesendall-mcp
 go 1.26.8
 
 ignore (
-	./clients-test/hosts/node_modules
-	./clients-test/node_modules
+	./test/clients/hosts/node_modules
+	./test/clients/node_modules
 	./packaging/node_modules
 )
 

@@ -17,8 +17,8 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/wesendall/wesendall-mcp/client"
-	"github.com/wesendall/wesendall-mcp/internal/programs"
-	"github.com/wesendall/wesendall-mcp/sandbox"
+	"github.com/wesendall/wesendall-mcp/internal/sampletest"
+	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 	"github.com/wesendall/wesendall-mcp/tools"
 )
 
@@ -104,12 +104,12 @@ func TestEndpoints_MatchTools(t *testing.T) {
 }
 
 // callEndpoint makes the request of an endpoint with these values, and says how it ended.
-func callEndpoint(t *testing.T, a *programs.Sandbox, e client.Endpoint, values map[string]any) (status int, body string) {
+func callEndpoint(t *testing.T, a *sampletest.Sandbox, e client.Endpoint, values map[string]any) (status int, body string) {
 	t.Helper()
 	return callEndpointWithKey(t, a, e, values, sandbox.APIKey, sandbox.APISecret)
 }
 
-func callEndpointWithKey(t *testing.T, a *programs.Sandbox, e client.Endpoint, values map[string]any, key, secret string) (status int, body string) {
+func callEndpointWithKey(t *testing.T, a *sampletest.Sandbox, e client.Endpoint, values map[string]any, key, secret string) (status int, body string) {
 	t.Helper()
 	address, query, fields := a.URL+e.Path, url.Values{}, map[string]any{}
 	for _, p := range e.Params {
@@ -166,7 +166,7 @@ func TestEndpoints_MatchSandbox(t *testing.T) {
 	for _, e := range client.Endpoints() {
 		t.Run(e.Name, func(t *testing.T) {
 			t.Parallel()
-			a := programs.NewSandbox(t, 1_000_000)
+			a := sampletest.NewSandbox(t, 1_000_000)
 			try := func(name string, value any, refused bool) {
 				t.Helper()
 				values := map[string]any{}
@@ -217,7 +217,7 @@ func TestEndpoints_MatchSandbox(t *testing.T) {
 // Each documented code has its status in the API, too.
 func TestCodes_MatchSandbox(t *testing.T) {
 	t.Parallel()
-	a := programs.NewSandbox(t, 70)
+	a := sampletest.NewSandbox(t, 70)
 	send := client.Endpoints()[2]
 	base := map[string]any{"walletId": sandbox.WalletID, "message": "Hi", "recipient": "+256700000010"}
 	with := func(name string, value any) map[string]any {

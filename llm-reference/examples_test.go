@@ -12,36 +12,36 @@ import (
 	"testing"
 
 	"github.com/wesendall/wesendall-mcp/client"
-	"github.com/wesendall/wesendall-mcp/internal/programs"
+	"github.com/wesendall/wesendall-mcp/internal/sampletest"
+	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 	reference "github.com/wesendall/wesendall-mcp/llm-reference"
-	"github.com/wesendall/wesendall-mcp/sandbox"
 )
 
 // expectedEffects are what each endpoint's example leaves behind in a new sandbox of
 // UGX 5,000, or answers.
-var expectedEffects = map[string]func(*testing.T, *programs.Sandbox, string){
-	"get_balance": func(t *testing.T, _ *programs.Sandbox, out string) {
+var expectedEffects = map[string]func(*testing.T, *sampletest.Sandbox, string){
+	"get_balance": func(t *testing.T, _ *sampletest.Sandbox, out string) {
 		expectContains(t, out, `"balance"`, `5000`, `"cost_per_sms"`)
 	},
-	"topup_wallet": func(t *testing.T, a *programs.Sandbox, _ string) {
+	"topup_wallet": func(t *testing.T, a *sampletest.Sandbox, _ string) {
 		if got := balance(t, a); got != 10000 {
 			t.Errorf("the wallet holds %d", got)
 		}
 	},
-	"send_sms": func(t *testing.T, a *programs.Sandbox, _ string) {
+	"send_sms": func(t *testing.T, a *sampletest.Sandbox, _ string) {
 		expectSent(t, a, 2, "Hello from Kampala", "+256700000011")
 	},
-	"send_group_sms": func(t *testing.T, a *programs.Sandbox, _ string) {
+	"send_group_sms": func(t *testing.T, a *sampletest.Sandbox, _ string) {
 		expectSent(t, a, 2, "Market day is on Friday", "+256700000013")
 	},
-	"list_sms_history": func(t *testing.T, _ *programs.Sandbox, out string) {
+	"list_sms_history": func(t *testing.T, _ *sampletest.Sandbox, out string) {
 		expectContains(t, out, `"messages"`, `"per_page"`, `20`)
 	},
-	"list_groups": func(t *testing.T, _ *programs.Sandbox, out string) { expectContains(t, out, `"grp_customers"`) },
-	"create_group": func(t *testing.T, a *programs.Sandbox, _ string) {
+	"list_groups": func(t *testing.T, _ *sampletest.Sandbox, out string) { expectContains(t, out, `"grp_customers"`) },
+	"create_group": func(t *testing.T, a *sampletest.Sandbox, _ string) {
 		expectContains(t, groupsJSON(t, a), `"description":"Everyone who buys on market days"`)
 	},
-	"add_contacts": func(t *testing.T, a *programs.Sandbox, _ string) {
+	"add_contacts": func(t *testing.T, a *sampletest.Sandbox, _ string) {
 		expectContains(t, groupsJSON(t, a), `"contact_count":4`)
 	},
 }
@@ -55,7 +55,7 @@ func expectContains(t *testing.T, text string, wants ...string) {
 	}
 }
 
-func balance(t *testing.T, a *programs.Sandbox) (balance int64) {
+func balance(t *testing.T, a *sampletest.Sandbox) (balance int64) {
 	t.Helper()
 	r, err := a.Client.Balance(t.Context(), client.BalanceRequest{WalletID: sandbox.WalletID})
 	if err != nil {
@@ -69,7 +69,7 @@ func balance(t *testing.T, a *programs.Sandbox) (balance int64) {
 }
 
 // expectSent wants so many messages in the history, each charged once, with these texts.
-func expectSent(t *testing.T, a *programs.Sandbox, count int64, wants ...string) {
+func expectSent(t *testing.T, a *sampletest.Sandbox, count int64, wants ...string) {
 	t.Helper()
 	r, err := a.Client.History(t.Context(), client.HistoryRequest{WalletID: sandbox.WalletID})
 	if err != nil {
@@ -81,7 +81,7 @@ func expectSent(t *testing.T, a *programs.Sandbox, count int64, wants ...string)
 	expectContains(t, string(r.Data), wants...)
 }
 
-func groupsJSON(t *testing.T, a *programs.Sandbox) string {
+func groupsJSON(t *testing.T, a *sampletest.Sandbox) string {
 	t.Helper()
 	r, err := a.Client.Groups(t.Context(), client.GroupsRequest{WalletID: sandbox.WalletID})
 	if err != nil {
@@ -111,7 +111,7 @@ func TestSamples_Run(t *testing.T) {
 	for _, l := range reference.Languages() {
 		t.Run(l.Name, func(t *testing.T) {
 			t.Parallel()
-			programs.SkipUnlessInstalled(t, l.Name)
+			sampletest.SkipUnlessInstalled(t, l.Name)
 			mu.Lock()
 			ran[l.Name] = false
 			mu.Unlock()
@@ -124,7 +124,7 @@ func TestSamples_Run(t *testing.T) {
 					if formatted, err := format.Source([]byte(source)); l.Name == "go" && string(formatted) != source {
 						t.Errorf("gofmt would change it: %v", err)
 					}
-					runAllOutcomes(t, programs.Build(t, l.Name, l.Extension, source), e)
+					runAllOutcomes(t, sampletest.Build(t, l.Name, l.Extension, source), e)
 					mu.Lock()
 					ran[l.Name+" "+e.Name] = true
 					mu.Unlock()
@@ -135,7 +135,7 @@ func TestSamples_Run(t *testing.T) {
 }
 
 // runAllOutcomes runs one sample in every way that a call can end.
-func runAllOutcomes(t *testing.T, sample programs.Command, e client.Endpoint) {
+func runAllOutcomes(t *testing.T, sample sampletest.Command, e client.Endpoint) {
 	t.Helper()
 	changes := e.Effect == client.EffectSpend || e.Effect == client.EffectCreate
 	unknown, exit := "failed: ", 1
@@ -188,8 +188,8 @@ func runAllOutcomes(t *testing.T, sample programs.Command, e client.Endpoint) {
 		outcomes[1].balance, outcomes[1].key, outcomes[1].stderr = 0, "", "refused: insufficient_balance"
 	}
 	for _, outcome := range outcomes {
-		a := programs.NewSandbox(t, outcome.balance)
-		front := programs.NewFaultProxy(t, a.URL, outcome.lose, outcome.instead)
+		a := sampletest.NewSandbox(t, outcome.balance)
+		front := sampletest.NewFaultProxy(t, a.URL, outcome.lose, outcome.instead)
 		got := sample.Run(t, front.URL, cmp.Or(outcome.key, sandbox.APIKey), nil)
 		if got.Exit != outcome.exit || !strings.Contains(got.Stderr, outcome.stderr) {
 			t.Errorf("%s: exit %d, %s%s", outcome.name, got.Exit, got.Stdout, got.Stderr)

@@ -14,9 +14,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/wesendall/wesendall-mcp/client"
-	"github.com/wesendall/wesendall-mcp/internal/programs"
+	"github.com/wesendall/wesendall-mcp/internal/sampletest"
+	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 	reference "github.com/wesendall/wesendall-mcp/llm-reference"
-	"github.com/wesendall/wesendall-mcp/sandbox"
 )
 
 func sectionText(t *testing.T, name string) string {
@@ -117,7 +117,7 @@ func TestSections_RequestsWork(t *testing.T) {
 		if len(requests) != 1 {
 			t.Fatalf("%s has %d requests", e.Name, len(requests))
 		}
-		a := programs.NewSandbox(t, 5000)
+		a := sampletest.NewSandbox(t, 5000)
 		head, body, _ := strings.Cut(strings.TrimSuffix(requests[0], "\n"), "\n\n")
 		raw := strings.ReplaceAll(head, "base64(API_KEY:API_SECRET)",
 			base64.StdEncoding.EncodeToString([]byte(sandbox.APIKey+":"+sandbox.APISecret)))
@@ -146,13 +146,13 @@ func TestSections_RequestsWork(t *testing.T) {
 
 func TestQuickstart(t *testing.T) {
 	t.Parallel()
-	programs.SkipUnlessInstalled(t, "curl")
+	sampletest.SkipUnlessInstalled(t, "curl")
 	commands := codeBlocks(sectionText(t, "overview"), "bash")
 	if len(commands) != 1 {
 		t.Fatalf("%d commands", len(commands))
 	}
-	a := programs.NewSandbox(t, 5000)
-	if got := programs.Build(t, "curl", "sh", commands[0]).Run(t, a.URL, sandbox.APIKey, nil); got.Exit != 0 {
+	a := sampletest.NewSandbox(t, 5000)
+	if got := sampletest.Build(t, "curl", "sh", commands[0]).Run(t, a.URL, sandbox.APIKey, nil); got.Exit != 0 {
 		t.Errorf("%+v", got)
 	}
 	expectSent(t, a, 1, "Hello from Kampala", "+256700000010")
@@ -189,9 +189,9 @@ func TestUTF16Length_Languages(t *testing.T) {
 	} {
 		t.Run(language, func(t *testing.T) {
 			t.Parallel()
-			programs.SkipUnlessInstalled(t, language)
+			sampletest.SkipUnlessInstalled(t, language)
 			expectContains(t, sectionText(t, "units-and-price"), "`"+method.expression+"`")
-			got := programs.Build(t, language, method.extension, fmt.Sprintf(method.program, text, method.expression)).Run(t, "", "", nil)
+			got := sampletest.Build(t, language, method.extension, fmt.Sprintf(method.program, text, method.expression)).Run(t, "", "", nil)
 			if strings.TrimSpace(got.Stdout) != want {
 				t.Errorf("%+v, want %s", got, want)
 			}
@@ -217,7 +217,7 @@ func TestSections_SandboxBehaviour(t *testing.T) {
 		for _, p := range send.Params {
 			values[p.Name] = p.Example
 		}
-		if status, body := callEndpointWithKey(t, programs.NewSandbox(t, balance), send, values, key, sandbox.APISecret); status != want {
+		if status, body := callEndpointWithKey(t, sampletest.NewSandbox(t, balance), send, values, key, sandbox.APISecret); status != want {
 			t.Errorf("%s: %d %s", words, status, body)
 		}
 	}
@@ -238,7 +238,7 @@ func TestSections_SandboxBehaviour(t *testing.T) {
 		{"| wallet `wal_other` | 403 `wallet_forbidden` |", send, "walletId", "wal_other", 403, 5000},
 	} {
 		expectContains(t, text, row.words)
-		a := programs.NewSandbox(t, 5000)
+		a := sampletest.NewSandbox(t, 5000)
 		values := map[string]any{}
 		for _, p := range row.endpoint.Params {
 			values[p.Name] = p.Example
@@ -252,7 +252,7 @@ func TestSections_SandboxBehaviour(t *testing.T) {
 		}
 	}
 	expectContains(t, text, "| recipient `+256700000408` | charged and sent, then the connection drops |")
-	a := programs.NewSandbox(t, 5000)
+	a := sampletest.NewSandbox(t, 5000)
 	_, err := a.Client.Send(t.Context(), client.SendRequest{WalletID: sandbox.WalletID, Message: "Hi", Recipient: client.Recipients{"+256700000408"}})
 	if err == nil {
 		t.Error("the send was answered")

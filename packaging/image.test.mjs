@@ -8,7 +8,7 @@ import { createServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { session } from './session.mjs';
+import { session } from './mcp-session.mjs';
 
 const { ROOTFS, CONFIG, VERSION } = process.env;
 const { config } = JSON.parse(CONFIG).OCIv1;

@@ -10,10 +10,10 @@ import { test } from 'node:test';
 import { getMcpConfigForManifest } from '@anthropic-ai/mcpb';
 import Ajv from 'ajv';
 import formats from 'ajv-formats';
-import { session } from './session.mjs';
+import { session } from './mcp-session.mjs';
 
 const { PACKAGES, VERSION, SCHEMAS } = process.env;
-for (const [name, value] of Object.entries({ PACKAGES, VERSION, SCHEMAS })) if (!value) throw new Error(`${name} is not set: start these tests with packaging/check`);
+for (const [name, value] of Object.entries({ PACKAGES, VERSION, SCHEMAS })) if (!value) throw new Error(`${name} is not set: start these tests with packaging/check-packages.sh`);
 const json = (...path) => JSON.parse(readFileSync(join(...path), 'utf8'));
 const mcpb = (...args) => execFileSync(join(import.meta.dirname, 'node_modules/.bin/mcpb'), args, { encoding: 'utf8' });
 const empty = () => mkdtempSync(join(tmpdir(), 'empty-'));

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/wesendall/wesendall-mcp/client"
-	"github.com/wesendall/wesendall-mcp/guard"
+	"github.com/wesendall/wesendall-mcp/internal/guard"
 )
 
 // BalanceResult is the result of get_balance.

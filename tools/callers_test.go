@@ -18,8 +18,8 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	api "github.com/wesendall/wesendall-mcp/client"
-	"github.com/wesendall/wesendall-mcp/guard"
-	"github.com/wesendall/wesendall-mcp/sandbox"
+	"github.com/wesendall/wesendall-mcp/internal/guard"
+	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
 // The accounts of the vendor: A's with another key to its wallet, and B's.

@@ -7,7 +7,7 @@ import (
 	"strconv"
 
 	"github.com/wesendall/wesendall-mcp/client"
-	"github.com/wesendall/wesendall-mcp/guard"
+	"github.com/wesendall/wesendall-mcp/internal/guard"
 )
 
 // Result is what every tool answers on success.

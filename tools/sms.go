@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/wesendall/wesendall-mcp/client"
-	"github.com/wesendall/wesendall-mcp/guard"
+	"github.com/wesendall/wesendall-mcp/internal/guard"
 )
 
 // SendResult is the result of the two sends.

@@ -21,7 +21,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/wesendall/wesendall-mcp/client"
-	"github.com/wesendall/wesendall-mcp/guard"
+	"github.com/wesendall/wesendall-mcp/internal/guard"
 )
 
 // Tool is one endpoint as a tool.

@@ -16,7 +16,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"github.com/wesendall/wesendall-mcp/client"
-	"github.com/wesendall/wesendall-mcp/guard"
+	"github.com/wesendall/wesendall-mcp/internal/guard"
 )
 
 func TestAnnotations(t *testing.T) {

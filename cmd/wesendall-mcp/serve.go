@@ -10,9 +10,9 @@ import (
 	"github.com/mattn/go-isatty"
 
 	"github.com/wesendall/wesendall-mcp/client"
-	"github.com/wesendall/wesendall-mcp/observe"
-	"github.com/wesendall/wesendall-mcp/sandbox"
-	"github.com/wesendall/wesendall-mcp/server"
+	"github.com/wesendall/wesendall-mcp/internal/mcpserver"
+	"github.com/wesendall/wesendall-mcp/internal/observability"
+	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 	"github.com/wesendall/wesendall-mcp/tools"
 )
 
@@ -24,8 +24,8 @@ type backend struct {
 	closeFn     func() error
 	tools       *tools.Toolset // once it is built
 
-	metrics *observe.Metrics // nil is none
-	tracer  *observe.Tracer  // nil is none
+	metrics *observability.Metrics // nil is none
+	tracer  *observability.Tracer  // nil is none
 }
 
 // newBackend chooses between Wesendall and the sandbox, and connects to nobody.
@@ -93,13 +93,13 @@ func (cfg *config) toolNames() (names []string) {
 func userAgent() string { return "wesendall-mcp/" + version() }
 
 // newServer makes the server of the settings.
-func (cfg *config) newServer(b *backend, log *slog.Logger) (*server.Server, error) {
+func (cfg *config) newServer(b *backend, log *slog.Logger) (*mcpserver.Server, error) {
 	b.ReadOnly, b.Names, b.Logger = cfg.ReadOnly, cfg.toolNames(), log
 	var err error
 	if b.GuardOptions, err = cfg.guardOptions(b.baseURL, log); err != nil {
 		return nil, err
 	}
-	b.OnCall = observe.NewCallHook(b.metrics, b.tracer)
+	b.OnCall = observability.NewCallHook(b.metrics, b.tracer)
 	toolset, err := tools.New(b.Options)
 	if err != nil {
 		return nil, usageErrorf("--tools: %w", err)
@@ -107,14 +107,14 @@ func (cfg *config) newServer(b *backend, log *slog.Logger) (*server.Server, erro
 	closeBackend := b.closeFn
 	b.closeFn = func() error { return errors.Join(toolset.Close(), closeBackend()) }
 	b.tools = toolset
-	opts := server.Options{Version: version(), Tools: toolset, Logger: log}
+	opts := mcpserver.Options{Version: version(), Tools: toolset, Logger: log}
 	if b.metrics != nil {
 		b.metrics.RegisterToolset(toolset)
 	}
 	if b.tracer != nil {
 		opts.Tracer = b.tracer
 	}
-	return server.New(opts), nil
+	return mcpserver.New(opts), nil
 }
 
 // newLogger is for people and their machines: one line a call, and never an argument.

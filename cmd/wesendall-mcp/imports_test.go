@@ -1,0 +1,77 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Which package may import which, and which may use the protocol library.
+func TestImports_Allowed(t *testing.T) {
+	t.Parallel()
+	const module = "github.com/wesendall/wesendall-mcp/"
+	const protocol = "github.com/mark3labs/mcp-go/"
+	allowedImports := map[string][]string{
+		"client":                 {},
+		"internal/sandbox":       {},
+		"internal/guard":         {"client"},
+		"tools":                  {"internal/guard", "client", protocol},
+		"llm-reference":          {"client"},
+		"prompts":                {"llm-reference", "client"},
+		"internal/mcpserver":     {"tools", "prompts", "llm-reference", protocol},
+		"internal/auth":          {"tools", "internal/guard", "client"},
+		"internal/observability": {"tools", "internal/guard", "client", protocol},
+		"internal/hostconfig":    {},
+		"internal/doctor":        {"internal/guard", "client", "internal/hostconfig"},
+		"internal/sampletest":    {"client", "internal/sandbox"}, // only for tests
+		"test/load":              {},
+		"cmd/wesendall-mcp": {
+			"internal/mcpserver", "internal/auth", "tools", "prompts", "llm-reference", "internal/guard", "client",
+			"internal/sandbox", "internal/hostconfig", "internal/doctor", "internal/observability", protocol,
+		},
+	}
+	seen := map[string]bool{}
+	root := filepath.Join("..", "..")
+	err := filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "testdata") || strings.Contains(path, "node_modules") {
+			return err
+		}
+		pkg, err := filepath.Rel(root, filepath.Dir(path))
+		if err != nil {
+			return err
+		}
+		pkg = filepath.ToSlash(pkg)
+		allowed, listed := allowedImports[pkg]
+		if !listed {
+			t.Errorf("%s is in a package that is not listed", path)
+		}
+		seen[pkg] = true
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range file.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			importPath, isOurs := strings.CutPrefix(name, module)
+			first, _, _ := strings.Cut(name, "/")
+			switch {
+			case isOurs && !slices.Contains(allowed, importPath),
+				strings.HasPrefix(name, protocol) && !slices.Contains(allowed, protocol),
+				pkg == "client" && strings.Contains(first, "."):
+				t.Errorf("%s imports %s", path, name)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(seen) != len(allowedImports) {
+		t.Errorf("%v, packages %v", err, seen)
+	}
+}

@@ -1,0 +1,170 @@
+package mcpserver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/wesendall/wesendall-mcp/client"
+)
+
+// newInstantFake is a fake whose sends are not waited for.
+func newInstantFake() *fake {
+	f := newFake()
+	close(f.release)
+	return f
+}
+
+// expensiveSend costs more than may be sent without asking.
+const expensiveSend = `"name":"send_sms","arguments":{"recipient":"0700000010","message":"Hi"}`
+
+// expensiveFake is a fake whose messages cost more than may be sent without asking.
+type expensiveFake struct{ *fake }
+
+func (expensiveFake) Balance(context.Context, client.BalanceRequest) (*client.Response, error) {
+	return &client.Response{Data: json.RawMessage(`{"balance":1000000,"cost_per_sms":2000}`), Attempts: 1}, nil
+}
+
+// statelessElicitRequest is a line of 2026-07-28 from a client that can ask its person.
+func statelessElicitRequest(id, params string) string {
+	return strings.Replace(statelessRequest(id, "tools/call", params), `"io.modelcontextprotocol/clientCapabilities":{}`, `"io.modelcontextprotocol/clientCapabilities":{"elicitation":{"form":{}}}`, 1)
+}
+
+// In 2026-07-28 the state comes back from the client: whatever was done to it,
+// only a clean yes to the very question spends.
+func TestElicitation_StateTampering(t *testing.T) {
+	t.Parallel()
+	yes := `,"inputResponses":{"confirm":{"action":"accept","content":{}}}`
+	state := func(s string) string { return `,"requestState":"` + s + `"` }
+	for name, c := range map[string]struct {
+		params func(state string) string
+		says   string
+	}{
+		"a clean yes": {func(s string) string { return expensiveSend + yes + state(s) }, `"sent":true`},
+		"no": {func(s string) string {
+			return expensiveSend + `,"inputResponses":{"confirm":{"action":"decline"}}` + state(s)
+		}, `"code":"declined"`},
+		"a state of its own": {func(s string) string { return expensiveSend + yes + state("x"+s) }, `"code":"confirmation_required"`},
+		"no state":           {func(string) string { return expensiveSend + yes }, `"code":"confirmation_required"`},
+		"no answer":          {func(s string) string { return expensiveSend + state(s) }, `"code":"declined"`},
+		"an answer of no meaning": {func(s string) string {
+			return expensiveSend + `,"inputResponses":{"confirm":{"action":{"a":1}}}` + state(s)
+		}, `"code":"declined"`},
+		"an answer in capitals": {func(s string) string {
+			return expensiveSend + `,"inputResponses":{"confirm":{"ACTION":"accept"}}` + state(s)
+		}, `"code":"declined"`},
+		"content of no meaning": {func(s string) string {
+			return expensiveSend + `,"inputResponses":{"confirm":{"action":"accept","content":"no"}}` + state(s)
+		}, `"code":"declined"`},
+		"an answer to another": {func(s string) string { return expensiveSend + strings.Replace(yes, "confirm", "other", 1) + state(s) }, `"code":"declined"`},
+		"another message": {func(s string) string {
+			return strings.Replace(expensiveSend, "Hi", "Ho", 1) + yes + state(s)
+		}, `"code":"confirmation_required"`},
+		"another recipient": {func(s string) string {
+			return strings.Replace(expensiveSend, "0700000010", "0700000011", 1) + yes + state(s)
+		}, `"code":"confirmation_required"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newInstantFake()
+			w := newStdioClient(t, expensiveFake{f})
+			w.write(statelessElicitRequest("1", expensiveSend))
+			asked := w.read()
+			var result struct {
+				ResultType, RequestState string
+				InputRequests            map[string]struct {
+					Method string
+					Params struct{ Message string }
+				}
+			}
+			if asked.Error != nil || json.Unmarshal(asked.Result, &result) != nil || result.ResultType != "input_required" ||
+				result.InputRequests["confirm"].Method != "elicitation/create" || !strings.Contains(result.InputRequests["confirm"].Params.Message, "UGX 2,000") {
+				t.Fatal(asked.line)
+			}
+			if f.count() != 0 {
+				t.Fatal("it was sent before anybody agreed")
+			}
+			w.write(statelessElicitRequest("2", c.params(result.RequestState)))
+			if a := w.read(); !strings.Contains(a.line, c.says) || (f.count() == 1) != (name == "a clean yes") {
+				t.Errorf("%d sent, %s", f.count(), a.line)
+			}
+			// And what was answered cannot be replayed.
+			w.write(statelessElicitRequest("3", expensiveSend+yes+state(result.RequestState)))
+			if a := w.read(); name != "a state of its own" && name != "no state" && strings.Contains(a.line, `"sent":true`) || f.count() > 1 {
+				t.Errorf("a replay: %d sent, %s", f.count(), a.line)
+			}
+		})
+	}
+}
+
+// In the handshake era the question goes out as a request of its own; a response
+// that nobody waits for, or to another question, changes nothing.
+func TestElicitation_Answer(t *testing.T) {
+	t.Parallel()
+	f := newInstantFake()
+	w := newStdioClient(t, expensiveFake{f})
+	w.write(strings.Replace(initializeRequest, `"capabilities":{}`, `"capabilities":{"elicitation":{}}`, 1))
+	w.read()
+	w.write(toolCall("1", "send_sms", sendArguments))
+	question := w.read()
+	if question.Method != "elicitation/create" || f.count() != 0 {
+		t.Fatal(question.line)
+	}
+	yes := `,"result":{"action":"accept","content":{}}}`
+	w.write(`{"jsonrpc":"2.0","id":"ask-9"`+yes, `{"jsonrpc":"2.0","id":1`+yes, `{"jsonrpc":"2.0","id":9,"method":"ping"}`)
+	if a := w.read(); string(a.ID) != "9" || f.count() != 0 {
+		t.Fatal(a.line)
+	}
+	w.write(`{"jsonrpc":"2.0","id":` + string(question.ID) + `,"error":{"code":-32601,"message":"no"}}`)
+	if a := w.read(); !strings.Contains(a.line, `"code":"declined"`) || f.count() != 0 {
+		t.Error(a.line)
+	}
+	for _, nonsense := range []string{
+		`,"result":{"ACTION":"accept"}}`, `,"result":{"action":"accept","content":[]}}`, `,"result":{"action":"Accept"}}`, `,"result":"accept"}`, `,"result":null}`,
+		`,"result":{"action":"accept","content":{}},"error":{"code":-32603,"message":"no"}}`,
+	} {
+		w.write(toolCall("2", "send_sms", sendArguments))
+		question = w.read()
+		w.write(`{"jsonrpc":"2.0","id":` + string(question.ID) + nonsense)
+		if a := w.read(); !strings.Contains(a.line, `"code":"declined"`) || f.count() != 0 {
+			t.Errorf("%s: %s", nonsense, a.line)
+		}
+	}
+	w.write(toolCall("2", "send_sms", sendArguments))
+	question = w.read()
+	w.write(`{"jsonrpc":"2.0","id":` + string(question.ID) + yes)
+	if a := w.read(); !strings.Contains(a.line, `"sent":true`) || f.count() != 1 {
+		t.Error(a.line)
+	}
+	// A cancel of the call while its person thinks burns the question.
+	w.write(toolCall("3", "send_sms", strings.Replace(sendArguments, "Hi", "Ho", 1)))
+	question = w.read()
+	w.write(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":3}}`)
+	if a := w.read(); a.Method != "notifications/cancelled" || !strings.Contains(a.line, string(question.ID)) {
+		t.Error(a.line)
+	}
+	w.write(`{"jsonrpc":"2.0","id":`+string(question.ID)+yes, `{"jsonrpc":"2.0","id":10,"method":"ping"}`)
+	if a := w.read(); string(a.ID) != "10" || f.count() != 1 {
+		t.Errorf("%d sent, %s", f.count(), a.line)
+	}
+}
+
+// Calls that wait for a person keep no place from those that do not.
+func TestElicitation_YieldsSlot(t *testing.T) {
+	t.Parallel()
+	w := newStdioClient(t, expensiveFake{newInstantFake()})
+	w.write(strings.Replace(initializeRequest, `"capabilities":{}`, `"capabilities":{"elicitation":{}}`, 1))
+	w.read()
+	for i := range 70 {
+		w.write(toolCall(fmt.Sprint(i), "send_sms", numberedSend(i)))
+		if a := w.read(); a.Method != "elicitation/create" {
+			t.Fatal(a.line)
+		}
+	}
+	w.write(toolCall(`"balance"`, "get_balance", `{}`))
+	if a := w.read(); string(a.ID) != `"balance"` || strings.Contains(a.line, "rate_limited") {
+		t.Error(a.line)
+	}
+}

@@ -1,0 +1,192 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/guard"
+)
+
+// invocation is one call of a tool while it runs.
+type invocation struct {
+	guard     *guard.Guard
+	sandbox   bool
+	attempts  int
+	requestID string
+
+	stateless    bool           // speaks 2026-07-28
+	elicit       guard.Elicitor // nil: nobody can be asked
+	answer       guard.Answer   // of a person, to an earlier question
+	requestState string         // the quote that the question was about
+
+	yieldSlot func() (back func()) // gives the place among the running calls away
+}
+
+// Register adds the tools to an MCP server. Order puts a list in the
+// inventory's order, without what is not shown.
+func (s *Toolset) Register(m *server.MCPServer) {
+	for _, t := range s.tools {
+		annotations := t.Annotations()
+		// A literal: the library's own constructor publishes an empty schema
+		// beside a raw one, and then cannot marshal either.
+		m.AddTool(mcp.Tool{
+			Name: t.Name, Title: t.Title, Description: t.Description,
+			RawInputSchema: t.inputSchema, RawOutputSchema: t.outputSchema,
+			Annotations: mcp.ToolAnnotation{
+				ReadOnlyHint: &annotations.ReadOnly, DestructiveHint: &annotations.Destructive,
+				IdempotentHint: &annotations.Idempotent, OpenWorldHint: &annotations.OpenWorld,
+			},
+		}, func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			return s.handle(ctx, t, req), nil
+		})
+	}
+}
+
+// SortTools sorts a list of tools as the inventory is, and drops what is not shown.
+func (s *Toolset) SortTools(list []mcp.Tool) []mcp.Tool {
+	ordered := make([]mcp.Tool, 0, len(list))
+	for _, t := range s.tools {
+		i := slices.IndexFunc(list, func(m mcp.Tool) bool { return m.Name == t.Name })
+		if i >= 0 && s.IsListed(t.Tool) {
+			ordered = append(ordered, list[i])
+		}
+	}
+	return ordered
+}
+
+// handle runs a tool and writes down what came. It never fails: a failure is a
+// result too, so that the model sees it.
+func (s *Toolset) handle(ctx context.Context, t registeredTool, req mcp.CallToolRequest) *mcp.CallToolResult {
+	start := time.Now()
+	onDone := func(string) {}
+	if s.options.OnCall != nil {
+		ctx, onDone = s.options.OnCall(ctx, t.Name)
+	}
+	inv := &invocation{guard: s.guard, sandbox: s.options.Sandbox}
+	inv.initElicitation(ctx, req)
+	progressCtx, stopProgress := s.reportProgress(ctx, req)
+	value, err := s.execute(progressCtx, inv, t, req.Params.RawArguments)
+	stopProgress()
+	guardErr := toError(t, err)
+	outcome := "ok"
+	if guardErr != nil {
+		value, outcome = sandboxError{guardErr, inv.sandbox}, guardErr.Code
+		inv.attempts, inv.requestID = guardErr.Attempts, guardErr.RequestID
+	}
+	onDone(outcome)
+	body, err := encodeResult(value)
+	if err != nil {
+		// The data was valid JSON when it came, so this cannot be; and what
+		// was done is done.
+		body = json.RawMessage(`{"summary":"The call succeeded, but its answer cannot be shown."}`)
+	}
+	if s.options.Logger != nil {
+		s.options.Logger.LogAttrs(ctx, slog.LevelInfo, "call", slog.String("tool", t.Name),
+			slog.Float64("duration_ms", math.Round(time.Since(start).Seconds()*1e6)/1e3), slog.String("outcome", outcome),
+			slog.Int("attempts", inv.attempts), slog.String("request_id", inv.requestID))
+	}
+	if guardErr != nil && guardErr.ConfirmationPrompt != "" && inv.stateless {
+		return inputRequiredResult(guardErr)
+	}
+	return &mcp.CallToolResult{
+		Content:           []mcp.Content{mcp.NewTextContent(string(body))},
+		StructuredContent: body,
+		IsError:           guardErr != nil,
+	}
+}
+
+// sandboxError marks an error of the sandbox too.
+type sandboxError struct {
+	*guard.Error
+	Sandbox bool `json:"sandbox,omitempty"`
+}
+
+// toError is an error as the agent is told of it.
+func toError(t registeredTool, err error) *guard.Error {
+	if err == nil {
+		return nil
+	}
+	if guardErr, ok := errors.AsType[*guard.Error](err); ok {
+		return guardErr
+	}
+	if t.Endpoint.Effect == client.EffectRead {
+		return guard.NewError(guard.CodeBadResponse, "A fault of this server: "+err.Error())
+	}
+	return guard.NewOutcomeUnknown(t.Endpoint, "a fault of this server: "+err.Error())
+}
+
+// execute makes the checks that come before a tool, and runs it.
+func (s *Toolset) execute(ctx context.Context, inv *invocation, t registeredTool, raw json.RawMessage) (value any, err error) {
+	defer func() {
+		if recovered := recover(); recovered != nil {
+			err = fmt.Errorf("%v", recovered)
+			if s.options.Logger != nil {
+				s.options.Logger.Error("a tool failed", "tool", t.Name, "fault", err, "stack", string(debug.Stack()))
+			}
+		}
+	}()
+	caller, err := s.resolveCaller(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if s.options.MultiUser {
+		inv.guard = s.guard.ForCaller(caller.Client, caller.ID, caller.Limits)
+	}
+	args, problems := t.decodeArguments(raw)
+	if len(problems) > 0 {
+		return nil, guard.NewError(guard.CodeInvalidArguments, "Nothing was sent. "+strings.Join(problems, "; "))
+	}
+	if caller.Wallet != "" {
+		args[walletIDParam], _ = json.Marshal(caller.Wallet) // a string always marshals
+	}
+	argsJSON, err := json.Marshal(args)
+	if err != nil {
+		return nil, guard.NewError(guard.CodeInvalidArguments, "arguments: "+err.Error())
+	}
+	release, yieldSlot, err := s.acquire(ctx, caller.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	inv.yieldSlot = yieldSlot
+	return t.run(ctx, inv, argsJSON)
+}
+
+// resolveCaller is whose call it is, if the tool may be called at all.
+func (s *Toolset) resolveCaller(ctx context.Context, t registeredTool) (Caller, error) {
+	isRead := t.Endpoint.Effect == client.EffectRead
+	if s.options.ReadOnly && !isRead {
+		return Caller{}, guard.NewError(guard.CodeReadOnly, t.Name+" is not allowed: the operator set WESENDALL_READ_ONLY or --read-only. Nothing was sent.")
+	}
+	if !s.options.MultiUser {
+		switch {
+		case s.guard == nil:
+			return Caller{}, guard.NewError(guard.CodeNotConfigured, "Nothing was sent: "+s.options.NotConfiguredReason)
+		case s.options.Wallet == "" && !isRead:
+			return Caller{}, guard.NewError(guard.CodeNotConfigured, "Nothing was sent: the operator must choose the wallet (WESENDALL_WALLET_ID) before anything can be changed.")
+		}
+		return Caller{Wallet: s.options.Wallet}, nil
+	}
+	caller, ok := ctx.Value(callerKey{}).(Caller)
+	switch {
+	case !ok || caller.ID == "" || caller.Client == nil:
+		return Caller{}, guard.NewError(guard.CodeNotConfigured, "Nothing was sent: the request came without credentials. The host must be set to send them in the header Authorization, and the wallet in "+WalletHeader+".")
+	case caller.ReadOnly && !isRead:
+		return Caller{}, guard.NewError(guard.CodeReadOnly, t.Name+" is not allowed: the operator lets this token read alone. Nothing was sent.")
+	case caller.Wallet == "":
+		return Caller{}, guard.NewError(guard.CodeNotConfigured, "Nothing was sent: the request names no wallet. The host must be set to send it in the header "+WalletHeader+".")
+	}
+	return caller, nil
+}
