@@ -2,7 +2,7 @@
 # Builds the image from the context that pack.mjs made, and runs the program on
 # the image's files. Needs root, and buildah; no Docker and no base image.
 #
-#   image-check CONTEXT VERSION
+#   check-image.sh CONTEXT VERSION
 set -euo pipefail
 cd "$(dirname "$0")"
 context=$1

@@ -2,8 +2,8 @@
 # Makes every package but the release archives, and checks them: see README.md.
 # It stops at the first failure.
 #
-#   check              of this tree, for this machine
-#   check PROGRAM...   of these programs, of which one is for this machine
+#   check-packages.sh              of this tree, for this machine
+#   check-packages.sh PROGRAM...   of these programs, of which one is for this machine
 set -euo pipefail
 programs=()
 for program in "$@"; do programs+=("$(realpath "$program")"); done
@@ -77,7 +77,7 @@ printf -- '-- the packages\n'
 check_packages "$tmp/out" "${programs[@]}"
 
 printf -- '-- the image\n'
-$root env "PATH=$PATH" ./image-check "$tmp/out/image" "$VERSION"
+$root env "PATH=$PATH" ./check-image.sh "$tmp/out/image" "$VERSION"
 
 printf -- '-- a release: the tag is the version everywhere\n'
 git clone -q --no-local --depth 1 "file://$(git rev-parse --show-toplevel)" "$tmp/clone"

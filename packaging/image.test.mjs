@@ -1,5 +1,5 @@
 // Runs the program of the image on the image's files alone, as the image's user.
-// Started by image-check, as root: $ROOTFS is where the files are, $CONFIG what
+// Started by check-image.sh, as root: $ROOTFS is where the files are, $CONFIG what
 // the image says of itself.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';

@@ -19,14 +19,14 @@ import (
 
 const toolsListLine = `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"}}}}`
 
-// From spawn to the answer of tools/list, beside a bare server with one tool.
+// From spawn to the answer of tools/list, beside a minimal server with one tool.
 func BenchmarkSpawnToList(b *testing.B) {
-	bare := filepath.Join(b.TempDir(), "bare")
-	if out, err := exec.Command("go", "build", "-o", bare, "./testdata/bare").CombinedOutput(); err != nil {
+	minimal := filepath.Join(b.TempDir(), "minimal")
+	if out, err := exec.Command("go", "build", "-o", minimal, "./testdata/minimal").CombinedOutput(); err != nil {
 		b.Fatalf("%v: %s", err, out)
 	}
 	program := program(b, apiEnv("http://127.0.0.1:1"))
-	for name, path := range map[string]string{"wesendall-mcp": program.Path, "bare": bare} {
+	for name, path := range map[string]string{"wesendall-mcp": program.Path, "minimal": minimal} {
 		b.Run(name, func(b *testing.B) {
 			bytes := 0
 			for b.Loop() {

@@ -19,9 +19,9 @@ func newPostgresSchema(t *testing.T) string {
 	dsn := os.Getenv("WESENDALL_TEST_POSTGRES")
 	if dsn == "" {
 		if os.Getenv("CI") != "" {
-			t.Fatal("WESENDALL_TEST_POSTGRES must be set: internal/guard/testdata/postgres sets it")
+			t.Fatal("WESENDALL_TEST_POSTGRES must be set: test/with-postgres sets it")
 		}
-		t.Skip("needs a PostgreSQL: internal/guard/testdata/postgres go test ./...")
+		t.Skip("needs a PostgreSQL: test/with-postgres go test ./...")
 	}
 	u, err := url.Parse(dsn)
 	if err != nil {

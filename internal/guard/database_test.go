@@ -18,7 +18,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver pgx
 )
 
-// databaseEnv has the URL of a PostgreSQL to test with, which testdata/postgres
+// databaseEnv has the URL of a PostgreSQL to test with, which test/with-postgres
 // starts; ledgerEnv says in the second run that its ledgers are there.
 const (
 	databaseEnv = "WESENDALL_TEST_POSTGRES"
@@ -35,7 +35,7 @@ func runWithBothBackends(m *testing.M) int {
 		return code
 	case database == "":
 		if os.Getenv("CI") != "" {
-			fmt.Fprintln(os.Stderr, databaseEnv+" must be set where CI is: internal/guard/testdata/postgres sets it")
+			fmt.Fprintln(os.Stderr, databaseEnv+" must be set where CI is: test/with-postgres sets it")
 			return 1
 		}
 		return code

@@ -297,7 +297,7 @@ func (env *testEnv) waitForPending() {
 func TestOutage_Restart(t *testing.T) {
 	t.Parallel()
 	postgresOnly(t)
-	server := exec.Command("testdata/postgres", "bash", "-c", `echo "$WESENDALL_TEST_POSTGRES"
+	server := exec.Command("../../test/with-postgres", "bash", "-c", `echo "$WESENDALL_TEST_POSTGRES"
 		while read -r verb; do $WESENDALL_TEST_PG_CTL "$verb" >&2; echo "$verb"; done`)
 	in, err := server.StdinPipe()
 	if err != nil {

@@ -3,7 +3,7 @@
 // can for a while, and prints a line of a table for each round.
 //
 //	go run ./test/load
-//	internal/guard/testdata/postgres go run ./test/load -replicas 3
+//	test/with-postgres go run ./test/load -replicas 3
 //
 // It is bounded in time and in calls, and reaches nobody but this machine.
 package main

@@ -1,4 +1,4 @@
-// Command bare is the least that the protocol library can serve, to compare
+// Command minimal is the least that the protocol library can serve, to compare
 // the start of the real program with.
 package main
 
@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	s := server.NewMCPServer("bare", "1")
+	s := server.NewMCPServer("minimal", "1")
 	s.AddTool(mcp.NewTool("ping"), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		return mcp.NewToolResultText("pong"), nil
 	})
