@@ -1,0 +1,64 @@
+package tools
+
+import (
+	"slices"
+	"strings"
+)
+
+// argumentAliases are what models and other services call the same things.
+var argumentAliases = map[string][]string{
+	"recipient":    {"to", "recipients", "phone", "phones", "number", "numbers", "phone_number", "msisdn", "destination"},
+	"message":      {"text", "body", "content", "sms", "msg"},
+	"groupId":      {"group", "group_id", "id"},
+	"phone_number": {"phone", "payer", "from", "msisdn", "number"},
+	"phone":        {"number", "phone_number", "msisdn", "recipient"},
+	"amount":       {"value", "sum", "ugx"},
+	"title":        {"name", "group_name"},
+	"per_page":     {"limit", "page_size", "size", "count"},
+	"contacts":     {"contact", "numbers", "recipients", "phones"},
+	"description":  {"note", "reason", "memo"},
+}
+
+// suggest is the valid name that is meant by another, or "".
+func suggest(name string, valid []string) string {
+	name = strings.ToLower(name)
+	for _, v := range valid {
+		if slices.Contains(argumentAliases[v], name) {
+			return v
+		}
+	}
+	best, bestDistance := "", 3
+	for _, v := range valid {
+		if d := levenshtein(name, strings.ToLower(v)); d < bestDistance && d < len(v)/2+1 {
+			best, bestDistance = v, d
+		}
+	}
+	return best
+}
+
+// levenshtein is the number of letters to insert, delete or change (Levenshtein).
+func levenshtein(a, b string) int {
+	if len(a) > 64 {
+		return len(a)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		corner := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := corner
+			if a[i] != b[j] {
+				change++
+			}
+			corner = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// SuggestTool is the name of a tool that may be meant by a wrong one, or "".
+func (s *Toolset) SuggestTool(name string) string { return suggest(name, s.Names()) }
