@@ -98,9 +98,9 @@ func sectionList() []Section {
 		{Name: "wallet", Title: "Wallet and top-ups", Description: "Charges, refunds, Mobile Money top-ups", Priority: 0.6},
 	}
 	titles := map[string]string{
-		"get_balance": "Get the balance", "topup_wallet": "Top the wallet up", "send_sms": "Send SMS",
-		"send_group_sms": "Send SMS to a group", "list_sms_history": "List the SMS history",
-		"list_groups": "List the groups", "create_group": "Create a group", "add_contacts": "Add contacts to a group",
+		client.ToolGetBalance: "Get the balance", client.ToolTopUpWallet: "Top the wallet up", client.ToolSendSMS: "Send SMS",
+		client.ToolSendGroupSMS: "Send SMS to a group", client.ToolListSMSHistory: "List the SMS history",
+		client.ToolListGroups: "List the groups", client.ToolCreateGroup: "Create a group", client.ToolAddContacts: "Add contacts to a group",
 	}
 	for _, e := range client.Endpoints() {
 		sections = append(sections, Section{Name: e.Name, Title: titles[e.Name], Description: e.Method + " " + e.Path, Priority: 0.5})
@@ -243,9 +243,9 @@ func RetryAdvice(c client.ErrorCode, e client.Endpoint) string {
 		return "Nothing was done. Mend the request; the same one fails again."
 	case repeatable:
 		return "Repeat once, after about half a second."
-	case c.Money == client.MoneyRefunded && e.Name == "send_sms":
+	case c.Money == client.MoneyRefunded && e.Name == client.ToolSendSMS:
 		return "Refunded. One recipient: repeat once. Several: some may have got it, so a person looks at the history first."
-	case c.Money == client.MoneyRefunded && e.Name == "send_group_sms":
+	case c.Money == client.MoneyRefunded && e.Name == client.ToolSendGroupSMS:
 		return "Refunded. Some of the group may have got it: a person looks at the history before it is sent again."
 	case e.Effect == client.EffectSpend:
 		return "Outcome unknown. Never repeat automatically. " + VerifyAdvice(e)
@@ -283,7 +283,7 @@ func SummaryAdvice(c client.ErrorCode, endpoints []client.Endpoint) string {
 // VerifyAdvice says how to find out whether a call whose outcome is unknown happened.
 func VerifyAdvice(e client.Endpoint) string {
 	switch {
-	case e.Name == "topup_wallet":
+	case e.Name == client.ToolTopUpWallet:
 		return "Read the balance, and ask the payer what the phone shows."
 	case e.Effect == client.EffectCreate:
 		return "List the groups before creating it again."
@@ -296,7 +296,7 @@ func VerifyAdvice(e client.Endpoint) string {
 // vendor ties none to an endpoint; that only what takes money can lack it, and
 // only a send can be refused by the provider, follows from their meaning.
 func EndpointCodes(e client.Endpoint) []client.ErrorCode {
-	sends := e.Name == "send_sms" || e.Name == "send_group_sms"
+	sends := e.Name == client.ToolSendSMS || e.Name == client.ToolSendGroupSMS
 	return slices.DeleteFunc(client.ErrorCodes(), func(c client.ErrorCode) bool {
 		return !sends && (c.Advice == client.RetryAfterTopUp || c.Money == client.MoneyRefunded)
 	})

@@ -151,7 +151,7 @@ func useCases() []useCase {
 	}
 	return []useCase{
 		{
-			"otp", "one-time codes", "Send one-time codes by SMS and verify what people type in.", "send_sms", pick("get_balance", "send_sms"),
+			"otp", "one-time codes", "Send one-time codes by SMS and verify what people type in.", client.ToolSendSMS, pick(client.ToolGetBalance, client.ToolSendSMS),
 			[]string{
 				"Six digits from a cryptographic generator; kept as a keyed hash beside the number, the expiry (5 minutes) and the count of wrong tries. Compare in constant time; a right code works once, and the fifth wrong one ends it.",
 				"Every code costs money and strangers can ask for them: at most one a minute and five an hour for a number, whatever came of them, a limit for each address or account that asks, and Ugandan numbers (`+256`) alone unless told otherwise.",
@@ -164,7 +164,7 @@ func useCases() []useCase {
 			[]string{"Asking is limited by number and by asker; verifying is limited by tries"},
 		},
 		{
-			"transactional", "messages about events", "Send one message about each event (an order, a receipt, a reminder), never two about the same.", "send_sms", pick("get_balance", "send_sms", "list_sms_history"),
+			"transactional", "messages about events", "Send one message about each event (an order, a receipt, a reminder), never two about the same.", client.ToolSendSMS, pick(client.ToolGetBalance, client.ToolSendSMS, client.ToolListSMSHistory),
 			[]string{
 				"Each event has an id of its own. A row with that id, unique, is written before the call; an event whose row is past `pending` is not sent again, whatever delivers it twice.",
 				"States: `pending`, `sending` (taken by one worker, in one step), `sent`, `refused`, `unknown`. A call that **failed** makes its event `pending` again, to be tried later. At start-up, what was left in `sending` becomes `unknown`.",
@@ -176,7 +176,7 @@ func useCases() []useCase {
 			[]string{"One event can cause one message only"},
 		},
 		{
-			"bulk", "one message to many", "Send one message to a list of people, completely, once, and within an agreed price.", "send_sms", pick("get_balance", "send_sms", "list_sms_history"),
+			"bulk", "one message to many", "Send one message to a list of people, completely, once, and within an agreed price.", client.ToolSendSMS, pick(client.ToolGetBalance, client.ToolSendSMS, client.ToolListSMSHistory),
 			[]string{
 				"Read the list, normalise, remove duplicates and everybody who said stop; show what was dropped and why.",
 				"Show the number of people, units, the cost and the balance after it, and let a person confirm exactly that before the first call. Without enough balance, send nothing.",
@@ -188,7 +188,7 @@ func useCases() []useCase {
 			[]string{"A person confirmed the count and the cost that were then sent", "A run that is started again sends nothing twice"},
 		},
 		{
-			"groups", "contact groups", "Keep contact groups in step with the application, and text a group.", "send_group_sms", pick("get_balance", "send_group_sms", "list_groups", "create_group", "add_contacts"),
+			"groups", "contact groups", "Keep contact groups in step with the application, and text a group.", client.ToolSendGroupSMS, pick(client.ToolGetBalance, client.ToolSendGroupSMS, client.ToolListGroups, client.ToolCreateGroup, client.ToolAddContacts),
 			[]string{
 				"Look for a group in the list before creating one, and keep its id. The answer's shape is not documented: search it for the id, then compare with the list.",
 				"Add contacts in portions of a few hundred. Nothing removes a contact or lists a group's: keep your own record.",
@@ -198,7 +198,7 @@ func useCases() []useCase {
 			[]string{"Reach and cost were shown before a send"},
 		},
 		{
-			"topup", "top-ups by Mobile Money", "Let the operator top the wallet up from the application.", "topup_wallet", pick("get_balance", "topup_wallet"),
+			"topup", "top-ups by Mobile Money", "Let the operator top the wallet up from the application.", client.ToolTopUpWallet, pick(client.ToolGetBalance, client.ToolTopUpWallet),
 			[]string{
 				"Only signed-in staff may start one, and the payer has agreed: the request appears on the payer's phone. Ask for whole shillings.",
 				"Note the balance, start the top-up once, then read the balance every 3 seconds for at most 2 minutes. Grown by the amount or more: arrived. Otherwise: not arrived *yet*; the payer may still approve.",
@@ -208,7 +208,7 @@ func useCases() []useCase {
 			[]string{"One open top-up a payer; the wait ends; nothing claims that a payment failed for certain"},
 		},
 		{
-			"reporting", "balance and history", "Show the balance and what was sent, and warn before the wallet is empty. Change nothing.", "list_sms_history", pick("get_balance", "list_sms_history", "list_groups"),
+			"reporting", "balance and history", "Show the balance and what was sent, and warn before the wallet is empty. Change nothing.", client.ToolListSMSHistory, pick(client.ToolGetBalance, client.ToolListSMSHistory, client.ToolListGroups),
 			[]string{
 				"Read history page by page (`per_page` 100) until a page has fewer entries, with a limit on the pages. Entries can move while you read: know them by what identifies them, and count each once.",
 				"The fields of an entry are not documented: show those that are there, and break on none that is missing or new.",
@@ -220,7 +220,7 @@ func useCases() []useCase {
 			[]string{"The integration calls nothing but GET; only its tests fill the sandbox"},
 		},
 		{
-			"full", "everything", "Wrap all eight endpoints in one client module, for whatever the application does with them.", "send_sms", client.Endpoints(),
+			"full", "everything", "Wrap all eight endpoints in one client module, for whatever the application does with them.", client.ToolSendSMS, client.Endpoints(),
 			[]string{
 				"One typed function for each endpoint, with the parameters' own names, that checks the limits before it calls.",
 				"One error type with the outcome (refused or unknown), the status, the code and the message.",

@@ -141,7 +141,7 @@ func (b *integrateData) fillFromEndpoints(d *reference.Document) {
 	var spends, creates bool
 	for _, e := range b.UseCase.Endpoints {
 		has[e.Name] = true
-		b.HasSends = b.HasSends || e.Name == "send_sms" || e.Name == "send_group_sms"
+		b.HasSends = b.HasSends || e.Name == client.ToolSendSMS || e.Name == client.ToolSendGroupSMS
 		spends = spends || e.Effect == client.EffectSpend
 		creates = creates || e.Effect == client.EffectCreate
 		b.HasDocumentedAnswers = b.HasDocumentedAnswers || e.ExampleResponse != nil
@@ -151,34 +151,34 @@ func (b *integrateData) fillFromEndpoints(d *reference.Document) {
 		}
 	}
 	b.Codes = groupCodes(b.UseCase.Endpoints)
-	b.HasRecipientList = has["send_sms"]
-	b.HasPhoneNumbers = b.HasSends || has["topup_wallet"] || has["add_contacts"]
+	b.HasRecipientList = has[client.ToolSendSMS]
+	b.HasPhoneNumbers = b.HasSends || has[client.ToolTopUpWallet] || has[client.ToolAddContacts]
 
 	addIf := func(condition bool, list *[]string, lines ...string) {
 		if condition {
 			*list = append(*list, lines...)
 		}
 	}
-	addIf(true, &b.Rules, "A GET"+map[bool]string{true: ", and adding contacts (duplicates are skipped),"}[has["add_contacts"]]+" may be repeated once on "+reference.RetryableStatuses+" or a lost connection: after a random 0.25 to 0.75 seconds, and `Retry-After` more if it came.")
-	addIf(has["send_sms"], &b.Rules,
+	addIf(true, &b.Rules, "A GET"+map[bool]string{true: ", and adding contacts (duplicates are skipped),"}[has[client.ToolAddContacts]]+" may be repeated once on "+reference.RetryableStatuses+" or a lost connection: after a random 0.25 to 0.75 seconds, and `Retry-After` more if it came.")
+	addIf(has[client.ToolSendSMS], &b.Rules,
 		"A send to **one** number may be repeated once, and only after 502 with `send_failed`. A send to several never.")
-	addIf(has["send_group_sms"], &b.Rules, "A send to a group is never repeated by the program.")
-	addIf(has["topup_wallet"], &b.Rules, "A top-up is never repeated by the program: two calls are two payments, and the payer may approve both. The wallet is credited when the payer approves on the phone; nobody tells you, and there is no endpoint for one deposit. Only a balance that has grown shows it.")
+	addIf(has[client.ToolSendGroupSMS], &b.Rules, "A send to a group is never repeated by the program.")
+	addIf(has[client.ToolTopUpWallet], &b.Rules, "A top-up is never repeated by the program: two calls are two payments, and the payer may approve both. The wallet is credited when the payer approves on the phone; nobody tells you, and there is no endpoint for one deposit. Only a balance that has grown shows it.")
 	addIf(creates, &b.Rules, "Creating a group is never repeated by the program: assume that each call makes one more. List the groups first.")
 	addIf(spends, &b.Rules,
 		"Everything else on a POST that spends (`internal_error`, any other status, a timeout, a lost connection, a redirect, a 2xx that is no success) is **unknown**. There is no idempotency key: repeating an unknown call may text or charge twice.",
 		"Write down what is to be sent *before* the call, and the outcome after it. After a crash, what has no outcome is unknown.")
-	addIf(spends && has["list_sms_history"] && b.HasSends, &b.Rules, "An unknown send is looked up in the history and the balance by a person or a later job. A message that is not there yet proves nothing.")
+	addIf(spends && has[client.ToolListSMSHistory] && b.HasSends, &b.Rules, "An unknown send is looked up in the history and the balance by a person or a later job. A message that is not there yet proves nothing.")
 
-	message, amount := reference.FindParam("send_sms", "message"), reference.FindParam("topup_wallet", "amount")
+	message, amount := reference.FindParam(client.ToolSendSMS, "message"), reference.FindParam(client.ToolTopUpWallet, "amount")
 	addIf(b.HasSends, &b.Tests,
 		"a send takes units × recipients × 35 from the balance",
 		"recipient `+256700000502`: 502 `send_failed`, refunded; "+map[bool]string{true: "one repeat for a single number, none otherwise", false: "no repeat"}[b.HasRecipientList]+"; then refused",
 		"recipient `+256700000500` (500 `internal_error`), and `+256700000408` (sent and charged, then the connection drops): unknown, after exactly one request",
 		reference.Thousands(message.Max)+" code units pass and "+reference.Thousands(message.Max+1)+" are refused before any request"+map[bool]string{true: "; the same number in two forms is sent to once"}[b.HasRecipientList],
 		"`--balance 0`: 402 `insufficient_balance`, refused")
-	addIf(has["send_group_sms"], &b.Tests, "the sandbox's group `grp_customers` has two contacts: a send to it costs 2 × 35 a unit; add one of the numbers above to try a failure")
-	addIf(has["topup_wallet"], &b.Tests,
+	addIf(has[client.ToolSendGroupSMS], &b.Tests, "the sandbox's group `grp_customers` has two contacts: a send to it costs 2 × 35 a unit; add one of the numbers above to try a failure")
+	addIf(has[client.ToolTopUpWallet], &b.Tests,
 		"any payer but these approves after a second: the balance grows, and the wait ends",
 		"payer `+256700000001` declines and `+256700000002` never answers: the wait ends at its limit and says that nothing has arrived yet",
 		"amounts "+reference.Thousands(amount.Min-1)+" and "+reference.Thousands(amount.Max+1)+" are refused before any request")

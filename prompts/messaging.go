@@ -1,13 +1,15 @@
 package prompts
 
+import "github.com/wesendall/wesendall-mcp/client"
+
 func sendSMSPrompt() Prompt {
 	return Prompt{
-		Name: "send_sms", Title: "Send an SMS", Description: "Draft, show the price, confirm, send",
+		Name: client.ToolSendSMS, Title: "Send an SMS", Description: "Draft, show the price, confirm, send",
 		Arguments: []Argument{
 			{Name: "recipient", Description: "Phone numbers", Required: true},
 			{Name: "message", Description: "The text, or what it should say"},
 		},
-		Tools: []string{"get_balance", "send_sms", "list_sms_history"},
+		Tools: []string{client.ToolGetBalance, client.ToolSendSMS, client.ToolListSMSHistory},
 		buildData: func(v Values, budget int) any {
 			return map[string]any{"Recipient": newFencedData(v["recipient"], budget/2), "Message": newFencedData(v["message"], budget/2)}
 		},
@@ -21,7 +23,7 @@ func broadcastPrompt() Prompt {
 			{Name: "group", Description: "Title or id", Required: true},
 			{Name: "message", Description: "The text, or what it should say"},
 		},
-		Tools: []string{"get_balance", "list_groups", "send_group_sms", "list_sms_history"},
+		Tools: []string{client.ToolGetBalance, client.ToolListGroups, client.ToolSendGroupSMS, client.ToolListSMSHistory},
 		buildData: func(v Values, budget int) any {
 			return map[string]any{"Group": newFencedData(v["group"], budget/2), "Message": newFencedData(v["message"], budget/2)}
 		},
@@ -31,7 +33,7 @@ func broadcastPrompt() Prompt {
 func reportPrompt() Prompt {
 	return Prompt{
 		Name: "wallet_report", Title: "Report on the wallet", Description: "Balance, recent sends, groups",
-		Tools:     []string{"get_balance", "list_sms_history", "list_groups"},
+		Tools:     []string{client.ToolGetBalance, client.ToolListSMSHistory, client.ToolListGroups},
 		buildData: func(Values, int) any { return nil },
 	}
 }

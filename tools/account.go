@@ -16,7 +16,7 @@ type BalanceResult struct {
 }
 
 func getBalanceTool() Tool {
-	return newTool("get_balance", "Check balance",
+	return newTool(client.ToolGetBalance, "Check balance",
 		"The wallet's balance in UGX and the cost of one SMS unit. Free. Use it before a send, to know the price, and after one whose outcome is unknown.",
 		func(ctx context.Context, inv *invocation, r client.BalanceRequest) (BalanceResult, error) {
 			response, err := inv.guard.Balance(ctx, r)
@@ -44,7 +44,7 @@ type TopUpResult struct {
 }
 
 func topUpWalletTool() Tool {
-	return newTool("topup_wallet", "Top up by Mobile Money",
+	return newTool(client.ToolTopUpWallet, "Top up by Mobile Money",
 		"Asks a payer's phone for real money (Mobile Money). The wallet is credited only once the payer approves on the phone: accepted is not paid. No call tells when; compare get_balance after a minute. Ask your user first. Never repeat it unless the result says nothing was charged.",
 		func(ctx context.Context, inv *invocation, r struct {
 			client.TopUpRequest

@@ -3,7 +3,18 @@ package client
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
+)
+
+// The tools' names. Each of the eight endpoints has the name of the tool that calls it.
+const (
+	ToolGetBalance     = "get_balance"
+	ToolTopUpWallet    = "topup_wallet"
+	ToolSendSMS        = "send_sms"
+	ToolSendGroupSMS   = "send_group_sms"
+	ToolListSMSHistory = "list_sms_history"
+	ToolListGroups     = "list_groups"
+	ToolCreateGroup    = "create_group"
+	ToolAddContacts    = "add_contacts"
 )
 
 // Where a parameter goes.
@@ -76,13 +87,13 @@ func groupIDParam(location string) Param {
 // length or count of 1 where an empty value could mean nothing.
 var (
 	endpointGetBalance = Endpoint{
-		Name: "get_balance", Method: http.MethodGet, Path: apiRoot + "/account/balance", Effect: EffectRead,
+		Name: ToolGetBalance, Method: http.MethodGet, Path: apiRoot + "/account/balance", Effect: EffectRead,
 		Summary:         "The wallet's balance, its currency and the cost of one SMS unit.",
 		Params:          []Param{walletIDParam(ParamInQuery)},
 		ExampleResponse: json.RawMessage(`{"wallet_id":"wal_sandbox","balance":5000,"currency":"UGX","cost_per_sms":35}`),
 	}
 	endpointTopUpWallet = Endpoint{
-		Name: "topup_wallet", Method: http.MethodPost, Path: apiRoot + "/account/topup", Effect: EffectSpend,
+		Name: ToolTopUpWallet, Method: http.MethodPost, Path: apiRoot + "/account/topup", Effect: EffectSpend,
 		Summary: "Charges a Mobile Money account; the wallet is credited when the payer approves on the phone.",
 		Params: []Param{
 			walletIDParam(ParamInBody),
@@ -101,7 +112,7 @@ var (
 		},
 	}
 	endpointSendSMS = Endpoint{
-		Name: "send_sms", Method: http.MethodPost, Path: apiRoot + "/sms/send", Effect: EffectSpend,
+		Name: ToolSendSMS, Method: http.MethodPost, Path: apiRoot + "/sms/send", Effect: EffectSpend,
 		Summary: "Sends one message to one number or to many.",
 		Params: []Param{
 			walletIDParam(ParamInBody),
@@ -114,12 +125,12 @@ var (
 		},
 	}
 	endpointSendGroupSMS = Endpoint{
-		Name: "send_group_sms", Method: http.MethodPost, Path: apiRoot + "/sms/group", Effect: EffectSpend,
+		Name: ToolSendGroupSMS, Method: http.MethodPost, Path: apiRoot + "/sms/group", Effect: EffectSpend,
 		Summary: "Sends one message to every contact of a saved group.",
 		Params:  []Param{walletIDParam(ParamInBody), groupIDParam(ParamInBody), messageParam("Market day is on Friday")},
 	}
 	endpointListSMSHistory = Endpoint{
-		Name: "list_sms_history", Method: http.MethodGet, Path: apiRoot + "/sms/history", Effect: EffectRead,
+		Name: ToolListSMSHistory, Method: http.MethodGet, Path: apiRoot + "/sms/history", Effect: EffectRead,
 		Summary: "What the wallet has sent, a page at a time.",
 		Params: []Param{
 			walletIDParam(ParamInQuery),
@@ -134,12 +145,12 @@ var (
 		},
 	}
 	endpointListGroups = Endpoint{
-		Name: "list_groups", Method: http.MethodGet, Path: apiRoot + "/groups", Effect: EffectRead,
+		Name: ToolListGroups, Method: http.MethodGet, Path: apiRoot + "/groups", Effect: EffectRead,
 		Summary: "The wallet's contact groups, with how many contacts each has.",
 		Params:  []Param{walletIDParam(ParamInQuery)},
 	}
 	endpointCreateGroup = Endpoint{
-		Name: "create_group", Method: http.MethodPost, Path: apiRoot + "/groups", Effect: EffectCreate,
+		Name: ToolCreateGroup, Method: http.MethodPost, Path: apiRoot + "/groups", Effect: EffectCreate,
 		Summary: "Creates an empty contact group.",
 		Params: []Param{
 			walletIDParam(ParamInBody),
@@ -154,7 +165,7 @@ var (
 		},
 	}
 	endpointAddContacts = Endpoint{
-		Name: "add_contacts", Method: http.MethodPost, Path: apiRoot + "/groups/{groupId}/contacts", Effect: EffectIdempotentWrite,
+		Name: ToolAddContacts, Method: http.MethodPost, Path: apiRoot + "/groups/{groupId}/contacts", Effect: EffectIdempotentWrite,
 		Summary: "Adds contacts to a group; numbers that it already has are skipped silently.",
 		Params: []Param{
 			groupIDParam(ParamInPath),
@@ -173,61 +184,4 @@ func Endpoints() []Endpoint {
 	return []Endpoint{
 		endpointGetBalance, endpointTopUpWallet, endpointSendSMS, endpointSendGroupSMS, endpointListSMSHistory, endpointListGroups, endpointCreateGroup, endpointAddContacts,
 	}
-}
-
-// MoneyState is what a call that failed did to the wallet, or to a payer.
-type MoneyState string
-
-// The three things that can be said of the money.
-const (
-	MoneyNotCharged MoneyState = "not_charged"
-	MoneyRefunded   MoneyState = "refunded"
-	MoneyUnknown    MoneyState = "unknown"
-)
-
-// RetryAdvice is what to do after a failure.
-type RetryAdvice string
-
-// The five pieces of advice.
-const (
-	RetryNever      RetryAdvice = "no"
-	RetryAfterFix   RetryAdvice = "after_fix"
-	RetryAfterTopUp RetryAdvice = "after_topup"
-	RetryLater      RetryAdvice = "later"
-	RetryCheckFirst RetryAdvice = "check_first" // the history and the balance tell what happened
-)
-
-// ErrorCode is one of the error codes that the vendor documents.
-type ErrorCode struct {
-	Name            string
-	Status          int // HTTP
-	Description     string
-	DocumentedRetry string      // the documents' retry column, as it is
-	Money           MoneyState  // what became of the money of a spend
-	Advice          RetryAdvice // our reading of the retry column
-}
-
-// ErrorCodes are the vendor's seven. internal_error is called transient and "once
-// with backoff", but nothing says that the message did not go out first.
-func ErrorCodes() []ErrorCode {
-	return []ErrorCode{
-		{"invalid_credentials", http.StatusUnauthorized, "Bad API key or secret", "No", MoneyNotCharged, RetryNever},
-		{"key_revoked", http.StatusUnauthorized, "Key has been revoked", "No", MoneyNotCharged, RetryNever},
-		{"wallet_forbidden", http.StatusForbidden, "Wallet does not belong to this key", "No", MoneyNotCharged, RetryNever},
-		{"insufficient_balance", http.StatusPaymentRequired, "Wallet holds less than the total cost", "After top-up", MoneyNotCharged, RetryAfterTopUp},
-		{"validation_failed", http.StatusUnprocessableEntity, "Body or query failed validation", "After fix", MoneyNotCharged, RetryAfterFix},
-		{"send_failed", http.StatusBadGateway, "Provider rejected; wallet refunded", "Once with backoff", MoneyRefunded, RetryLater},
-		{"internal_error", http.StatusInternalServerError, "Transient server error", "Once with backoff", MoneyUnknown, RetryCheckFirst},
-	}
-}
-
-// lookupErrorCode finds the code of an answer. A code under another status than its
-// own is not what the documents describe, and so nothing is known of it.
-func lookupErrorCode(status int, code string) (ErrorCode, bool) {
-	codes := ErrorCodes()
-	i := slices.IndexFunc(codes, func(c ErrorCode) bool { return c.Status == status && c.Name == code })
-	if i < 0 {
-		return ErrorCode{}, false
-	}
-	return codes[i], true
 }
