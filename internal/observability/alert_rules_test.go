@@ -15,7 +15,7 @@ import (
 
 var alertsDir = filepath.Join("..", "..", "packaging", "prometheus")
 
-// metricNames are those of all metrics of ours, as a scrape has them.
+// metricNames returns the names of all our metrics, as a scrape has them.
 func metricNames(t *testing.T) map[string]bool {
 	t.Helper()
 	toolset, err := tools.New(tools.Options{NotConfiguredReason: "nothing is set"})
@@ -40,7 +40,7 @@ func metricNames(t *testing.T) map[string]bool {
 	return names
 }
 
-// Whatever a rule or the page names is exported, and the page names all of it.
+// Every metric that a rule or the page names is exported, and the page names every metric.
 func TestAlertRules_MetricNames(t *testing.T) {
 	t.Parallel()
 	exported := metricNames(t)
@@ -63,14 +63,15 @@ func TestAlertRules_MetricNames(t *testing.T) {
 			continue
 		}
 		for name := range exported {
-			if strings.HasPrefix(name, "wesendall_") && !strings.Contains(string(text), name) && !regexp.MustCompile(`_(bucket|sum|count)$`).MatchString(name) {
+			if strings.HasPrefix(name, "wesendall_") && !strings.Contains(string(text), name) &&
+				!regexp.MustCompile(`_(bucket|sum|count)$`).MatchString(name) {
 				t.Errorf("the page does not name %s", name)
 			}
 		}
 	}
 }
 
-// The rules are those of Prometheus's own language, and fire when they should.
+// Prometheus accepts the rules, and they fire when they should.
 func TestAlertRules_Fire(t *testing.T) {
 	t.Parallel()
 	promtool, err := exec.LookPath("promtool")

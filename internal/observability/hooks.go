@@ -6,28 +6,16 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
-// NewCallHook is what the tools tell of each call, for the metrics, the traces, or both;
-// nil is neither.
+// NewCallHook returns a hook that the tools run at the start of each call; the function it
+// returns takes the outcome. It records metrics, traces, or both, and is nil if m and t are.
 func NewCallHook(m *Metrics, t *Tracer) func(ctx context.Context, tool string) (context.Context, func(outcome string)) {
 	if m == nil && t == nil {
 		return nil
 	}
 	return func(ctx context.Context, tool string) (context.Context, func(string)) {
-		var endMetrics, endTrace = func(string) {}, func(string) {}
-		if m != nil {
-			endMetrics = m.startCall(tool)
-		}
-		if t != nil {
-			endTrace = t.annotateCall(ctx, tool)
-		}
+		endMetrics, endTrace := m.startCall(tool), t.annotateCall(ctx, tool)
 		ctx = client.WithRequestHook(ctx, func(ctx context.Context, e client.Endpoint) func(*client.Response, *client.Error) {
-			var endMetrics, endTrace = func(*client.Response, *client.Error) {}, func(*client.Response, *client.Error) {}
-			if m != nil {
-				endMetrics = m.startRequest(e)
-			}
-			if t != nil {
-				endTrace = t.startRequest(ctx, e)
-			}
+			endMetrics, endTrace := m.startRequest(e), t.startRequest(ctx, e)
 			return func(resp *client.Response, apiErr *client.Error) {
 				endMetrics(resp, apiErr)
 				endTrace(resp, apiErr)
@@ -39,3 +27,7 @@ func NewCallHook(m *Metrics, t *Tracer) func(ctx context.Context, tool string) (
 		}
 	}
 }
+
+func ignoreOutcome(string) {}
+
+func ignoreResponse(*client.Response, *client.Error) {}

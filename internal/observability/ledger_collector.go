@@ -37,7 +37,7 @@ var (
 	upDesc = newDesc("wesendall_ledger_up",
 		"Whether the ledger can be read; if not, its other figures are absent.")
 	spentDesc = newDesc("wesendall_ledger_spent_ugx_total",
-		"What was spent since midnight in Kampala with a known outcome, by all accounts; at midnight it begins again.", "kind")
+		"What all accounts spent since midnight in Kampala with a known outcome; at midnight it begins again.", "kind")
 	reservedDesc = newDesc("wesendall_ledger_reserved_ugx",
 		"What is reserved for calls that run.", "kind")
 	unknownDesc = newDesc("wesendall_ledger_unknown_ugx",

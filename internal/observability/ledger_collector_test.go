@@ -20,7 +20,8 @@ func TestLedgerCollector_UnknownAge(t *testing.T) {
 		time.Sleep(time.Hour)
 		l := newLedgerCollector(func(context.Context) (guard.Snapshot, error) {
 			return guard.Snapshot{
-				Totals: guard.Totals{Sends: guard.KindTotals{UnknownCount: 2, OldestUnknown: start, MaxAccountTotal: 90}, TopUps: guard.KindTotals{MaxAccountTotal: 700}},
+				Totals: guard.Totals{Sends: guard.KindTotals{UnknownCount: 2, OldestUnknown: start, MaxAccountTotal: 90},
+					TopUps: guard.KindTotals{MaxAccountTotal: 700}},
 				Limits: guard.Limits{PerDay: 100, TopUp: 500},
 			}, nil
 		})
@@ -38,8 +39,8 @@ func TestLedgerCollector_UnknownAge(t *testing.T) {
 	})
 }
 
-// A ledger that hangs holds a scrape up for a moment, and is asked once; one that
-// comes back is seen at once.
+// A ledger that hangs delays a scrape by scrapeTimeout and is read once; one that comes back
+// is seen by the next scrape.
 func TestLedgerCollector_Timeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -78,7 +79,29 @@ func TestLedgerCollector_Timeout(t *testing.T) {
 	})
 }
 
-// gather are what a collector shows, by the name and the label.
+// Scrapes at the same time share one read, and one that gives up does not end it for the other.
+func TestLedgerCollector_SharedRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var reads atomic.Int32
+		l := newLedgerCollector(func(ctx context.Context) (guard.Snapshot, error) {
+			reads.Add(1)
+			time.Sleep(scrapeTimeout + time.Second)
+			return guard.Snapshot{}, ctx.Err()
+		})
+		first := make(chan bool)
+		go func() {
+			_, ok := l.currentSnapshot()
+			first <- ok
+		}()
+		time.Sleep(2 * time.Second)
+		if _, ok := l.currentSnapshot(); <-first || !ok || reads.Load() != 1 {
+			t.Errorf("the second scrape got figures: %v, after %d reads", ok, reads.Load())
+		}
+	})
+}
+
+// gather returns what a collector exports, by name and labels.
 func gather(t *testing.T, c prometheus.Collector) map[string]float64 {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()

@@ -12,15 +12,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Handler answers a scrape, at any path.
+// Handler returns a handler that answers a scrape at any path.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 8, Timeout: 10 * time.Second,
 	})
 }
 
-// Serve serves /metrics at an address until it is closed. It fails where the
-// address cannot be had.
+// Serve serves /metrics at an address until stop is called. It fails if it cannot listen
+// there.
 func (m *Metrics) Serve(ctx context.Context, address string, log *slog.Logger) (stop func() error, err error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -41,14 +41,17 @@ func (m *Metrics) Serve(ctx context.Context, address string, log *slog.Logger) (
 	go func() {
 		defer close(done)
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("the metrics are no longer served", "error", err)
+			log.Error("metrics are no longer served", "error", err)
 		}
 	}()
-	return func() error { err := server.Close(); <-done; return err }, nil
+	return func() error {
+		defer func() { <-done }()
+		return server.Close()
+	}, nil
 }
 
-// requireLoopbackHost refuses a request that asks for another machine's name: a page in a
-// browser here can have its own name point to this address.
+// requireLoopbackHost refuses a request whose Host is another machine's name: a web page can
+// make its own name resolve to this address (DNS rebinding).
 func requireLoopbackHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.Host)
@@ -56,7 +59,7 @@ func requireLoopbackHost(next http.Handler) http.Handler {
 			host = r.Host
 		}
 		if host != "localhost" && !net.ParseIP(host).IsLoopback() {
-			http.Error(w, "this address is for this machine", http.StatusForbidden)
+			http.Error(w, "only loopback names are answered at this address", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -24,21 +24,20 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
-// shutdownTimeout is how long the last spans have to leave.
+// shutdownTimeout limits the export of the last spans.
 const shutdownTimeout = 5 * time.Second
 
-// Tracer are one span for each call of a tool, and one for each request to
-// Wesendall, under its call's. They fill the protocol library's hooks, and take
-// from them only what cannot be a person's: no id of a session, no name that a
-// client made up, no text of an error.
+// Tracer makes one span for each call of a tool and, below it, one for each request to
+// Wesendall. It implements mcp-go's tracing hooks, but takes no session id, no name that a
+// client made up and no text of an error from them. A nil *Tracer makes no spans.
 type Tracer struct {
 	provider *sdk.TracerProvider
 	tracer   trace.Tracer
 }
 
-// TracingRequested tells whether the usual variables ask for traces, and if so what stands
-// against it: a host may hand on variables that are meant for itself, so nothing
-// in them keeps the server from starting.
+// TracingRequested tells whether the OTEL_* variables ask for traces. problem says what in
+// them is not supported; it is no error, because a host may pass on variables that are meant
+// for itself.
 func TracingRequested(lookup func(string) (string, bool)) (requested bool, problem string) {
 	firstSet := func(names ...string) string {
 		for _, name := range names {
@@ -57,15 +56,15 @@ func TracingRequested(lookup func(string) (string, bool)) (requested bool, probl
 	case exporters[0] == "" && endpoint == "":
 		return false, ""
 	case exporters[0] != "" && !slices.Contains(exporters, "otlp"):
-		return false, "OTEL_TRACES_EXPORTER: only otlp can be exported to"
+		return false, "OTEL_TRACES_EXPORTER: only otlp is supported"
 	case protocol != "" && protocol != "http/protobuf" && protocol != "http/json":
-		return false, "OTEL_EXPORTER_OTLP_PROTOCOL: only http/protobuf and http/json are spoken"
+		return false, "OTEL_EXPORTER_OTLP_PROTOCOL: only http/protobuf and http/json are supported"
 	}
 	return true, ""
 }
 
-// NewTracer exports spans as the OTEL_* variables of this process say. It connects
-// to nobody before there is a span.
+// NewTracer returns a tracer that exports as the OTEL_* variables of this process say. It
+// opens no connection before the first span.
 func NewTracer(ctx context.Context, version string, log *slog.Logger) (*Tracer, error) {
 	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
@@ -73,18 +72,20 @@ func NewTracer(ctx context.Context, version string, log *slog.Logger) (*Tracer, 
 	}
 	res, err := resource.New(ctx,
 		resource.WithTelemetrySDK(),
-		resource.WithAttributes(attribute.String("service.name", "wesendall-mcp"), attribute.String("service.version", version)),
+		resource.WithAttributes(
+			attribute.String("service.name", "wesendall-mcp"), attribute.String("service.version", version)),
 		resource.WithFromEnv(), // which wins
 	)
 	if err != nil {
-		log.Warn("not all of the OTEL_* variables can be read", "error", err)
+		log.Warn("some OTEL_* variables cannot be read", "error", err)
 	}
 	otel.SetErrorHandler(rateLimitedErrorHandler(log))
 	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(res))
-	return &Tracer{provider: provider, tracer: provider.Tracer("github.com/wesendall/wesendall-mcp", trace.WithInstrumentationVersion(version))}, nil
+	tracer := provider.Tracer("github.com/wesendall/wesendall-mcp", trace.WithInstrumentationVersion(version))
+	return &Tracer{provider: provider, tracer: tracer}, nil
 }
 
-// rateLimitedErrorHandler logs a failure of the export, at most one a minute.
+// rateLimitedErrorHandler logs failures of the export, at most one a minute.
 func rateLimitedErrorHandler(log *slog.Logger) otel.ErrorHandlerFunc {
 	var lastLogged atomic.Int64
 	return func(err error) {
@@ -95,26 +96,28 @@ func rateLimitedErrorHandler(log *slog.Logger) otel.ErrorHandlerFunc {
 	}
 }
 
-// Close exports what is left, if that goes quickly.
+// Close exports the remaining spans, within shutdownTimeout.
 func (t *Tracer) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	return t.provider.Shutdown(ctx)
 }
 
-// Start begins the span of a call of a tool. Of what else the library has to tell
-// there are no spans: the tool's run is the call itself, and the rest are lists,
-// documents and pings.
-func (t *Tracer) Start(ctx context.Context, name string, kind tracing.SpanKind, _ ...tracing.Attribute) (context.Context, tracing.Span) {
+// Start begins the span of a tool's call. The library's other events (the tool's run, lists,
+// documents, pings) get no spans.
+func (t *Tracer) Start(
+	ctx context.Context, name string, kind tracing.SpanKind, _ ...tracing.Attribute,
+) (context.Context, tracing.Span) {
 	const method = string(mcp.MethodToolsCall)
 	if kind != tracing.SpanKindServer || name != "mcp."+method {
 		return tracing.NoopTracer().Start(ctx, "", kind)
 	}
-	ctx, span := t.tracer.Start(ctx, method, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(attribute.String("mcp.method.name", method)))
+	ctx, span := t.tracer.Start(ctx, method, trace.WithSpanKind(trace.SpanKindServer),
+		trace.WithAttributes(attribute.String("mcp.method.name", method)))
 	return ctx, callSpan{span}
 }
 
-// callSpan is the span of a call, to the library.
+// callSpan is the span of a call, as the library sees it.
 type callSpan struct{ span trace.Span }
 
 func (callSpan) SetAttributes(...tracing.Attribute) {}
@@ -128,53 +131,64 @@ func (c callSpan) SetStatus(code tracing.StatusCode, _ string) {
 	}
 }
 
-// annotateCall names the span of a call, and notes its outcome.
-func (*Tracer) annotateCall(ctx context.Context, name string) func(outcome string) {
+// annotateCall names the span of a call; the function it returns adds the outcome.
+func (t *Tracer) annotateCall(ctx context.Context, name string) func(outcome string) {
+	if t == nil {
+		return ignoreOutcome
+	}
 	span := trace.SpanFromContext(ctx)
 	span.SetName(string(mcp.MethodToolsCall) + " " + name)
-	span.SetAttributes(attribute.String("gen_ai.tool.name", name), attribute.String("gen_ai.operation.name", "execute_tool"))
+	span.SetAttributes(
+		attribute.String("gen_ai.tool.name", name), attribute.String("gen_ai.operation.name", "execute_tool"))
 	return func(outcome string) {
 		span.SetAttributes(attribute.String("wesendall.outcome", outcome))
 		if outcome != "ok" {
-			span.SetAttributes(attribute.String("error.type", outcome))
-			span.SetStatus(codes.Error, "")
+			setError(span, outcome)
 		}
 	}
 }
 
-// startRequest is the span of one request to the API: what the catalogue says of it,
-// and the status of the answer.
+// startRequest begins the span of one request to Wesendall; the function it returns adds the
+// status and ends it.
 func (t *Tracer) startRequest(ctx context.Context, e client.Endpoint) func(*client.Response, *client.Error) {
+	if t == nil {
+		return ignoreResponse
+	}
 	_, span := t.tracer.Start(ctx, e.Method+" "+e.Path, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
-		attribute.String("http.request.method", e.Method), attribute.String("url.template", e.Path), attribute.String("wesendall.endpoint", e.Name),
+		attribute.String("http.request.method", e.Method),
+		attribute.String("url.template", e.Path),
+		attribute.String("wesendall.endpoint", e.Name),
 	))
 	return func(resp *client.Response, apiErr *client.Error) {
 		if status := responseStatus(resp, apiErr); status != 0 {
 			span.SetAttributes(attribute.Int("http.response.status_code", status))
 		}
 		if reason := errorReason(apiErr); reason != "" {
-			span.SetAttributes(attribute.String("error.type", reason))
-			span.SetStatus(codes.Error, "")
+			setError(span, reason)
 		}
 		span.End()
 	}
 }
 
-// Only the parent's id is read, and nothing is handed on: the rest of a trace's
-// context is text of the client's choosing, and Wesendall does not document that
-// it takes any.
+func setError(span trace.Span, reason string) {
+	span.SetAttributes(attribute.String("error.type", reason))
+	span.SetStatus(codes.Error, "")
+}
+
+// traceparent is the only part of the trace context that is read: tracestate and baggage are
+// free text of the client. Nothing is passed on, because Wesendall documents no such header.
 const traceparent = "traceparent"
 
 func extractTraceparent(ctx context.Context, value string) context.Context {
 	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{traceparent: value})
 }
 
-// Extract reads the headers of a request.
+// Extract reads the parent from the headers of a request.
 func (*Tracer) Extract(ctx context.Context, h http.Header) context.Context {
 	return extractTraceparent(ctx, h.Get(traceparent))
 }
 
-// ExtractMeta reads the _meta of a message.
+// ExtractMeta reads the parent from the _meta of a message.
 func (*Tracer) ExtractMeta(ctx context.Context, meta *mcp.Meta) context.Context {
 	if meta == nil {
 		return ctx
@@ -183,8 +197,8 @@ func (*Tracer) ExtractMeta(ctx context.Context, meta *mcp.Meta) context.Context 
 	return extractTraceparent(ctx, value)
 }
 
-// Inject hands nothing on.
+// Inject does nothing; see traceparent.
 func (*Tracer) Inject(context.Context, http.Header) {}
 
-// InjectMeta hands nothing on.
+// InjectMeta does nothing; see traceparent.
 func (*Tracer) InjectMeta(_ context.Context, meta *mcp.Meta) *mcp.Meta { return meta }

@@ -24,12 +24,13 @@ func newRecorder(t *testing.T) (*Tracer, *tracetest.InMemoryExporter) {
 	return &Tracer{provider: provider, tracer: provider.Tracer("test")}, exporter
 }
 
-// The library hands over more than may leave.
+// mcp-go passes more than may be exported.
 func TestTraces_NoLibraryAttributes(t *testing.T) {
 	t.Parallel()
 	traces, exporter := newRecorder(t)
 	for name, kind := range map[string]tracing.SpanKind{
-		"mcp.tools/call": tracing.SpanKindServer, "tool.private": tracing.SpanKindInternal, "mcp.private": tracing.SpanKindServer,
+		"mcp.tools/call": tracing.SpanKindServer, "tool.private": tracing.SpanKindInternal,
+		"mcp.private":        tracing.SpanKindServer,
 		"mcp.resources/read": tracing.SpanKindServer,
 	} {
 		_, span := traces.Start(t.Context(), name, kind, tracing.String("mcp.session.id", "private"))
@@ -39,12 +40,13 @@ func TestTraces_NoLibraryAttributes(t *testing.T) {
 		span.End()
 	}
 	spans := exporter.GetSpans()
-	if len(spans) != 1 || spans[0].Name != "tools/call" || spans[0].Status.Code.String() != "Error" || strings.Contains(fmt.Sprintf("%+v", spans), "private") {
+	if len(spans) != 1 || spans[0].Name != "tools/call" || spans[0].Status.Code.String() != "Error" ||
+		strings.Contains(fmt.Sprintf("%+v", spans), "private") {
 		t.Errorf("%+v", spans)
 	}
 }
 
-// The text of an error of the vendor, or of the network, stays here.
+// The text of an error, of Wesendall or of the network, is not exported.
 func TestTraces_ErrorType(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -87,16 +89,19 @@ func TestTraces_Traceparent(t *testing.T) {
 	}{
 		{"a parent", good, true},
 		{"one that is not recorded", strings.TrimSuffix(good, "1") + "0", false},
-		{"none", "", false}, {"nonsense", "private", false}, {"a number", 7, false}, {"an object", map[string]any{"a": 1}, false},
+		{"none", "", false}, {"nonsense", "private", false}, {"a number", 7, false},
+		{"an object", map[string]any{"a": 1}, false},
 		{"one that is too long", good + "-" + strings.Repeat("a", 1000), false},
 	} {
-		meta := &mcp.Meta{AdditionalFields: map[string]any{"traceparent": c.value, "tracestate": "a=private", "baggage": "a=private"}}
+		meta := &mcp.Meta{AdditionalFields: map[string]any{"traceparent": c.value, "tracestate": "a=private",
+			"baggage": "a=private"}}
 		got := trace.SpanContextFromContext(traces.ExtractMeta(t.Context(), meta))
 		header, _ := c.value.(string)
 		headers := http.Header{"Traceparent": {header}, "Tracestate": {"a=private"}, "Baggage": {"a=private"}}
 		fromHeaders := trace.SpanContextFromContext(traces.Extract(t.Context(), headers))
 		wantValid := strings.HasPrefix(header, "00-"+id) && len(header) == len(good)
-		if got.IsSampled() != c.sampled || got.IsValid() != wantValid || !got.Equal(fromHeaders) || got.TraceState().Len() != 0 {
+		if got.IsSampled() != c.sampled || got.IsValid() != wantValid || !got.Equal(fromHeaders) ||
+			got.TraceState().Len() != 0 {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A page in a browser on this machine can have a name of its own point here.
+// A web page can make its own name resolve to this address.
 func TestMetricsServer_HostCheck(t *testing.T) {
 	t.Parallel()
 	h := requireLoopbackHost(NewMetrics("1").Handler())
