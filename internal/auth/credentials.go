@@ -1,0 +1,66 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/wesendall/wesendall-mcp/tools"
+)
+
+// callerFunc returns the caller of one tool call.
+type callerFunc = func(context.Context) (tools.Caller, error)
+
+// maxCredentialLen limits a key, a secret, a token and a wallet id, in bytes.
+const maxCredentialLen = 512
+
+// placeholderPattern matches a value of a template that was never filled in.
+var placeholderPattern = regexp.MustCompile(`\$\{|(?i:^\s*your[-_ ])|^\s*<.*>\s*$`)
+
+// authorizationHeader returns the credentials that a request presents under a scheme.
+// present is false without an Authorization header. More than one header is an error, because
+// nothing tells which of them counts.
+func authorizationHeader(h http.Header, scheme string) (credentials string, present bool, err error) {
+	values := h.Values("Authorization")
+	if len(values) == 0 {
+		return "", false, nil
+	}
+	if len(values) > 1 {
+		return "", false, errors.New("there is more than one Authorization header")
+	}
+	if placeholderPattern.MatchString(values[0]) {
+		return "", false, errors.New("the Authorization header is still a placeholder")
+	}
+	gotScheme, credentials, _ := strings.Cut(strings.TrimSpace(values[0]), " ")
+	if !strings.EqualFold(gotScheme, scheme) {
+		return "", false, errors.New("the Authorization header must begin with " + scheme)
+	}
+	return strings.TrimLeft(credentials, " "), true, nil
+}
+
+// walletHeader returns the wallet that a request names, or "".
+func walletHeader(h http.Header) (string, error) {
+	values := h.Values(tools.WalletHeader)
+	if len(values) == 0 {
+		return "", nil
+	}
+	wallet := strings.TrimSpace(values[0])
+	switch {
+	case len(values) > 1:
+		return "", errors.New("there is more than one " + tools.WalletHeader + " header")
+	case placeholderPattern.MatchString(wallet):
+		return "", errors.New("the " + tools.WalletHeader + " header is still a placeholder")
+	case !isValidCredential(wallet):
+		return "", errors.New("the " + tools.WalletHeader + " header is too long or has invalid characters")
+	}
+	return wallet, nil
+}
+
+// isValidCredential tells whether a value can be a key, a secret or a wallet id.
+func isValidCredential(value string) bool {
+	return len(value) <= maxCredentialLen && utf8.ValidString(value) && !strings.ContainsFunc(value, unicode.IsControl)
+}
