@@ -156,7 +156,7 @@ func TestConfigCommand_Write(t *testing.T) {
 	if err := os.WriteFile(file, []byte("{ broken"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := runInHome(t, home, nil, "config", "cursor", "--sandbox", "--write"); got.exitCode != exitError || !strings.Contains(got.stderr, "was left as it is") {
+	if got := runInHome(t, home, nil, "config", "cursor", "--sandbox", "--write"); got.exitCode != exitError || !strings.Contains(got.stderr, "was not changed") {
 		t.Errorf("%+v", got)
 	}
 	for _, args := range [][]string{

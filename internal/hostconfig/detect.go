@@ -18,34 +18,34 @@ import (
 	"github.com/tailscale/hujson"
 )
 
-// DetectedHost is a host that is on this machine, and what it knows of this server.
+// DetectedHost is a host on this machine, with its entries for this server.
 type DetectedHost struct {
 	Host
-	ConfigFile string // its file, whether that is there or not
+	ConfigFile string // may not exist
 	Servers    []ServerEntry
-	Err        error // the file cannot be read
+	Err        error // set if the file cannot be read
 }
 
-// ServerEntry is an entry of a host's file that is meant to start this server: it has
-// its name, or its program.
+// ServerEntry is an entry of a host's file for this server: it has the server's name, or
+// starts a program of that name.
 type ServerEntry struct {
 	Name    string
-	Project string // the directory that it is for; "" is all of them
+	Project string // the only directory that it applies to; "" for all
 	Entry
-	URL          string // of a server over HTTP, in place of a program
-	Disabled     bool   // the host is told not to start it
-	IsThisBinary bool   // what it starts is this very program
-	Err          error  // what it should start cannot be found
+	URL          string // of a server over HTTP; then there is no Command
+	Disabled     bool
+	IsThisBinary bool   // it starts the running program
+	Err          error  // set if its program cannot be found
 }
 
-// Detect finds the hosts on this machine: those whose file is there, or the
-// directory of their own that it would be in.
+// Detect returns the hosts on this machine: those whose file, or the directory for it, exists.
+// The program is the path of the running one.
 func Detect(dirs Dirs, program string) []DetectedHost {
 	var detected []DetectedHost
 	for _, h := range Hosts() {
 		s := DetectedHost{Host: h, ConfigFile: h.ConfigPath(dirs)}
 		data, err := readRegularFile(s.ConfigFile)
-		if errors.Is(err, fs.ErrNotExist) && filepath.Ext(s.ConfigFile) == ".json" { // some take this too
+		if errors.Is(err, fs.ErrNotExist) && filepath.Ext(s.ConfigFile) == ".json" { // some hosts accept .jsonc
 			if alternative, altErr := readRegularFile(s.ConfigFile + "c"); altErr == nil {
 				s.ConfigFile, data, err = s.ConfigFile+"c", alternative, nil
 			}
@@ -65,8 +65,8 @@ func Detect(dirs Dirs, program string) []DetectedHost {
 	return detected
 }
 
-// readRegularFile reads a file, and nothing else: a pipe would never end. A file that is
-// not there is empty.
+// readRegularFile refuses pipes, which could block for ever, and dangling links, which a write
+// would replace.
 func readRegularFile(name string) ([]byte, error) {
 	info, err := os.Stat(name)
 	switch {
@@ -81,7 +81,7 @@ func readRegularFile(name string) ([]byte, error) {
 	return os.ReadFile(name) //nolint:gosec // the host's own file
 }
 
-// findServers finds this server in a host's file.
+// findServers returns the entries for this server in the content of a host's file.
 func (h Host) findServers(data []byte, program string) ([]ServerEntry, error) {
 	root := map[string]any{}
 	data = bytes.TrimPrefix(data, byteOrderMark)
@@ -94,10 +94,10 @@ func (h Host) findServers(data []byte, program string) ([]ServerEntry, error) {
 			return nil, fmt.Errorf("it is not valid TOML: %w", err)
 		}
 	default:
-		standard, err := hujson.Standardize(append(bytes.Clone(data), '\n')) // a last comment must have an end
+		standard, err := hujson.Standardize(append(bytes.Clone(data), '\n')) // a line comment at the end needs a newline
 		if err == nil {
 			decoder := json.NewDecoder(bytes.NewReader(standard))
-			decoder.UseNumber() // so that it stays as it is written
+			decoder.UseNumber() // numbers keep their spelling
 			err = decoder.Decode(&root)
 		}
 		if err != nil {
@@ -105,7 +105,7 @@ func (h Host) findServers(data []byte, program string) ([]ServerEntry, error) {
 		}
 	}
 	matches := matchingServers(root, path, "", program)
-	projects, _ := root["projects"].(map[string]any) // Claude Code's
+	projects, _ := root["projects"].(map[string]any) // only Claude Code has them
 	for _, project := range slices.Sorted(maps.Keys(projects)) {
 		if settings, ok := projects[project].(map[string]any); ok {
 			matches = append(matches, matchingServers(settings, path, project, program)...)
@@ -114,7 +114,7 @@ func (h Host) findServers(data []byte, program string) ([]ServerEntry, error) {
 	return matches, nil
 }
 
-// matchingServers are the entries at a path that are meant to start this server.
+// matchingServers returns the entries for this server in the object at path.
 func matchingServers(root map[string]any, path []string, project, program string) []ServerEntry {
 	for _, name := range path {
 		root, _ = root[name].(map[string]any)
@@ -126,20 +126,19 @@ func matchingServers(root map[string]any, path []string, project, program string
 		if s.URL == "" {
 			s.IsThisBinary, s.Err = sameBinary(s.Command, program)
 		}
-		if name == serverName || s.IsThisBinary || s.hasBinaryName() {
+		if name == ServerName || s.IsThisBinary || s.hasBinaryName() {
 			matches = append(matches, s)
 		}
 	}
 	return matches
 }
 
-// hasBinaryName tells whether the program has the name of this one.
+// hasBinaryName tells whether the entry's program is called wesendall-mcp.
 func (s *ServerEntry) hasBinaryName() bool {
 	return strings.TrimSuffix(filepath.Base(filepath.FromSlash(s.Command)), ".exe") == "wesendall-mcp"
 }
 
-// parse understands the forms that hosts have: a command and its arguments, or all
-// of it in one list or object.
+// parse reads the forms that hosts use: a command with arguments, one list, or an object.
 func (s *ServerEntry) parse(value any) {
 	fields, _ := value.(map[string]any)
 	switch command := fields["command"].(type) {
@@ -170,18 +169,24 @@ func (s *ServerEntry) parse(value any) {
 			}
 		}
 	}
-	if slices.ContainsFunc(s.Args, func(arg string) bool { return strings.HasPrefix(arg, "mcp-remote") }) { // a bridge to one
-		if at := slices.IndexFunc(s.Args, func(arg string) bool { return strings.HasPrefix(arg, "http") }); at >= 0 {
+	// A bridge to a server over HTTP takes the URL as an argument.
+	if indexOfPrefix(s.Args, "mcp-remote") >= 0 {
+		if at := indexOfPrefix(s.Args, "http"); at >= 0 {
 			s.URL = s.Args[at]
 		}
 	}
-	if at, err := url.Parse(s.URL); err == nil { // and not what may be secret in it
+	if at, err := url.Parse(s.URL); err == nil { // without the parts that may hold a secret
 		at.User, at.RawQuery, at.Fragment = nil, "", ""
 		s.URL = at.String()
 	}
 	s.Disabled = fields["disabled"] == true || fields["enabled"] == false
 }
 
+func indexOfPrefix(args []string, prefix string) int {
+	return slices.IndexFunc(args, func(arg string) bool { return strings.HasPrefix(arg, prefix) })
+}
+
+// stringList formats the items of a list, without nulls.
 func stringList(list []any) []string {
 	var out []string
 	for _, item := range list {
@@ -192,11 +197,11 @@ func stringList(list []any) []string {
 	return out
 }
 
-// sameBinary tells whether a command starts a program, wherever links lead.
+// sameBinary tells whether a command starts the program, also through links.
 func sameBinary(command, program string) (bool, error) {
 	switch slashed := filepath.ToSlash(command); {
 	case command == "":
-		return false, errors.New("it names no program")
+		return false, errors.New("it has no command")
 	case strings.Contains(slashed, "/") && !filepath.IsAbs(command):
 		return false, fmt.Errorf("the path %s depends on where the host runs", command)
 	}
@@ -212,14 +217,15 @@ func sameBinary(command, program string) (bool, error) {
 	return err == nil && os.SameFile(info, programInfo), nil
 }
 
-// HasVariables tells whether the host fills something in, such as ${HOME}: what that
-// is, nobody else knows.
+// HasVariables tells whether the host replaces something, such as ${HOME}. Only the host knows
+// the values.
 func (e Entry) HasVariables() bool {
 	hasVariable := func(text string) bool { return strings.Contains(text, "${") }
-	return slices.ContainsFunc(e.Args, hasVariable) || slices.ContainsFunc(slices.Collect(maps.Values(e.Env)), hasVariable)
+	values := append(slices.Collect(maps.Values(e.Env)), e.Args...)
+	return slices.ContainsFunc(values, hasVariable)
 }
 
-// FlagValue is the value that an entry's arguments give a flag, such as --env-file.
+// FlagValue returns the value of a flag, such as --env-file, in the entry's arguments.
 func (e Entry) FlagValue(name string) string {
 	value := ""
 	for i, arg := range e.Args {

@@ -24,18 +24,16 @@ type parsedSnippet struct {
 
 // Each form, read as its host reads it, says where the server is and both
 // headers, and no secret.
-func TestHTTPSnippet(t *testing.T) {
+func TestHTTPEntry(t *testing.T) {
 	t.Parallel()
-	if len(httpConfigs) != len(Hosts()) {
-		t.Errorf("%d hosts have a way, of %d", len(httpConfigs), len(Hosts()))
-	}
 	want := map[string][2]string{
 		"cursor": {"${env:WESENDALL_AUTHORIZATION}", "${env:WESENDALL_WALLET_ID}"}, "windsurf": {"${env:WESENDALL_AUTHORIZATION}", "${env:WESENDALL_WALLET_ID}"},
 		"vscode": {"${input:authorization}", "${input:wallet}"}, "codex": {"WESENDALL_AUTHORIZATION", "WESENDALL_WALLET_ID"}, "opencode": {"{env:WESENDALL_AUTHORIZATION}", "{env:WESENDALL_WALLET_ID}"},
 		"zed": {"Basic <base64 of KEY:SECRET>", "<wallet>"},
 	}
 	for _, h := range Hosts() {
-		text, caveat := h.HTTPSnippet(testServerURL)
+		entry := h.HTTPEntry(testServerURL, "linux")
+		text, caveat := entry.Text, entry.Caveat
 		url, headers := parseSnippet(t, h, text)
 		expected, ok := want[h.Name]
 		if !ok {
@@ -49,7 +47,9 @@ func TestHTTPSnippet(t *testing.T) {
 				t.Errorf("%s has credentials: %s", h.Name, word)
 			}
 		}
-		if hasPlaceholder := strings.Contains(text, placeholderHeaders.Authorization); hasPlaceholder != (h.Name == "zed" || h.Name == "claude-desktop") || hasPlaceholder && caveat == "" {
+		hasPlaceholder := strings.Contains(text, placeholderHeaders().Authorization)
+		needsPlaceholder := h.Name == "zed" || h.Name == "claude-desktop"
+		if hasPlaceholder != needsPlaceholder || hasPlaceholder && caveat == "" {
 			t.Errorf("%s: %s (%s)", h.Name, text, caveat)
 		}
 	}
@@ -66,8 +66,8 @@ func parseSnippet(t *testing.T, h Host, text string) (url string, headers map[st
 		}
 		headers[name] = strings.TrimSpace(value)
 	}
-	if httpConfigs[h.Name].addCommand != nil {
-		words := httpConfigs[h.Name].addCommand(testServerURL)
+	if h.http.addCommand != nil {
+		words := h.http.addCommand(testServerURL)
 		if ShellQuote(words, "linux") != text {
 			t.Errorf("%s: %s", h.Name, text)
 		}
@@ -86,7 +86,7 @@ func parseSnippet(t *testing.T, h Host, text string) (url string, headers map[st
 		if _, err := toml.Decode(text, &servers); err != nil {
 			t.Fatal(err)
 		}
-		return servers[path][serverName].URL, servers[path][serverName].FromEnv
+		return servers[path][ServerName].URL, servers[path][ServerName].FromEnv
 	}
 	var file map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(text), &file); err != nil || strings.Contains(text, "\n") {
@@ -96,7 +96,7 @@ func parseSnippet(t *testing.T, h Host, text string) (url string, headers map[st
 	if err := json.Unmarshal(file[h.jsonPath[0]], &entries); err != nil {
 		t.Fatal(err)
 	}
-	e := entries[serverName]
+	e := entries[ServerName]
 	if h.Name != "claude-desktop" {
 		return e.URL + e.ServerURL, e.Headers
 	}
@@ -105,7 +105,7 @@ func parseSnippet(t *testing.T, h Host, text string) (url string, headers map[st
 			add(e.Args[i+1])
 		}
 	}
-	if e.Env[envAuthorization] != placeholderHeaders.Authorization || e.Env[envWallet] != placeholderHeaders.Wallet {
+	if e.Env[EnvAuthorization] != placeholderHeaders().Authorization || e.Env[EnvWallet] != placeholderHeaders().Wallet {
 		t.Errorf("%s: %q", h.Name, e.Env)
 	}
 	return e.Args[2], headers

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
-	"net/url"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,36 +13,14 @@ import (
 
 var updateREADME = flag.Bool("update", false, "write the README's part about hosts again")
 
-// A link says what it says it does.
-func TestInstallLinks_Decode(t *testing.T) {
-	t.Parallel()
-	for _, l := range InstallLinks() {
-		name, e, err := DecodeLink(l.URL)
-		if err != nil || name != serverName || e.Command != "wesendall-mcp" || strings.Contains(l.URL, " ") {
-			t.Errorf("%s: %s %+v, %v", l.Title, name, e, err)
-		}
-		if tries := strings.Contains(l.Title, "sandbox"); tries != slices.Equal(e.Args, []string{"--sandbox"}) || tries != (e.Env == nil) {
-			t.Errorf("%s: %+v", l.Title, e)
-		}
-	}
-	if decoded, err := url.PathUnescape(encodeURIComponent("Wesendall API key + \"x\"")); err != nil || decoded != `Wesendall API key + "x"` {
-		t.Errorf("%s, %v", decoded, err)
-	}
-	for _, wrong := range []string{"https://a.test/?name=x&config=!", "https://a.test/?url=%zz", "https://a.test/"} {
-		if _, _, err := DecodeLink(wrong); err == nil {
-			t.Error(wrong)
-		}
-	}
-}
-
 // The README has each host's way, as config prints it.
 func TestREADME_Hosts(t *testing.T) {
 	t.Parallel()
 	e := Entry{Command: "/path/to/wesendall-mcp", Args: []string{"--env-file", "/path/to/wesendall.env"}}
 	dirs := Dirs{Home: "~", Config: "~/.config", GOOS: "linux"}
 	var out, links strings.Builder
-	for _, l := range InstallLinks() {
-		fmt.Fprintf(&links, "[%s](%s) ", l.Title, l.URL)
+	for _, l := range installLinks() {
+		fmt.Fprintf(&links, "[%s](%s) ", l.title, l.url)
 	}
 	fmt.Fprintf(&out, "One click, with `wesendall-mcp` where your system looks for programs: %s\n", strings.TrimSpace(links.String()))
 	var snippets []string // in order
@@ -72,15 +48,16 @@ func TestREADME_HostsHTTP(t *testing.T) {
 	dirs := Dirs{Home: "~", Config: "~/.config", GOOS: "linux"}
 	var out strings.Builder
 	for _, h := range Hosts() {
-		text, caveat := h.HTTPSnippet(testServerURL)
+		entry := h.HTTPEntry(testServerURL, "linux")
 		where := ""
-		if httpConfigs[h.Name].addCommand == nil {
+		if !entry.IsCommand {
 			where = " (`" + h.ConfigPath(dirs) + "`)"
 		}
+		caveat := entry.Caveat
 		if caveat != "" {
 			caveat = " " + caveat
 		}
-		fmt.Fprintf(&out, "\n**%s**%s%s\n\n    %s\n", h.Title, where, caveat, strings.ReplaceAll(text, "\n", "\n    "))
+		fmt.Fprintf(&out, "\n**%s**%s%s\n\n    %s\n", h.Title, where, caveat, strings.ReplaceAll(entry.Text, "\n", "\n    "))
 	}
 	checkREADMESection(t, "remote", out.String())
 }

@@ -218,7 +218,7 @@ func TestWriteConfig(t *testing.T) {
 	if err := os.WriteFile(target, []byte(broken), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cursor.Write(sampleEntry, dirs, now); err == nil || !strings.Contains(err.Error(), "was left as it is") {
+	if _, err := cursor.Write(sampleEntry, dirs, now); err == nil || !strings.Contains(err.Error(), "was not changed") {
 		t.Error(err)
 	}
 	if text, err := os.ReadFile(target); err != nil || string(text) != broken {
