@@ -28,7 +28,7 @@ var generatedExtensions = map[string]string{"python": "py", "javascript": "mjs",
 func TestGeneratedPrograms_DetailsFit(t *testing.T) {
 	t.Parallel()
 	for _, useCase := range []string{"otp", "bulk"} {
-		details, err := os.ReadFile(filepath.Join("testdata", "written", useCase+".txt"))
+		details, err := os.ReadFile(filepath.Join("testdata", "generated", useCase+".txt"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +48,7 @@ func runPerLanguage(t *testing.T, name string, test func(*testing.T, *generatedP
 		t.Run(language, func(t *testing.T) {
 			t.Parallel()
 			sampletest.SkipUnlessInstalled(t, language)
-			source, err := os.ReadFile(filepath.Join("testdata", "written", name+"."+extension))
+			source, err := os.ReadFile(filepath.Join("testdata", "generated", name+"."+extension))
 			if err != nil {
 				t.Fatal(err)
 			}
