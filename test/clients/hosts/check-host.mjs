@@ -1,7 +1,7 @@
 // Checks one host against the built server: node check-host.mjs HOST PROGRAM [--http | --table]
 //
 // With --http the server is one that speaks HTTP, and the host is told of it by
-// the README's own words.
+// the words of docs/hosts.md.
 //
 // It prints one line, and exits 1 if the host does not list the server, does not
 // call the tool, or does not show the model what the tool answered. It belongs
@@ -36,7 +36,7 @@ const server = web ? undefined : [process.execPath, join(here, 'record-stdio.mjs
 try {
   mkdirSync(work);
   const files = host.files?.(server, model.url) ?? {};
-  const [told, forFile] = web ? fromTheREADME() : [];
+  const [told, forFile] = web ? entryFromDocs() : [];
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(home, path)), { recursive: true });
     writeFileSync(join(home, path), forFile ? `${text}\n${told}\n` : text);
@@ -72,11 +72,11 @@ try {
   if (web) web.close();
 }
 
-// fromTheREADME is what the README has for this host, and whether that belongs
+// entryFromDocs is what docs/hosts.md has for this host, and whether that belongs
 // into its file, at the end, instead of being a command.
-function fromTheREADME() {
-  const readme = readFileSync(join(here, '../../../README.md'), 'utf8').match(/<!-- remote:[^]*<!-- \/remote -->/)[0];
-  const block = readme.split('\n**').find(part => part.startsWith(`${host.name}**`)).match(/^ {4}.*$/gm).join('\n');
+function entryFromDocs() {
+  const page = readFileSync(join(here, '../../../docs/hosts.md'), 'utf8').match(/<!-- remote:[^]*<!-- \/remote -->/)[0];
+  const block = page.split('\n**').find(part => part.startsWith(`${host.name}**`)).match(/^ {4}.*$/gm).join('\n');
   const told = block.replace(/^ {4}/gm, '').replaceAll('https://mcp.example.com/mcp', web.url);
   return [told, /^[[{]/.test(told)];
 }
