@@ -36,7 +36,7 @@ func splitShellWords(command string) []string {
 }
 
 // The command line accepts each command that a document shows.
-func TestDocs_Commands(t *testing.T) {
+func TestDocs_MarkdownCommands(t *testing.T) {
 	t.Parallel()
 	// What a document writes for a value that the reader fills in.
 	placeholders := map[string]string{"HOST": "cursor", "UGX": "1", "ID": "1", "sent|failed": "sent", "JSON": "{}"}
