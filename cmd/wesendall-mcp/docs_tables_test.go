@@ -3,7 +3,6 @@ package main
 import (
 	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,8 +12,8 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/docsection"
 	"github.com/wesendall/wesendall-mcp/internal/guard"
-	"github.com/wesendall/wesendall-mcp/internal/hostconfig"
 	"github.com/wesendall/wesendall-mcp/tools"
 )
 
@@ -29,36 +28,8 @@ func TestDocs_GeneratedSections(t *testing.T) {
 		{"README.md", "limits", limitsTable(t, flags)},
 		{"docs/configuration.md", "settings", settingsTable(flags)},
 		{"docs/troubleshooting.md", "codes", codesTable()},
-		{"docs/hosts.md", "links", installLinks()},
-		{"docs/hosts.md", "hosts", hostEntries()},
-		{"docs/hosts.md", "remote", remoteHostEntries()},
 	} {
-		checkSection(t, filepath.Join(repoRoot, section.path), section.name, section.text)
-	}
-}
-
-// checkSection compares a section of a document with what it must be, or writes it.
-func checkSection(t *testing.T, path, name, text string) {
-	t.Helper()
-	document, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pattern := regexp.MustCompile(`(?s)(<!-- ` + name + `:[^>]*-->\n).*?(<!-- /` + name + ` -->)`)
-	parts := pattern.FindStringSubmatch(string(document))
-	if parts == nil {
-		t.Errorf("%s has no section %s", path, name)
-		return
-	}
-	want := strings.Replace(string(document), parts[0], parts[1]+text+parts[2], 1)
-	switch {
-	case want == string(document):
-	case !*update:
-		t.Errorf("section %s of %s is out of date: go test ./cmd/wesendall-mcp -run TestDocs -update", name, path)
-	default:
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		docsection.Check(t, filepath.Join(repoRoot, section.path), section.name, section.text, *update)
 	}
 }
 
@@ -149,55 +120,4 @@ func codesTable() string {
 		fmt.Fprintf(&table, "| `%s` | %s | `%s` | `%s` |\n", code.Code, code.Description, code.Money, code.Retry)
 	}
 	return table.String()
-}
-
-func installLinks() string {
-	var list strings.Builder
-	for _, link := range hostconfig.InstallLinks() {
-		fmt.Fprintf(&list, "- [%s](%s)\n", link.Title, link.URL)
-	}
-	return list.String()
-}
-
-var linuxDirs = hostconfig.Dirs{Home: "~", Config: "~/.config", GOOS: "linux"}
-
-// hostEntries has the entry of each host that starts this program. Hosts with the same file
-// format share one.
-func hostEntries() string {
-	entry := hostconfig.Entry{Command: "/path/to/wesendall-mcp", Args: []string{"--env-file", "/path/to/wesendall.env"}}
-	var out strings.Builder
-	var snippets []string
-	titles := map[string][]string{}
-	for _, h := range hostconfig.Hosts() {
-		if h.AddCommand != nil {
-			fmt.Fprintf(&out, "\n**%s** (`%s`)\n\n    %s\n", h.Title, h.Name, hostconfig.ShellQuote(h.AddCommand(entry), "linux"))
-			continue
-		}
-		snippet := h.ConfigSnippet(entry)
-		if titles[snippet] == nil {
-			snippets = append(snippets, snippet)
-		}
-		titles[snippet] = append(titles[snippet], fmt.Sprintf("**%s** (`%s`: `%s`)", h.Title, h.Name, h.ConfigPath(linuxDirs)))
-	}
-	for _, snippet := range snippets {
-		fmt.Fprintf(&out, "\n%s\n\n```json\n%s```\n", strings.Join(titles[snippet], ", "), snippet)
-	}
-	return out.String()
-}
-
-// remoteHostEntries has the entry of each host for a server over HTTP.
-func remoteHostEntries() string {
-	var out strings.Builder
-	for _, h := range hostconfig.Hosts() {
-		snippet, caveat := h.HTTPSnippet("https://mcp.example.com/mcp")
-		heading := "**" + h.Title + "**"
-		if strings.HasPrefix(snippet, "{") || strings.HasPrefix(snippet, "[") { // for a file, not a command
-			heading += " (`" + h.ConfigPath(linuxDirs) + "`)"
-		}
-		if caveat != "" {
-			heading += " " + caveat
-		}
-		fmt.Fprintf(&out, "\n%s\n\n    %s\n", heading, strings.ReplaceAll(snippet, "\n", "\n    "))
-	}
-	return out.String()
 }

@@ -29,6 +29,7 @@ func TestImports_Allowed(t *testing.T) {
 		"internal/hostconfig":    {},
 		"internal/doctor":        {"internal/guard", "client", "internal/hostconfig"},
 		"internal/sampletest":    {"client", "internal/sandbox"}, // only for tests
+		"internal/docsection":    {},                             // only for tests
 		"test/load":              {},
 		"cmd/wesendall-mcp": {
 			"internal/mcpserver", "internal/auth", "tools", "prompts", "llm-reference", "internal/guard", "client",
