@@ -2,10 +2,10 @@
 // with typed requests, errors that say what happened to the money, and retries
 // only where repeating a call can neither charge nor text anyone twice.
 //
-// It is thin on purpose. It never changes what the caller asked for, never
-// interprets the data of an answer, and never sends a spend again unless the
-// vendor said that the first one was refunded. It needs the standard library
-// alone.
+// It never changes what the caller asked for, never interprets the data of a
+// success, and repeats a spend only if Wesendall answered that the first one was
+// refunded. Besides the standard library it imports two leaves of this module,
+// internal/sanitize and internal/loopback, so that their rules are written once.
 package client
 
 import (
@@ -14,11 +14,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/wesendall/wesendall-mcp/internal/loopback"
 )
 
 // DefaultBaseURL is where Wesendall answers.
@@ -99,13 +100,12 @@ func parseBaseURL(raw string) (string, error) {
 	}
 	host := u.Hostname()
 	raw = u.Scheme + "://" + u.Host // the rest may hold what nobody should read
-	loopback := host == "localhost" || net.ParseIP(host).IsLoopback()
 	switch {
 	case u.User != nil:
 		return "", errors.New("base URL: must not contain a user name or password")
 	case host == "" || u.Opaque != "":
 		return "", fmt.Errorf("base URL %q: must be an address such as %s", raw, DefaultBaseURL)
-	case u.Scheme != "https" && (u.Scheme != "http" || !loopback):
+	case u.Scheme != "https" && (u.Scheme != "http" || !loopback.IsHost(host)):
 		return "", fmt.Errorf("base URL %q: must begin with https:// (plain http is for this machine alone)", raw)
 	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
 		return "", fmt.Errorf("base URL %q: must not have a query or a fragment", raw)

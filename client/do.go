@@ -11,6 +11,8 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"time"
+
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // do makes one call to an endpoint, and a second one where that is safe. The
@@ -122,7 +124,7 @@ func (c redactedError) Unwrap() error { return c.error }
 func (c *Client) decodeResponse(r request, httpResp *http.Response) (*Response, *Error) {
 	body, readErr := io.ReadAll(io.LimitReader(httpResp.Body, maxResponseBytes+1))
 	body = bytes.TrimSpace(bytes.ToValidUTF8(body, []byte("\uFFFD")))
-	e := &Error{Endpoint: r.endpoint.Name, Status: httpResp.StatusCode, RequestID: truncate(c.redactor.redactText(findRequestID(httpResp.Header)), 128), Sent: true, Attempts: 1}
+	e := &Error{Endpoint: r.endpoint.Name, Status: httpResp.StatusCode, RequestID: sanitize.TruncateBytes(c.redactor.redactText(findRequestID(httpResp.Header)), 128), Sent: true, Attempts: 1}
 
 	if httpResp.StatusCode/100 == 2 && readErr == nil && len(body) <= maxResponseBytes {
 		data, meta, err := unwrapEnvelope(body, r.endpoint.Effect != EffectRead)

@@ -6,7 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // maxResponseBytes is how much of an answer is read, in bytes.
@@ -43,7 +44,7 @@ func unwrapEnvelope(body []byte, write bool) (json.RawMessage, map[string]json.R
 	}
 	success, present := fields["success"]
 	if present && (string(success) == "false" || write && string(success) != "true") {
-		return nil, nil, errors.New(`the answer says "success": ` + truncate(string(success), 40))
+		return nil, nil, errors.New(`the answer says "success": ` + sanitize.TruncateBytes(string(success), 40))
 	}
 	if failure, present := fields["error"]; present && string(failure) != "null" {
 		return nil, nil, errors.New("the answer holds an error")
@@ -72,7 +73,7 @@ func parseErrorBody(body []byte) errorBody {
 	case len(body) == 0:
 		return errorBody{}
 	case json.Unmarshal(body, &str) == nil:
-		return errorBody{code: documentedCode("", str), message: truncate(str, maxErrorTextBytes)}
+		return errorBody{code: documentedCode("", str), message: sanitize.TruncateBytes(str, maxErrorTextBytes)}
 	case json.Unmarshal(body, &fields) != nil:
 		return errorBody{message: "the answer is not a JSON object: " + bodySnippet(body)}
 	}
@@ -96,9 +97,9 @@ func parseErrorBody(body []byte) errorBody {
 	}
 	delete(fields, "success")
 	if rest, err := json.Marshal(fields); err == nil && len(fields) > 0 {
-		e.details = truncate(string(rest), maxErrorTextBytes)
+		e.details = sanitize.TruncateBytes(string(rest), maxErrorTextBytes)
 	}
-	e.code, e.message = documentedCode(truncate(e.code, 64), e.message), truncate(e.message, maxErrorTextBytes)
+	e.code, e.message = documentedCode(sanitize.TruncateBytes(e.code, 64), e.message), sanitize.TruncateBytes(e.message, maxErrorTextBytes)
 	return e
 }
 
@@ -125,16 +126,5 @@ const maxErrorTextBytes = 2000
 
 // bodySnippet is the beginning of a body in one line.
 func bodySnippet(body []byte) string {
-	return truncate(strings.Join(strings.Fields(string(body[:min(len(body), 400)])), " "), 200)
-}
-
-// truncate cuts a text to so many bytes, between characters.
-func truncate(text string, maxBytes int) string {
-	if len(text) <= maxBytes {
-		return text
-	}
-	for maxBytes > 0 && !utf8.RuneStart(text[maxBytes]) {
-		maxBytes--
-	}
-	return text[:maxBytes] + "…"
+	return sanitize.TruncateBytes(strings.Join(strings.Fields(string(body[:min(len(body), 400)])), " "), 200)
 }

@@ -214,8 +214,11 @@ func TestResponse_Ambiguous2xx(t *testing.T) {
 func TestRedact_Responses(t *testing.T) {
 	t.Parallel()
 	const secret = `s&cr<et"99`
-	quoted := string(quoteJSON(secret, true))
-	inside := quoted[1 : len(quoted)-1]
+	quoted, err := json.Marshal(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inside := string(quoted[1 : len(quoted)-1])
 	var escapes strings.Builder
 	for _, c := range secret {
 		fmt.Fprintf(&escapes, `\u%04x`, c)

@@ -12,12 +12,12 @@ import (
 	"embed"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"text/template"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 //go:embed sections samples
@@ -175,7 +175,7 @@ func findEndpoint(name string) (client.Endpoint, bool) {
 func TemplateFuncs() template.FuncMap {
 	return template.FuncMap{
 		"endpoints": client.Endpoints, "codes": client.ErrorCodes, "host": func() string { return client.DefaultBaseURL },
-		"formatLimits": FormatLimits, "findParam": FindParam, "thousands": Thousands,
+		"formatLimits": FormatLimits, "findParam": FindParam, "thousands": sanitize.FormatThousands,
 		"jsonOneLine": jsonOneLine, "exampleBody": exampleBody, "exampleBodyInline": exampleBodyInline, "exampleURL": exampleURL, "retryAdvice": RetryAdvice, "summaryAdvice": SummaryAdvice, "retryableStatuses": func() string { return RetryableStatuses }, "installCommand": func() string { return InstallCommand }, "verifyAdvice": VerifyAdvice,
 		"endpointCodes": EndpointCodes, "definiteCodes": definiteCodes,
 		"camelCase": camelCase, "gofmtPadding": gofmtPadding, "js": jsSyntax.format, "py": pySyntax.format, "php": phpSyntax.format, "go": goSyntax.format,
@@ -209,25 +209,16 @@ func FormatLimits(p client.Param) string {
 	var limits string
 	switch {
 	case p.Min > 0 && p.Max > 0:
-		limits = Thousands(p.Min) + " to " + Thousands(p.Max) + unit
+		limits = sanitize.FormatThousands(p.Min) + " to " + sanitize.FormatThousands(p.Max) + unit
 	case p.Min == 1 && p.Type != "number":
 		limits = "not empty"
 	case p.Min > 0:
-		limits = "from " + Thousands(p.Min) + unit
+		limits = "from " + sanitize.FormatThousands(p.Min) + unit
 	}
 	if p.Default != 0 {
-		limits += "; default " + Thousands(p.Default)
+		limits += "; default " + sanitize.FormatThousands(p.Default)
 	}
 	return strings.TrimPrefix(limits, "; ")
-}
-
-// Thousands writes a number with commas.
-func Thousands(n int64) string {
-	digits := strconv.FormatInt(n, 10)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
 }
 
 // RetryAdvice says what a program should do about a documented code of an endpoint:

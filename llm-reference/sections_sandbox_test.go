@@ -12,6 +12,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/sampletest"
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 	reference "github.com/wesendall/wesendall-mcp/llm-reference"
 	"github.com/wesendall/wesendall-mcp/prompts"
 )
@@ -56,7 +57,7 @@ func TestSections_SandboxValues(t *testing.T) {
 		`\bws_test_[a-z]+`: {sandbox.APISecret},
 		`\bgrp_[a-z]+`:     {groups.Groups[0].ID},
 		`\bwal_[a-z]+`:     {sandbox.WalletID, "wal_other"},
-		`UGX [0-9,]+(?:, [0-9]+ a unit| \(` + "`--balance`" + `\))`: {fmt.Sprintf("UGX %s, %d a unit", reference.Thousands(sandbox.DefaultBalance), sandbox.CostPerSMS), fmt.Sprintf("UGX %s (`--balance`)", reference.Thousands(sandbox.DefaultBalance))},
+		`UGX [0-9,]+(?:, [0-9]+ a unit| \(` + "`--balance`" + `\))`: {fmt.Sprintf("UGX %s, %d a unit", sanitize.FormatThousands(sandbox.DefaultBalance), sandbox.CostPerSMS), fmt.Sprintf("UGX %s (`--balance`)", sanitize.FormatThousands(sandbox.DefaultBalance))},
 		`a unit costs [0-9]+`:         {fmt.Sprint("a unit costs ", sandbox.CostPerSMS)},
 		`units × recipients × [0-9]+`: {fmt.Sprint("units × recipients × ", sandbox.CostPerSMS)},
 		`(?:with|has|of) (?:no|one|two|three|four|five|six|seven|eight|nine|ten) contacts`: {"with " + contacts + " contacts", "has " + contacts + " contacts", "of " + contacts + " contacts"},

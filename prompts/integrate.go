@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 	reference "github.com/wesendall/wesendall-mcp/llm-reference"
 )
 
@@ -175,13 +176,13 @@ func (b *integrateData) fillFromEndpoints(d *reference.Document) {
 		"a send takes units × recipients × 35 from the balance",
 		"recipient `+256700000502`: 502 `send_failed`, refunded; "+map[bool]string{true: "one repeat for a single number, none otherwise", false: "no repeat"}[b.HasRecipientList]+"; then refused",
 		"recipient `+256700000500` (500 `internal_error`), and `+256700000408` (sent and charged, then the connection drops): unknown, after exactly one request",
-		reference.Thousands(message.Max)+" code units pass and "+reference.Thousands(message.Max+1)+" are refused before any request"+map[bool]string{true: "; the same number in two forms is sent to once"}[b.HasRecipientList],
+		sanitize.FormatThousands(message.Max)+" code units pass and "+sanitize.FormatThousands(message.Max+1)+" are refused before any request"+map[bool]string{true: "; the same number in two forms is sent to once"}[b.HasRecipientList],
 		"`--balance 0`: 402 `insufficient_balance`, refused")
 	addIf(has[client.ToolSendGroupSMS], &b.Tests, "the sandbox's group `grp_customers` has two contacts: a send to it costs 2 × 35 a unit; add one of the numbers above to try a failure")
 	addIf(has[client.ToolTopUpWallet], &b.Tests,
 		"any payer but these approves after a second: the balance grows, and the wait ends",
 		"payer `+256700000001` declines and `+256700000002` never answers: the wait ends at its limit and says that nothing has arrived yet",
-		"amounts "+reference.Thousands(amount.Min-1)+" and "+reference.Thousands(amount.Max+1)+" are refused before any request")
+		"amounts "+sanitize.FormatThousands(amount.Min-1)+" and "+sanitize.FormatThousands(amount.Max+1)+" are refused before any request")
 	addIf(true, &b.Tests, "key `sk_test_revoked`: 401 `key_revoked`; wallet `wal_other`: 403 `wallet_forbidden`; both refused")
 	addIf(true, &b.Tests, "no output and no log ever holds the secret")
 	b.Tests = append(b.Tests, b.UseCase.Tests...)

@@ -13,6 +13,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/sampletest"
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 	reference "github.com/wesendall/wesendall-mcp/llm-reference"
 	"github.com/wesendall/wesendall-mcp/prompts"
 )
@@ -77,7 +78,7 @@ func TestIntegrate_SandboxValues(t *testing.T) {
 				}
 			}
 		}
-		contains(fmt.Sprintf("UGX %s, %d a unit.", reference.Thousands(sandbox.DefaultBalance), sandbox.CostPerSMS), "```sh\n"+reference.InstallCommand+" # once\nwesendall-mcp sandbox")
+		contains(fmt.Sprintf("UGX %s, %d a unit.", sanitize.FormatThousands(sandbox.DefaultBalance), sandbox.CostPerSMS), "```sh\n"+reference.InstallCommand+" # once\nwesendall-mcp sandbox")
 		if strings.Contains(text, "/api/v1/sms/send\n") || strings.Contains(text, "/api/v1/sms/group\n") {
 			contains(fmt.Sprintf("units × recipients × %d from", sandbox.CostPerSMS))
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 func listGroupsTool() Tool {
@@ -39,6 +40,6 @@ func addContactsTool() Tool {
 			if err != nil {
 				return Result{}, err
 			}
-			return inv.newResult(response, fmt.Sprintf("%s handed in; those already in the group were skipped.", pluralize(len(r.Contacts), "contact"))), nil
+			return inv.newResult(response, fmt.Sprintf("%s handed in; those already in the group were skipped.", sanitize.Pluralize(len(r.Contacts), "contact"))), nil
 		})
 }

@@ -3,11 +3,9 @@ package tools
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"strconv"
 
 	"github.com/wesendall/wesendall-mcp/client"
-	"github.com/wesendall/wesendall-mcp/internal/guard"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // Result is what every tool answers on success.
@@ -29,14 +27,6 @@ func (inv *invocation) newResult(r *client.Response, summary string) Result {
 	return Result{Summary: summary, Sandbox: inv.sandbox, Data: r.Data, Meta: r.Meta, RequestID: r.RequestID}
 }
 
-// pluralize is a number with its noun.
-func pluralize(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
-}
-
 // encodeResult writes a result as compact JSON that hides nothing from its reader.
 func encodeResult(value any) (json.RawMessage, error) {
 	var out bytes.Buffer
@@ -45,48 +35,5 @@ func encodeResult(value any) (json.RawMessage, error) {
 	if err := encoder.Encode(value); err != nil {
 		return nil, err
 	}
-	return sanitizeJSON(bytes.TrimSpace(out.Bytes())), nil
-}
-
-// sanitizeJSON takes control and invisible characters out of the strings of a JSON
-// text: they are how a stranger's message hides instructions from a person who
-// reads along. Everything else stays as it is, digits of numbers included.
-func sanitizeJSON(text []byte) json.RawMessage {
-	var out bytes.Buffer
-	for len(text) > 0 {
-		start := bytes.IndexByte(text, '"')
-		if start < 0 {
-			break
-		}
-		end := start + 1
-		for end < len(text) && text[end] != '"' {
-			if text[end] == '\\' {
-				end++
-			}
-			end++
-		}
-		end = min(end+1, len(text))
-		out.Write(text[:start])
-		out.Write(sanitizeString(text[start:end]))
-		text = text[end:]
-	}
-	out.Write(text)
-	return out.Bytes()
-}
-
-// sanitizeString cleans one JSON string, quotes included.
-func sanitizeString(literal []byte) []byte {
-	var decoded string
-	if json.Unmarshal(literal, &decoded) != nil {
-		return []byte(strconv.Quote("")) // cannot be: the encoder wrote it
-	}
-	sanitized := guard.SanitizeText(decoded)
-	if sanitized == decoded {
-		return literal
-	}
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(sanitized) // a string always encodes
-	return bytes.TrimSpace(out.Bytes())
+	return sanitize.JSON(bytes.TrimSpace(out.Bytes())), nil
 }

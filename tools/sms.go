@@ -6,6 +6,7 @@ import (
 
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/guard"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // SendResult is the result of the two sends.
@@ -51,9 +52,9 @@ func (inv *invocation) sendResult(r *guard.Receipt, err error) (SendResult, erro
 	}
 	recipients := "the whole group"
 	if r.Quote.Recipients > 0 {
-		recipients = pluralize(r.Quote.Recipients, "recipient")
+		recipients = sanitize.Pluralize(r.Quote.Recipients, "recipient")
 	}
-	summary := fmt.Sprintf("Accepted for %s, %s each: about UGX %d. UGX %d are left of today's budget.", recipients, pluralize(r.Quote.Units, "unit"), r.Quote.TotalUGX, r.BudgetRemaining)
+	summary := fmt.Sprintf("Accepted for %s, %s each: about UGX %d. UGX %d are left of today's budget.", recipients, sanitize.Pluralize(r.Quote.Units, "unit"), r.Quote.TotalUGX, r.BudgetRemaining)
 	return SendResult{inv.newResult(r.Response, summary), r.Quote.Recipients, r.Quote.Units, r.Quote.TotalUGX, nil}, nil
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/guard"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 func TestAnnotations(t *testing.T) {
@@ -412,13 +413,13 @@ func FuzzClean(f *testing.F) {
 		if err != nil {
 			t.Skip() // not a text
 		}
-		got := sanitizeJSON(literal)
+		got := sanitize.JSON(literal)
 		var back map[string]string
 		if err := json.Unmarshal(got, &back); err != nil || len(back) != 1 {
 			t.Fatalf("%s of %q: %v", got, text, err)
 		}
 		for name, value := range back {
-			if name != value || guard.SanitizeText(value) != value {
+			if name != value || sanitize.Text(value) != value {
 				t.Errorf("%q of %q", value, text)
 			}
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/guard"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // decodeArguments checks what a model wrote against the tool's schema, and returns it
@@ -234,7 +235,7 @@ func (t registeredTool) unknownArgument(path, name string) string {
 		valid = []string{"phone", "name"} // of a contact, the one object inside
 		path += ": "
 	}
-	problem := fmt.Sprintf("%sunknown argument %q", path, truncate(name))
+	problem := fmt.Sprintf("%sunknown argument %q", path, sanitize.TruncateName(name))
 	if suggestion := suggest(name, valid); suggestion != "" {
 		return problem + fmt.Sprintf("; did you mean %q?", suggestion)
 	}
@@ -242,11 +243,4 @@ func (t registeredTool) unknownArgument(path, name string) string {
 		return problem + "; this tool takes none"
 	}
 	return problem + "; the arguments are " + strings.Join(valid, ", ")
-}
-
-func truncate(name string) string {
-	if len(name) > 64 {
-		return strings.ToValidUTF8(name[:64], "") + "…"
-	}
-	return name
 }

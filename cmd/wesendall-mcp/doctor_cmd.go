@@ -18,6 +18,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/doctor"
 	"github.com/wesendall/wesendall-mcp/internal/guard"
 	"github.com/wesendall/wesendall-mcp/internal/hostconfig"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // doctorCommand is the command, which goes on in spite of wrong settings.
@@ -139,7 +140,7 @@ func (c doctorCmd) printFindings(env environment, findings []doctor.Finding) err
 		return json.NewEncoder(env.stdout).Encode(map[string]any{"findings": findings})
 	}
 	for _, f := range findings {
-		line := fmt.Sprintf("%-8s %-12s %s", f.Status, f.Check, guard.SanitizeText(f.Message))
+		line := fmt.Sprintf("%-8s %-12s %s", f.Status, f.Check, sanitize.Text(f.Message))
 		if f.Fix != "" {
 			line += "\n" + strings.Repeat(" ", 22) + "→ " + f.Fix
 		}
@@ -209,7 +210,7 @@ func (cfg *config) effectiveSettings(env environment, parsed *kong.Context) (set
 		}
 		set, _ := lookup(variable.name)
 		switch {
-		case placeholderPattern.MatchString(set):
+		case sanitize.Placeholder(set) != "":
 			variable.value = "a placeholder"
 		case variable.name == envAPISecretFile:
 			variable.value = set

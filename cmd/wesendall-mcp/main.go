@@ -18,6 +18,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // Exit codes.
@@ -143,8 +144,8 @@ func (c *cli) parse(ctx context.Context, env environment) (*kong.Context, error)
 func (cfg *config) validate(env environment, parsed *kong.Context) error {
 	var problems []error
 	for _, flag := range flagsFromCommandLine(parsed) {
-		if value := fmt.Sprint(parsed.FlagValue(flag)); placeholderPattern.MatchString(value) {
-			problems = append(problems, usageErrorf("--%s is still a placeholder (%s): set it, or leave it out", flag.Name, placeholderPattern.FindString(value)))
+		if value := fmt.Sprint(parsed.FlagValue(flag)); sanitize.Placeholder(value) != "" {
+			problems = append(problems, usageErrorf("--%s is still a placeholder (%s): set it, or leave it out", flag.Name, sanitize.Placeholder(value)))
 		}
 	}
 	// Only config may name a file that is not there yet.

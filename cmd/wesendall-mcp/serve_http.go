@@ -12,6 +12,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/auth"
 	"github.com/wesendall/wesendall-mcp/internal/guard"
+	"github.com/wesendall/wesendall-mcp/internal/loopback"
 	"github.com/wesendall/wesendall-mcp/internal/mcpserver"
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
@@ -83,12 +84,10 @@ func (f *httpFlags) httpOptions(opts *mcpserver.HTTPOptions) error {
 	if err != nil {
 		return usageErrorf("--http: %q must be HOST:PORT, such as 127.0.0.1:8080", f.HTTPAddr)
 	}
-	ip := net.ParseIP(host)
-	loopback := host == "localhost" || ip != nil && ip.IsLoopback()
 	switch {
 	case (f.TLSCert == "") != (f.TLSKey == ""):
 		return usageErrorf("--tls-cert and --tls-key must be given together")
-	case !loopback && f.TLSCert == "" && !f.BehindProxy:
+	case !loopback.IsHost(host) && f.TLSCert == "" && !f.BehindProxy:
 		return usageErrorf("--http %s: credentials would travel in the clear; give --tls-cert and --tls-key, or --behind-proxy where a proxy speaks TLS, or listen on 127.0.0.1", f.HTTPAddr)
 	case f.MaxRequests < 1:
 		return usageErrorf("--http-max-requests: must be 1 or more")

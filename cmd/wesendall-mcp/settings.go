@@ -23,6 +23,7 @@ import (
 
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/guard"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // config are the flags that every command has. A flag wins over the
@@ -141,9 +142,6 @@ const (
 	envWalletID      = "WESENDALL_WALLET_ID"
 )
 
-// placeholderPattern is a value that somebody forgot to replace.
-var placeholderPattern = regexp.MustCompile(`\$\{[^}]*\}?|(?i:^\s*your[-_ ])|^\s*<.*>\s*$`)
-
 // envResolver gives kong the variables of the environment and of --env-file.
 type envResolver struct {
 	lookupEnv func(string) (string, bool)
@@ -185,8 +183,8 @@ func (r envResolver) Resolve(c *kong.Context, _ *kong.Path, flag *kong.Flag) (an
 
 // validateFlagValue tells whether a flag can take a value.
 func validateFlagValue(flag *kong.Flag, name, value string) error {
-	if placeholderPattern.MatchString(value) {
-		return fmt.Errorf("%s is still a placeholder (%s): set it, or remove it", name, placeholderPattern.FindString(value))
+	if sanitize.Placeholder(value) != "" {
+		return fmt.Errorf("%s is still a placeholder (%s): set it, or remove it", name, sanitize.Placeholder(value))
 	}
 	target := reflect.New(flag.Target.Type()).Elem()
 	scan := kong.ScanFromTokens(kong.Token{Type: kong.FlagValueToken, Value: value})
@@ -324,7 +322,7 @@ func readCredentials(lookup func(string) (string, bool), origin string) credenti
 	var problems []string
 	value := func(name string) string {
 		text, _ := lookup(name)
-		if placeholderPattern.MatchString(text) {
+		if sanitize.Placeholder(text) != "" {
 			problems = append(problems, name+" is still a placeholder")
 			return ""
 		}
@@ -340,7 +338,7 @@ func readCredentials(lookup func(string) (string, bool), origin string) credenti
 		if err != nil {
 			problems = append(problems, envAPISecretFile+" cannot be read: "+err.Error())
 		}
-		if secret = strings.TrimSpace(string(text)); placeholderPattern.MatchString(secret) {
+		if secret = strings.TrimSpace(string(text)); sanitize.Placeholder(secret) != "" {
 			problems = append(problems, envAPISecretFile+" names a file with a placeholder")
 		}
 		if err == nil && secret == "" {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/guard"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 	"github.com/wesendall/wesendall-mcp/tools"
 )
 
@@ -73,7 +74,7 @@ func decodeBasic(encoded string) (key, secret string, err error) {
 		return "", "", errors.New("the credentials must be KEY:SECRET, in base64")
 	case !isValidCredential(key) || !isValidCredential(secret):
 		return "", "", errors.New("the key or the secret is too long or has invalid characters")
-	case placeholderPattern.MatchString(key) || placeholderPattern.MatchString(secret):
+	case sanitize.Placeholder(key) != "" || sanitize.Placeholder(secret) != "":
 		return "", "", errors.New("the key or the secret is still a placeholder")
 	}
 	return key, secret, nil

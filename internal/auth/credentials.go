@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 	"github.com/wesendall/wesendall-mcp/tools"
 )
 
@@ -17,9 +17,6 @@ type callerFunc = func(context.Context) (tools.Caller, error)
 
 // maxCredentialLen limits a key, a secret, a token and a wallet id, in bytes.
 const maxCredentialLen = 512
-
-// placeholderPattern matches a value of a template that was never filled in.
-var placeholderPattern = regexp.MustCompile(`\$\{|(?i:^\s*your[-_ ])|^\s*<.*>\s*$`)
 
 // authorizationHeader returns the credentials that a request presents under a scheme.
 // present is false without an Authorization header. More than one header is an error, because
@@ -32,7 +29,7 @@ func authorizationHeader(h http.Header, scheme string) (credentials string, pres
 	if len(values) > 1 {
 		return "", false, errors.New("there is more than one Authorization header")
 	}
-	if placeholderPattern.MatchString(values[0]) {
+	if sanitize.Placeholder(values[0]) != "" {
 		return "", false, errors.New("the Authorization header is still a placeholder")
 	}
 	gotScheme, credentials, _ := strings.Cut(strings.TrimSpace(values[0]), " ")
@@ -52,7 +49,7 @@ func walletHeader(h http.Header) (string, error) {
 	switch {
 	case len(values) > 1:
 		return "", errors.New("there is more than one " + tools.WalletHeader + " header")
-	case placeholderPattern.MatchString(wallet):
+	case sanitize.Placeholder(wallet) != "":
 		return "", errors.New("the " + tools.WalletHeader + " header is still a placeholder")
 	case !isValidCredential(wallet):
 		return "", errors.New("the " + tools.WalletHeader + " header is too long or has invalid characters")

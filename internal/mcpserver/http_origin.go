@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/wesendall/wesendall-mcp/internal/loopback"
 )
 
 // originPolicy decides by the address that a request names, and by the page that sent
@@ -29,7 +31,7 @@ func newOriginPolicy(addr net.Addr, o HTTPOptions) originPolicy {
 	}
 	var ownHosts []string
 	host, port, _ := net.SplitHostPort(addr.String())
-	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
+	if loopback.IsHost(host) {
 		for _, name := range []string{"localhost", "127.0.0.1", "::1", host} {
 			ownHosts = append(ownHosts, net.JoinHostPort(name, port))
 		}

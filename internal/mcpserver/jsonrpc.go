@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // rpcMessage is one JSON-RPC message as it was read.
@@ -104,7 +105,7 @@ func (s *Server) validate(m *rpcMessage) *rpcError {
 	var params map[string]json.RawMessage
 	_ = json.Unmarshal(m.params, &params) // no params are no members
 	if name := findWrongCase(params, knownParams...); name != "" {
-		return invalid("params.%s is no parameter: names are case-sensitive", truncate(name))
+		return invalid("params.%s is no parameter: names are case-sensitive", sanitize.TruncateName(name))
 	}
 	switch m.method {
 	case string(mcp.MethodToolsCall):
@@ -132,9 +133,9 @@ func (s *Server) validate(m *rpcMessage) *rpcError {
 		return nil
 	}
 	if suggestion := s.tools.SuggestTool(name); suggestion != "" {
-		return invalid("unknown tool %q; did you mean %q?", truncate(name), suggestion)
+		return invalid("unknown tool %q; did you mean %q?", sanitize.TruncateName(name), suggestion)
 	}
-	return invalid("unknown tool %q; the tools are %s", truncate(name), strings.Join(names, ", "))
+	return invalid("unknown tool %q; the tools are %s", sanitize.TruncateName(name), strings.Join(names, ", "))
 }
 
 // knownParams are the parameters that mean something to this server.

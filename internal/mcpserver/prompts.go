@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 	"github.com/wesendall/wesendall-mcp/prompts"
 )
 
@@ -52,7 +53,7 @@ func (s *Server) findPrompt(name string) (prompts.Prompt, error) {
 		}
 		names = append(names, p.Name)
 	}
-	return prompts.Prompt{}, fmt.Errorf("unknown prompt %q; the prompts are %s", truncate(name), strings.Join(names, ", "))
+	return prompts.Prompt{}, fmt.Errorf("unknown prompt %q; the prompts are %s", sanitize.TruncateName(name), strings.Join(names, ", "))
 }
 
 // CompletePromptArgument offers values for an argument of a prompt.

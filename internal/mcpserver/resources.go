@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 	reference "github.com/wesendall/wesendall-mcp/llm-reference"
 	"github.com/wesendall/wesendall-mcp/prompts"
 )
@@ -61,7 +62,7 @@ func (s *Server) readResource(uri string) (mcp.TextResourceContents, error) {
 		return mcp.TextResourceContents{URI: uri, MIMEType: mime, Text: text}, nil
 	}
 	notFound := func(kind, name string, names []string) (mcp.TextResourceContents, error) {
-		return mcp.TextResourceContents{}, fmt.Errorf("there is no %s %q: use one of %s", kind, truncate(name), strings.Join(names, ", "))
+		return mcp.TextResourceContents{}, fmt.Errorf("there is no %s %q: use one of %s", kind, sanitize.TruncateName(name), strings.Join(names, ", "))
 	}
 	switch uri {
 	case reference.LLMsTxtURI:

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 	reference "github.com/wesendall/wesendall-mcp/llm-reference"
 	"github.com/wesendall/wesendall-mcp/prompts"
 )
@@ -65,7 +65,7 @@ func (s *Server) validateResourceRequest(m *rpcMessage) *rpcError {
 			}
 		case refType == "ref/resource" && hasURI:
 			if s.templateVariables(uri) == nil {
-				return invalid(fmt.Errorf("unknown resource template %q; the templates are %s, %s", truncate(uri), reference.SectionTemplate, reference.ExampleTemplate))
+				return invalid(fmt.Errorf("unknown resource template %q; the templates are %s, %s", sanitize.TruncateName(uri), reference.SectionTemplate, reference.ExampleTemplate))
 			}
 		default:
 			return invalid(errors.New("params.ref must be a ref/prompt with a name or a ref/resource with a uri"))
@@ -82,12 +82,4 @@ func (s *Server) validateResourceRequest(m *rpcMessage) *rpcError {
 func jsonString(raw json.RawMessage) (value string, ok bool) {
 	ok = len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &value) == nil
 	return value, ok
-}
-
-// truncate keeps a name that somebody made up from filling an error.
-func truncate(name string) string {
-	if len(name) > 64 {
-		return strings.ToValidUTF8(name[:64], "") + "…"
-	}
-	return name
 }

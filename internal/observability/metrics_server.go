@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/wesendall/wesendall-mcp/internal/loopback"
 )
 
 // Handler returns a handler that answers a scrape at any path.
@@ -58,7 +59,7 @@ func requireLoopbackHost(next http.Handler) http.Handler {
 		if err != nil {
 			host = r.Host
 		}
-		if host != "localhost" && !net.ParseIP(host).IsLoopback() {
+		if !loopback.IsHost(host) {
 			http.Error(w, "only loopback names are answered at this address", http.StatusForbidden)
 			return
 		}

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/wesendall/wesendall-mcp/internal/loopback"
 )
 
 // Server is a sandbox that listens on a port of this machine.
@@ -25,7 +27,7 @@ func Start(ctx context.Context, addr string, o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sandbox address: %w", err)
 	}
-	if host != "localhost" && !net.ParseIP(host).IsLoopback() {
+	if !loopback.IsHost(host) {
 		return nil, fmt.Errorf("sandbox address %q: must be on this machine alone, such as 127.0.0.1:0", addr)
 	}
 	sandbox, err := Open(ctx, o)

@@ -1,0 +1,9 @@
+// Package loopback tells whether an address belongs to this machine only. It
+// resolves no names.
+package loopback
+
+import "net"
+
+// IsHost reports whether host, without a port, is localhost or a loopback IP
+// address. Any other name is not, wherever it resolves to.
+func IsHost(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }
