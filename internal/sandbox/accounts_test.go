@@ -8,7 +8,8 @@ import (
 func TestAccounts_Wallets(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, Options{Balance: 5000, Accounts: []Account{
-		{Key: "sk_test_b", Secret: "b", Wallet: "wal_b", Balance: 70}, {Key: "sk_test_second", Secret: "second", Wallet: WalletID, Balance: 1},
+		{Key: "sk_test_b", Secret: "b", Wallet: "wal_b", Balance: 70},
+		{Key: "sk_test_second", Secret: "second", Wallet: WalletID, Balance: 1},
 	}})
 	for _, c := range []struct {
 		key, secret, wallet string

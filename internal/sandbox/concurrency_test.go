@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// runInMemoryAndOnFile runs a test on both kinds of database. Its second half sees
-// the same sandbox, the one on a file closed and opened again in between.
+// runInMemoryAndOnFile runs a test on both kinds of database. second sees what first left; the
+// database on a file is closed and opened again in between.
 func runInMemoryAndOnFile(t *testing.T, balance int64, first, second func(*testEnv)) {
 	t.Parallel()
 	t.Run("in memory", func(t *testing.T) {
@@ -79,7 +79,8 @@ func TestTopUp_CreditOnce(t *testing.T) {
 				}
 			})
 			wg.Go(func() {
-				if resp, err := env.doWithKey("GET /account/balance", "", APIKey, APISecret); err != nil || resp.status != http.StatusOK {
+				if resp, err := env.doWithKey("GET /account/balance", "", APIKey, APISecret); err != nil ||
+					resp.status != http.StatusOK {
 					env.Errorf("%d %s, %v", resp.status, resp.body, err)
 				}
 			})
@@ -185,7 +186,8 @@ func TestSend_MagicRecipients(t *testing.T) {
 		balance int64
 		outbox  []string
 	}{
-		"a refused send is refunded":         {providerRejectedRecipient, 502, "send_failed", 5000, both(providerRejectedRecipient, " failed 0")},
+		"a refused send is refunded": {providerRejectedRecipient, 502, "send_failed", 5000,
+			both(providerRejectedRecipient, " failed 0")},
 		"an internal error charges nothing":  {internalErrorRecipient, 500, "internal_error", 5000, nil},
 		"a lost answer is charged and sent":  {noResponseRecipient, 0, "", remaining, both(noResponseRecipient, " sent 35")},
 		"a number beside them is as usual":   {"+256700000503", 200, "", remaining, both("+256700000503", " sent 35")},
@@ -206,7 +208,8 @@ func TestSend_MagicRecipients(t *testing.T) {
 		}
 		t.Run(name+" in a list", func(t *testing.T) {
 			t.Parallel()
-			check(newTestEnv(t, Options{Balance: 5000}), "POST /sms/send", `{"message":"Hi","recipient":["`+normalPhone+`","`+tc.phone+`"]}`)
+			check(newTestEnv(t, Options{Balance: 5000}), "POST /sms/send",
+				`{"message":"Hi","recipient":["`+normalPhone+`","`+tc.phone+`"]}`)
 		})
 		t.Run(name+" in a group", func(t *testing.T) {
 			t.Parallel()
@@ -221,7 +224,8 @@ func TestSend_MagicRecipients(t *testing.T) {
 func TestSend_RefusedNeedsBalance(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, Options{Balance: 34})
-	if resp := env.do("POST /sms/send", `{"message":"Hi","recipient":"`+providerRejectedRecipient+`"}`); resp.errorCode() != "insufficient_balance" {
+	if resp := env.do("POST /sms/send", `{"message":"Hi","recipient":"`+providerRejectedRecipient+
+		`"}`); resp.errorCode() != "insufficient_balance" {
 		t.Errorf("%d %s", resp.status, resp.body)
 	}
 }
@@ -234,7 +238,8 @@ func TestSend_NoResponseHTTP2(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	body := `{"walletId":"wal_sandbox","message":"Hi","recipient":"` + noResponseRecipient + `"}`
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/api/v1/sms/send", strings.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/api/v1/sms/send",
+		strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,18 +17,16 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// lockTimeout is how long a call waits for another process's transaction, which
-// takes milliseconds.
+// lockTimeout is how long a call waits for another process's transaction.
 const lockTimeout = 10 * time.Second
 
 //go:embed schema.sql
 var schemaSQL string
 
-// openDB opens the database with its one account in it.
+// openDB opens the database and fills it with the accounts.
 //
-// One connection is enough, and it is never dropped: in memory it is the
-// database, and on a file callers wait for it in order, where connections of
-// their own would starve each other at SQLite's lock.
+// There is one connection. In memory it is the database; on a file, calls wait for it in
+// order, while several connections would starve each other at SQLite's lock.
 func openDB(ctx context.Context, o Options) (*sql.DB, error) {
 	dsn, err := sqliteDSN(o.DB)
 	if err != nil {
@@ -43,9 +41,9 @@ func openDB(ctx context.Context, o Options) (*sql.DB, error) {
 	defer cancel()
 	for {
 		err = withTx(ctx, db, func(tx *sql.Tx) error { return initDatabase(ctx, tx, o) })
-		// Everything waits for another process's lock but the first change of
-		// a file to WAL, which fails at once.
-		if busy, ok := errors.AsType[*sqlite.Error](err); !ok || busy.Code()&0xff != sqlite3.SQLITE_BUSY || ctx.Err() != nil {
+		// SQLite waits for another process's lock, except when it changes a file to WAL.
+		busy, ok := errors.AsType[*sqlite.Error](err)
+		if !ok || busy.Code()&0xff != sqlite3.SQLITE_BUSY || ctx.Err() != nil {
 			break
 		}
 		time.Sleep(time.Millisecond)
@@ -56,12 +54,12 @@ func openDB(ctx context.Context, o Options) (*sql.DB, error) {
 	return db, nil
 }
 
-// sqliteDSN is the driver's name for the database in file, which it creates
-// for its owner's eyes alone: SQLite would let others read it.
+// sqliteDSN returns the driver's name for the database in file. It creates the file readable
+// by its owner only; SQLite would let others read it.
 func sqliteDSN(file string) (string, error) {
-	// Transactions take the write lock when they begin, since one that has read
-	// cannot wait for it.
-	options := fmt.Sprintf("?_txlock=immediate&_pragma=foreign_keys(1)&_pragma=busy_timeout(%d)", lockTimeout.Milliseconds())
+	// Transactions take the write lock when they begin: one that has read cannot wait for it.
+	options := fmt.Sprintf("?_txlock=immediate&_pragma=foreign_keys(1)&_pragma=busy_timeout(%d)",
+		lockTimeout.Milliseconds())
 	if file == "" {
 		return "file::memory:" + options, nil
 	}
@@ -69,8 +67,8 @@ func sqliteDSN(file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// O_EXCL, since closing a file that this process has open as a database
-	// would drop SQLite's locks on it (sqlite.org/howtocorrupt.html, 2.2).
+	// O_EXCL: to close a file that this process has open as a database would drop SQLite's
+	// locks on it (sqlite.org/howtocorrupt.html, 2.2).
 	created, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator's own path
 	if err == nil {
 		err = created.Close()
@@ -81,19 +79,19 @@ func sqliteDSN(file string) (string, error) {
 	return "file:" + url.PathEscape(path) + options + "&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)", nil
 }
 
-// initDatabase creates the tables, the wallets, the keys and the group where they are
-// missing.
+// initDatabase creates the tables, wallets, keys and the sample group that are missing.
 func initDatabase(ctx context.Context, tx *sql.Tx, o Options) error {
 	if _, err := tx.ExecContext(ctx, schemaSQL); err != nil {
 		return err
 	}
 	for _, a := range append([]Account{{APIKey, APISecret, WalletID, o.Balance}}, o.Accounts...) {
-		// The vendor stores bcrypt hashes too. The lowest cost, since every call pays it.
+		// Wesendall stores bcrypt hashes. The cost is the lowest because every call pays it.
 		hash, err := bcrypt.GenerateFromPassword([]byte(a.Secret), bcrypt.MinCost)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO wallets (id, balance) VALUES (?, ?) ON CONFLICT DO NOTHING`, a.Wallet, a.Balance); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO wallets (id, balance) VALUES (?, ?) ON CONFLICT DO NOTHING`,
+			a.Wallet, a.Balance); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `INSERT INTO api_keys (id, secret_hash, wallet_id, revoked)
@@ -114,7 +112,7 @@ func initDatabase(ctx context.Context, tx *sql.Tx, o Options) error {
 	return err
 }
 
-// withTx runs do in one transaction, which is rolled back if do fails.
+// withTx runs do in one transaction and rolls it back if do fails.
 func withTx(ctx context.Context, db *sql.DB, do func(*sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
@@ -126,8 +124,8 @@ func withTx(ctx context.Context, db *sql.DB, do func(*sql.Tx) error) error {
 	return tx.Commit()
 }
 
-// queryAll reads every row of a query into a slice that is never nil, since no
-// answer holds a null list. The columns are where the parts of one row go.
+// queryAll returns the rows of a query; the slice is never nil, so that JSON has no null list.
+// scanDest returns the destinations of one row's columns.
 func queryAll[T any](ctx context.Context, db *sql.DB, scanDest func(*T) []any, query string, args ...any) ([]T, error) {
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {

@@ -18,7 +18,8 @@ func TestDB_TwoProcesses(t *testing.T) {
 		env := newTestEnv(t, Options{DB: db, Balance: 50 * CostPerSMS})
 		env.do("POST /account/topup", `{"amount":500,"phone_number":"`+decliningPayer+`"}`)
 		for range 40 {
-			if resp := env.do("POST /sms/send", `{"message":"Hi","recipient":"0700000010"}`); resp.errorCode() != "" && resp.status != 402 {
+			if resp := env.do("POST /sms/send", `{"message":"Hi","recipient":"0700000010"}`); resp.errorCode() != "" &&
+				resp.status != 402 {
 				t.Errorf("%d %s", resp.status, resp.body)
 			}
 		}
@@ -102,7 +103,8 @@ func TestSampleGroup_Once(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "sandbox.db")
 	for range 2 {
 		env := newTestEnv(t, Options{DB: file, Balance: 100, WithSampleGroup: true})
-		if got := decodeData[struct{ Groups []groupResponse }](env, env.do("GET /groups", "")).Groups; len(got) != 1 || got[0].ID != GroupID || got[0].ContactCount != 2 {
+		if got := decodeData[struct{ Groups []groupResponse }](env, env.do("GET /groups", "")).Groups; len(got) != 1 ||
+			got[0].ID != GroupID || got[0].ContactCount != 2 {
 			t.Errorf("%+v", got)
 		}
 	}

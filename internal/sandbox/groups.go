@@ -21,8 +21,8 @@ func (g *groupResponse) scanDest() []any {
 const selectGroups = `SELECT id, title, description, (SELECT count(*) FROM contacts c WHERE c.group_id = g.id)
 	FROM contact_groups g WHERE wallet_id = ?`
 
-// findGroup reads groupId, which must name a group of the wallet. In a wallet that
-// is not the caller's nothing is looked up: the caller must not learn of it.
+// findGroup reads groupId, which must name a group of the caller's wallet. It looks nothing up
+// in another wallet, so that the caller learns nothing about it.
 func (s *Sandbox) findGroup(ctx context.Context, in *requestFields) (groupResponse, error) {
 	id := in.stringField("groupId", noLimit)
 	if id == "" || in.wallet != in.ownWallet {
@@ -39,23 +39,32 @@ func (s *Sandbox) findGroup(ctx context.Context, in *requestFields) (groupRespon
 	return matches[0], nil
 }
 
-func (s *Sandbox) groups(ctx context.Context, in *requestFields) (any, error) {
-	if err := in.validate(); err != nil {
-		return nil, err
-	}
-	groups, err := queryAll(ctx, s.db, (*groupResponse).scanDest, selectGroups+` ORDER BY seq`, in.wallet)
+func (s *Sandbox) groups(ctx context.Context, wallet string, _ struct{}) (any, error) {
+	groups, err := queryAll(ctx, s.db, (*groupResponse).scanDest, selectGroups+` ORDER BY seq`, wallet)
 	return map[string]any{"groups": groups}, err
 }
 
-func (s *Sandbox) createGroup(ctx context.Context, in *requestFields) (any, error) {
-	out := groupResponse{Title: in.stringField("title", maxTitleLen), Description: in.optionalString("description")}
-	if err := in.validate(); err != nil {
-		return nil, err
-	}
-	out.ID = s.newID("grp_")
+type newGroupRequest struct{ title, description string }
+
+func readNewGroup(_ context.Context, in *requestFields) (newGroupRequest, error) {
+	return newGroupRequest{in.stringField("title", maxTitleLen), in.optionalString("description")}, nil
+}
+
+func (s *Sandbox) createGroup(ctx context.Context, wallet string, in newGroupRequest) (any, error) {
+	out := groupResponse{ID: s.newID("grp_"), Title: in.title, Description: in.description}
 	_, err := s.db.ExecContext(ctx, `INSERT INTO contact_groups (id, wallet_id, title, description) VALUES (?, ?, ?, ?)`,
-		out.ID, in.wallet, out.Title, out.Description)
+		out.ID, wallet, in.title, in.description)
 	return out, err
+}
+
+type newContactsRequest struct {
+	groupID  string
+	contacts []contact
+}
+
+func (s *Sandbox) readNewContacts(ctx context.Context, in *requestFields) (newContactsRequest, error) {
+	group, err := s.findGroup(ctx, in)
+	return newContactsRequest{group.ID, in.contactsField("contacts")}, err
 }
 
 type addContactsResponse struct {
@@ -65,26 +74,18 @@ type addContactsResponse struct {
 	ContactCount int64  `json:"contact_count"`
 }
 
-// addContacts adds the contacts whose numbers the group does not have yet.
-func (s *Sandbox) addContacts(ctx context.Context, in *requestFields) (any, error) {
-	group, err := s.findGroup(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	contacts := in.contactsField("contacts")
-	if err := in.validate(); err != nil {
-		return nil, err
-	}
-	out := addContactsResponse{GroupID: group.ID}
-	err = withTx(ctx, s.db, func(tx *sql.Tx) error {
+// addContacts adds the contacts whose numbers are not in the group yet.
+func (s *Sandbox) addContacts(ctx context.Context, _ string, in newContactsRequest) (any, error) {
+	out := addContactsResponse{GroupID: in.groupID}
+	err := withTx(ctx, s.db, func(tx *sql.Tx) error {
 		insert, err := tx.PrepareContext(ctx, `INSERT INTO contacts (group_id, phone, name) VALUES (?, ?, ?)
 			ON CONFLICT (group_id, phone) DO NOTHING`)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = insert.Close() }()
-		for _, c := range contacts {
-			result, err := insert.ExecContext(ctx, group.ID, c.phone, c.name)
+		for _, c := range in.contacts {
+			result, err := insert.ExecContext(ctx, in.groupID, c.phone, c.name)
 			if err != nil {
 				return err
 			}
@@ -94,9 +95,9 @@ func (s *Sandbox) addContacts(ctx context.Context, in *requestFields) (any, erro
 			}
 			out.Added += added
 		}
-		return tx.QueryRowContext(ctx, `SELECT count(*) FROM contacts WHERE group_id = ?`, group.ID).
+		return tx.QueryRowContext(ctx, `SELECT count(*) FROM contacts WHERE group_id = ?`, in.groupID).
 			Scan(&out.ContactCount)
 	})
-	out.Skipped = int64(len(contacts)) - out.Added
+	out.Skipped = int64(len(in.contacts)) - out.Added
 	return out, err
 }

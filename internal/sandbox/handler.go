@@ -15,79 +15,72 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-const maxRequestBytes = 8 << 20 // bytes
+const maxRequestBytes = 8 << 20
 
-// apiError is an answer that is not a success.
-type apiError struct {
-	status  int
-	Code    string `json:"code"`
-	Message string `json:"message"`
-}
-
-// The seven codes that the vendor documents, and two for what it leaves open.
-var (
-	errCredentials     = &apiError{http.StatusUnauthorized, "invalid_credentials", "The API key or secret is wrong."}
-	errRevoked         = &apiError{http.StatusUnauthorized, "key_revoked", "The API key has been revoked."}
-	errWalletForbidden = &apiError{http.StatusForbidden, "wallet_forbidden", "The wallet does not belong to this API key."}
-	errInsufficient    = &apiError{http.StatusPaymentRequired, "insufficient_balance", "The wallet holds less than this costs."}
-	errValidation      = &apiError{http.StatusUnprocessableEntity, "validation_failed", ""}
-	errSendFailed      = &apiError{http.StatusBadGateway, "send_failed", "The provider refused the message. The wallet was refunded."}
-	errInternal        = &apiError{http.StatusInternalServerError, "internal_error", "Something went wrong."}
-
-	errNotFound         = &apiError{http.StatusNotFound, "not_found", "There is no such endpoint."}
-	errMethodNotAllowed = &apiError{http.StatusMethodNotAllowed, "method_not_allowed", "The endpoint does not answer this method."}
-)
-
-func (e *apiError) Error() string { return e.Code + ": " + e.Message }
-
-// withMessage is e with a message of its own.
-func (e *apiError) withMessage(message string) *apiError { return &apiError{e.status, e.Code, message} }
-
-// handlerFunc carries out one call and returns the answer's data. By the time it
-// runs, the caller is known; all else that may be wrong is its own to check.
+// handlerFunc validates and executes one authenticated call, and returns the response's data.
 type handlerFunc func(context.Context, *requestFields) (any, error)
+
+// endpoint returns a handler that reads the fields of a request, refuses the call if any is
+// wrong, and then executes it in the caller's wallet. read adds what is wrong to the fields;
+// it returns an error only if it cannot tell.
+func endpoint[T any](
+	read func(context.Context, *requestFields) (T, error),
+	execute func(ctx context.Context, wallet string, request T) (any, error),
+) handlerFunc {
+	return func(ctx context.Context, fields *requestFields) (any, error) {
+		request, err := read(ctx, fields)
+		if err != nil {
+			return nil, err
+		}
+		if err := fields.validate(); err != nil {
+			return nil, err
+		}
+		return execute(ctx, fields.wallet, request)
+	}
+}
 
 func (s *Sandbox) newMux() *http.ServeMux {
 	mux := http.NewServeMux()
-	for pattern, handlers := range map[string]map[string]handlerFunc{
-		"/api/v1/account/balance":           {http.MethodGet: s.balance},
-		"/api/v1/account/topup":             {http.MethodPost: s.topUp},
-		"/api/v1/sms/send":                  {http.MethodPost: s.send},
-		"/api/v1/sms/group":                 {http.MethodPost: s.sendGroup},
-		"/api/v1/sms/history":               {http.MethodGet: s.history},
-		"/api/v1/groups":                    {http.MethodGet: s.groups, http.MethodPost: s.createGroup},
-		"/api/v1/groups/{groupId}/contacts": {http.MethodPost: s.addContacts},
-		"/":                                 nil,
+	for pattern, methods := range map[string]map[string]handlerFunc{
+		"/api/v1/account/balance": {http.MethodGet: endpoint(readNothing, s.balance)},
+		"/api/v1/account/topup":   {http.MethodPost: endpoint(readTopUp, s.topUp)},
+		"/api/v1/sms/send":        {http.MethodPost: endpoint(readSend, s.send)},
+		"/api/v1/sms/group":       {http.MethodPost: endpoint(s.readGroupSend, s.send)},
+		"/api/v1/sms/history":     {http.MethodGet: endpoint(readPage, s.history)},
+		"/api/v1/groups": {
+			http.MethodGet:  endpoint(readNothing, s.groups),
+			http.MethodPost: endpoint(readNewGroup, s.createGroup),
+		},
+		"/api/v1/groups/{groupId}/contacts": {http.MethodPost: endpoint(s.readNewContacts, s.addContacts)},
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			data, err := s.handle(w, r, handlers)
+			data, err := s.handle(w, r, methods)
 			writeResponse(w, data, err)
 		})
 	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { writeResponse(w, nil, errNotFound) })
 	return mux
 }
 
 var escapedDots = strings.NewReplacer("%2e", ".", "%2E", ".")
 
-// ServeHTTP answers one call.
+// ServeHTTP implements [http.Handler].
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Request-Id", s.newID("req_"))
-	// An escaped slash is part of a name; an escaped dot is a dot.
+	// The mux would redirect. An escaped slash is part of a segment; an escaped dot is a dot.
 	if urlPath := escapedDots.Replace(r.URL.EscapedPath()); path.Clean(urlPath) != urlPath {
-		writeResponse(w, nil, errNotFound) // the mux would redirect
+		writeResponse(w, nil, errNotFound)
 		return
 	}
-	// A call that arrived is carried out even if the caller hangs up.
+	// A call that arrived is executed even if the caller hangs up.
 	s.mux.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
 }
 
-func (s *Sandbox) handle(w http.ResponseWriter, r *http.Request, handlers map[string]handlerFunc) (any, error) {
-	if handlers == nil {
-		return nil, errNotFound
-	}
-	handler, ok := handlers[r.Method]
+// handle chooses the method's handler, authenticates the caller, and runs the handler.
+func (s *Sandbox) handle(w http.ResponseWriter, r *http.Request, methods map[string]handlerFunc) (any, error) {
+	handler, ok := methods[r.Method]
 	if !ok {
-		w.Header().Set("Allow", strings.Join(slices.Sorted(maps.Keys(handlers)), ", "))
+		w.Header().Set("Allow", strings.Join(slices.Sorted(maps.Keys(methods)), ", "))
 		return nil, errMethodNotAllowed
 	}
 	ownWallet, err := s.authenticate(r)
@@ -101,12 +94,12 @@ func (s *Sandbox) handle(w http.ResponseWriter, r *http.Request, handlers map[st
 	if err != nil {
 		return nil, err
 	}
-	in := &requestFields{values: values, ownWallet: ownWallet}
-	in.wallet = in.stringField("walletId", noLimit)
-	return handler(r.Context(), in)
+	fields := &requestFields{values: values, ownWallet: ownWallet}
+	fields.wallet = fields.stringField("walletId", noLimit)
+	return handler(r.Context(), fields)
 }
 
-// authenticate returns the wallet of the key that the call carries.
+// authenticate returns the wallet of the request's key.
 func (s *Sandbox) authenticate(r *http.Request) (wallet string, err error) {
 	key, secret, _ := r.BasicAuth()
 	var hash []byte
@@ -126,7 +119,7 @@ func (s *Sandbox) authenticate(r *http.Request) (wallet string, err error) {
 	return wallet, nil
 }
 
-// decodeParams reads a call's parameters: a GET has them in the query, as strings, a
+// decodeParams returns the parameters of a request: a GET has them in the query, as strings; a
 // POST in a JSON object, and some in the path.
 func decodeParams(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
 	values := map[string]any{}
@@ -141,7 +134,8 @@ func decodeParams(w http.ResponseWriter, r *http.Request) (map[string]any, error
 	if err != nil {
 		return nil, errValidation.withMessage("body: " + err.Error())
 	}
-	if err := json.Unmarshal(body, &values); err != nil || values == nil { // null is no error, and no object
+	// A body of null leaves values nil, without an error.
+	if err := json.Unmarshal(body, &values); err != nil || values == nil {
 		return nil, errValidation.withMessage("body: must be a JSON object")
 	}
 	if id := r.PathValue("groupId"); id != "" {
@@ -156,21 +150,21 @@ type envelope struct {
 	Error   *apiError `json:"error,omitempty"`
 }
 
-// writeResponse writes the answer. An http.ErrAbortHandler drops the connection
-// without one, in HTTP/1 and in HTTP/2.
+// writeResponse writes data or err. An http.ErrAbortHandler drops the connection without a
+// response, in HTTP/1 and HTTP/2.
 func writeResponse(w http.ResponseWriter, data any, err error) {
 	if errors.Is(err, http.ErrAbortHandler) {
 		panic(http.ErrAbortHandler)
 	}
-	status, resp := http.StatusOK, envelope{Success: true, Data: data}
+	status, body := http.StatusOK, envelope{Success: true, Data: data}
 	if err != nil {
 		apiErr, ok := errors.AsType[*apiError](err)
 		if !ok {
 			apiErr = errInternal.withMessage(err.Error())
 		}
-		status, resp = apiErr.status, envelope{Error: apiErr}
+		status, body = apiErr.status, envelope{Error: apiErr}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(resp) // a caller that hung up
+	_ = json.NewEncoder(w).Encode(body) // fails if the caller hung up
 }

@@ -59,7 +59,7 @@ func newCountingIDs() func(string) string {
 
 func (env *testEnv) advance(d time.Duration) { env.elapsed.Add(int64(d)) }
 
-// response is what one call got.
+// response is what one call returned.
 type response struct {
 	status int
 	header http.Header
@@ -74,8 +74,8 @@ func (a response) errorCode() string {
 	return body.Error.Code
 }
 
-// do calls "METHOD /path" with the sandbox's own key. A {…} body gets our wallet
-// unless it names one, and so does a query.
+// do calls "METHOD /path" with the sandbox's key. It adds the wallet to a {…} body or a query
+// that names none.
 func (env *testEnv) do(call, body string) response {
 	env.Helper()
 	resp, err := env.doWithKey(call, body, APIKey, APISecret)

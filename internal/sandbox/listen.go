@@ -11,7 +11,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/loopback"
 )
 
-// Server is a sandbox that listens on a port of this machine.
+// Server is a sandbox that listens on a loopback port.
 type Server struct {
 	sandbox  *Sandbox
 	http     *http.Server
@@ -19,16 +19,15 @@ type Server struct {
 	serveErr chan error
 }
 
-// Start opens a sandbox and serves it in the background until Close. The
-// address must be of the loopback interface; port 0 takes a free one. The
-// context bounds the start alone.
+// Start opens a sandbox and serves it in the background until Close. The address must be a
+// loopback address; port 0 takes a free one. ctx only limits the start.
 func Start(ctx context.Context, addr string, o Options) (*Server, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox address: %w", err)
 	}
 	if !loopback.IsHost(host) {
-		return nil, fmt.Errorf("sandbox address %q: must be on this machine alone, such as 127.0.0.1:0", addr)
+		return nil, fmt.Errorf("sandbox address %q: must be a loopback address, such as 127.0.0.1:0", addr)
 	}
 	sandbox, err := Open(ctx, o)
 	if err != nil {
@@ -59,13 +58,12 @@ func Start(ctx context.Context, addr string, o Options) (*Server, error) {
 	return s, nil
 }
 
-// URL is the base URL, to be followed by /api/v1.
+// URL returns the base URL, without /api/v1.
 func (s *Server) URL() string { return s.url }
 
-// Close stops listening, lets running calls end, and closes the database.
+// Close stops listening, waits for running calls, and closes the database.
 func (s *Server) Close() error {
-	// Calls take milliseconds; what is left after a second is an unused
-	// connection.
+	// Calls take milliseconds; what is left after a second is an unused connection.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	err := s.http.Shutdown(ctx)

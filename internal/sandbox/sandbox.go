@@ -1,13 +1,12 @@
-// Package sandbox stands in for the Wesendall API: its eight endpoints over
-// real HTTP, with its validation, its error codes and its wallet arithmetic, on
-// an embedded SQLite database. It texts nobody and moves no money.
+// Package sandbox is a fake Wesendall API: the eight endpoints over real HTTP, with the
+// documented validation, error codes and wallet arithmetic, on an embedded SQLite database.
+// It sends no SMS and moves no money.
 //
-// What Wesendall documents is done as documented. Where it documents nothing,
-// the package does what is hardest on a client, so that a program which passes
-// here was not relying on luck.
+// Documented behaviour is as documented. Where the documents say nothing, the package does
+// what is hardest for a client, so that a program that works here does not rely on luck.
 //
-// It imports nothing else of this module, so that it can prove the client
-// wrong, and it must never reach another machine or be reached from one.
+// It imports neither the client nor the guard, so that it can prove them wrong. It must never
+// reach another machine or be reached from one.
 package sandbox
 
 import (
@@ -19,51 +18,38 @@ import (
 	"time"
 )
 
-// The account that every sandbox has, and its prices in UGX.
+// The account that every sandbox has; money is in UGX.
 const (
 	APIKey         = "sk_test_sandbox"
-	APISecret      = "ws_test_secret" //nolint:gosec // made up, and published in the documents
+	APISecret      = "ws_test_secret" //nolint:gosec // public, in the documents
 	WalletID       = "wal_sandbox"
-	GroupID        = "grp_customers" // where Options.Group asks for it
+	GroupID        = "grp_customers" // with Options.WithSampleGroup
 	CostPerSMS     = 35
 	DefaultBalance = 5000
 )
 
-// Magic values: what asks for them gets a failure that is hard to have otherwise.
-const (
-	revokedKey = "sk_test_revoked" // whatever its secret
-
-	internalErrorRecipient    = "+256700000500" // internal_error before anything is charged
-	providerRejectedRecipient = "+256700000502" // the gateway refuses: refunded, send_failed
-	noResponseRecipient       = "+256700000408" // charged and sent, but the caller is never told
-
-	decliningPayer    = "+256700000001"
-	unresponsivePayer = "+256700000002" // neither approves nor declines
-)
-
-// Options say how to open a sandbox. The zero value is a sandbox in memory with
-// an empty wallet.
+// Options configure a sandbox. The zero value is a sandbox in memory with an empty wallet.
 type Options struct {
-	// DB is the database file, created when missing; "" keeps all in memory.
+	// DB is the database file, created if missing; "" keeps everything in memory.
 	DB string
-	// Balance in UGX of a wallet that is created now. A database that already
-	// has the wallet keeps what is in it.
+	// Balance is the wallet's first balance in UGX. A database that already has the wallet
+	// keeps its balance.
 	Balance int64
-	// Group has a group of two contacts made, for people to try groups with.
+	// WithSampleGroup creates the group GroupID with two contacts.
 	WithSampleGroup bool
-	// Accounts are made besides the one that every sandbox has.
+	// Accounts are created in addition to the one that every sandbox has.
 	Accounts []Account
 	// ApproveAfter is how long a payer takes to answer a top-up; 0 is a second.
 	ApproveAfter time.Duration
 }
 
-// Account is a key with its wallet. Several keys may have the same one.
+// Account is a key with its wallet. Several keys may share a wallet.
 type Account struct {
 	Key, Secret, Wallet string
-	Balance             int64 // of a wallet that is created now
+	Balance             int64 // UGX, if the wallet is new
 }
 
-// Sandbox is the stand-in API as an http.Handler.
+// Sandbox is the fake API as an http.Handler.
 type Sandbox struct {
 	db           *sql.DB
 	mux          *http.ServeMux
@@ -72,8 +58,7 @@ type Sandbox struct {
 	newID        func(prefix string) string
 }
 
-// Open opens the sandbox's database, creating what is missing. The context
-// bounds the opening alone.
+// Open opens the sandbox's database and creates what is missing. ctx only limits the opening.
 func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	db, err := openDB(ctx, o)
 	if err != nil {

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"regexp"
@@ -12,19 +13,19 @@ import (
 
 const noLimit = math.MaxInt
 
-// requestFields is one call's parameters, and everything that is wrong with them: each
-// reader notes its fault and goes on, so that one answer names them all.
-// Parameters that nobody reads are ignored, as Zod does by default.
+// requestFields holds the parameters of one call and the problems found in them. Each reading
+// method adds its problem and goes on, so that one response names them all. Unknown
+// parameters are ignored, as Zod does by default.
 type requestFields struct {
-	values   map[string]any // as JSON decodes them; a query's are strings
-	prefix   string         // what precedes a field's name in a fault
+	values   map[string]any // as JSON decodes them; all strings in a query
+	prefix   string         // stands before a field's name in a problem
 	problems []string
 
-	wallet    string // the one asked for
-	ownWallet string // the one that the caller's key may use
+	wallet    string // that the call names
+	ownWallet string // that the caller's key may use
 }
 
-// validate ends the reading: validation comes before the wallet's owner.
+// validate returns errValidation with all problems, or errWalletForbidden.
 func (in *requestFields) validate() error {
 	if len(in.problems) > 0 {
 		return errValidation.withMessage(strings.Join(in.problems, "; "))
@@ -35,11 +36,14 @@ func (in *requestFields) validate() error {
 	return nil
 }
 
+// readNothing is for an endpoint with no field except the wallet.
+func readNothing(context.Context, *requestFields) (struct{}, error) { return struct{}{}, nil }
+
 func (in *requestFields) addProblem(field, format string, args ...any) {
 	in.problems = append(in.problems, in.prefix+field+": "+fmt.Sprintf(format, args...))
 }
 
-// requiredField reads a required field of one JSON type, called kind in the fault.
+// requiredField reads a required field of type T, which problems call typ.
 func requiredField[T any](in *requestFields, field, typ string) (value T, ok bool) {
 	raw, ok := in.values[field]
 	if !ok {
@@ -52,7 +56,7 @@ func requiredField[T any](in *requestFields, field, typ string) (value T, ok boo
 	return value, ok
 }
 
-// stringField reads a required string of 1 to most UTF-16 code units.
+// stringField reads a required string of 1 to maxLen UTF-16 code units.
 func (in *requestFields) stringField(field string, maxLen int) string {
 	text, ok := requiredField[string](in, field, "a string")
 	if n := utf16Len(text); ok && n == 0 {
@@ -63,7 +67,7 @@ func (in *requestFields) stringField(field string, maxLen int) string {
 	return text
 }
 
-// optionalString reads a string that may be absent, though not null.
+// optionalString reads a string that may be absent, but not null.
 func (in *requestFields) optionalString(field string) string {
 	if _, given := in.values[field]; !given {
 		return ""
@@ -72,7 +76,7 @@ func (in *requestFields) optionalString(field string) string {
 	return value
 }
 
-// amountField reads an amount in UGX, a currency without a smaller coin.
+// amountField reads a required whole amount in UGX.
 func (in *requestFields) amountField(field string, minAmount, maxAmount float64) int64 {
 	amount, ok := requiredField[float64](in, field, "a number")
 	switch {
@@ -85,7 +89,7 @@ func (in *requestFields) amountField(field string, minAmount, maxAmount float64)
 	return int64(amount)
 }
 
-// intField reads an optional whole number out of a query.
+// intField reads an optional whole number from a query.
 func (in *requestFields) intField(field string, defaultValue, minValue, maxValue int) int {
 	raw, given := in.values[field].(string)
 	if !given {
@@ -103,7 +107,7 @@ func (in *requestFields) intField(field string, defaultValue, minValue, maxValue
 	return n
 }
 
-// phoneField reads one required phone number in the form that normal gives it.
+// phoneField reads a required phone number and normalizes it.
 func (in *requestFields) phoneField(field string, normalize func(string) (string, bool)) string {
 	raw, ok := requiredField[string](in, field, "a string")
 	number, valid := normalize(raw)
@@ -113,9 +117,8 @@ func (in *requestFields) phoneField(field string, normalize func(string) (string
 	return number
 }
 
-// recipientsField reads a string, or an array of strings, each of which may be a
-// list. Nothing says that the vendor drops a number named twice, so none is
-// dropped and each is paid for.
+// recipientsField reads a string or an array of strings, each of which may be a list separated
+// by commas or spaces. Wesendall documents no removal of duplicates, so each is kept and paid.
 func (in *requestFields) recipientsField(field string) []string {
 	const typ = "a string or an array of strings"
 	raw, ok := requiredField[any](in, field, typ)
@@ -179,7 +182,7 @@ var (
 	foreignPattern = regexp.MustCompile(`^\+[0-9]{8,15}$`)
 )
 
-// normalizeUgandan is a number in one of the three documented forms as +256XXXXXXXXX.
+// normalizeUgandan turns the three documented forms into +256XXXXXXXXX.
 func normalizeUgandan(number string) (string, bool) {
 	parts := ugandanPattern.FindStringSubmatch(number)
 	if parts == nil {
@@ -188,7 +191,7 @@ func normalizeUgandan(number string) (string, bool) {
 	return "+256" + parts[1], true
 }
 
-// normalizePhone lets numbers outside Uganda pass as they are: no document says
+// normalizePhone normalizes Ugandan numbers and returns others unchanged: no document says
 // that they are refused.
 func normalizePhone(number string) (string, bool) {
 	if foreignPattern.MatchString(number) && !strings.HasPrefix(number, "+256") {
@@ -197,7 +200,7 @@ func normalizePhone(number string) (string, bool) {
 	return normalizeUgandan(number)
 }
 
-// utf16Len is the length that JavaScript, where the vendor validates, gives a string.
+// utf16Len returns a string's length in JavaScript, in which Wesendall validates.
 func utf16Len(text string) int {
 	n := 0
 	for _, r := range text {

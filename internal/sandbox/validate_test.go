@@ -31,7 +31,7 @@ func TestValidate_Limits(t *testing.T) {
 	contacts := func(v string) string { return `{"contacts":` + v + `}` }
 	long := strings.Repeat
 
-	for _, tc := range []struct{ name, call, body, fault string }{
+	for _, tc := range []struct{ name, call, body, problem string }{
 		{"the least amount", topUp, amount("500"), ""},
 		{"less than the least amount", topUp, amount("499"), "amount: must be from 500 to 10000000"},
 		{"a fraction under the least amount", topUp, amount("499.99"), "amount: must be from 500 to 10000000"},
@@ -42,8 +42,10 @@ func TestValidate_Limits(t *testing.T) {
 		{"an amount in a string", topUp, amount(`"500"`), "amount: must be a number"},
 		{"an amount of null", topUp, amount("null"), "amount: must be a number"},
 		{"no amount", topUp, `{"phone_number":"0700000010"}`, "amount: is required"},
-		{"a description of the wrong type", topUp, `{"amount":500,"phone_number":"0700000010","description":1}`, "description: must be a string"},
-		{"a description of null", topUp, `{"amount":500,"phone_number":"0700000010","description":null}`, "description: must be a string"},
+		{"a description of the wrong type", topUp, `{"amount":500,"phone_number":"0700000010","description":1}`,
+			"description: must be a string"},
+		{"a description of null", topUp, `{"amount":500,"phone_number":"0700000010","description":null}`,
+			"description: must be a string"},
 
 		{"a payer with +256", topUp, payer(`"+256700000010"`), ""},
 		{"a payer with 256", topUp, payer(`"256700000010"`), ""},
@@ -63,16 +65,19 @@ func TestValidate_Limits(t *testing.T) {
 		{"a recipient abroad of 8 digits", send, to(`"+29012345"`), ""},
 		{"a recipient abroad of 15 digits", send, to(`"+881234567890123"`), ""},
 		{"a recipient abroad of 7 digits", send, to(`"+2901234"`), `recipient: "+2901234" is not a phone number`},
-		{"a recipient abroad of 16 digits", send, to(`"+8812345678901234"`), `recipient: "+8812345678901234" is not a phone number`},
+		{"a recipient abroad of 16 digits", send, to(`"+8812345678901234"`),
+			`recipient: "+8812345678901234" is not a phone number`},
 		{"a Ugandan number a digit short", send, to(`"+25670000001"`), `recipient: "+25670000001" is not a phone number`},
 		{"a Ugandan number a digit long", send, to(`"+2567000000100"`), `recipient: "+2567000000100" is not a phone number`},
 		{"a number with letters", send, to(`"07000000IO"`), `recipient: "07000000IO" is not a phone number`},
 		{"digits of another script", send, to(`"٠٧٠٠٠٠٠٠١٠"`), `recipient: "٠٧٠٠٠٠٠٠١٠" is not a phone number`},
 		{
 			"a number with spaces is three broken ones", send, to(`"0700 000 012"`),
-			`recipient: "0700" is not a phone number; recipient: "000" is not a phone number; recipient: "012" is not a phone number`,
+			`recipient: "0700" is not a phone number; recipient: "000" is not a phone number; ` +
+				`recipient: "012" is not a phone number`,
 		},
-		{"the bad ones among the good", send, to(`["0700000010","x","0700000011","y"]`), `recipient: "x" is not a phone number; recipient: "y" is not a phone number`},
+		{"the bad ones among the good", send, to(`["0700000010","x","0700000011","y"]`),
+			`recipient: "x" is not a phone number; recipient: "y" is not a phone number`},
 		{"an empty recipient", send, to(`""`), `recipient: "" is not a phone number`},
 		{"a recipient of commas", send, to(`" , "`), `recipient: " , " is not a phone number`},
 		{"an empty one among the recipients", send, to(`["0700000010",""]`), `recipient: "" is not a phone number`},
@@ -80,7 +85,8 @@ func TestValidate_Limits(t *testing.T) {
 		{"no recipient", send, `{"message":"Hi"}`, "recipient: is required"},
 		{"a recipient of null", send, to(`null`), "recipient: must be a string or an array of strings"},
 		{"a recipient as a number", send, to(`256700000010`), "recipient: must be a string or an array of strings"},
-		{"a number among the recipients", send, to(`["0700000010",256700000010]`), "recipient: must be a string or an array of strings"},
+		{"a number among the recipients", send, to(`["0700000010",256700000010]`),
+			"recipient: must be a string or an array of strings"},
 
 		{"a message of one character", send, saying("x"), ""},
 		{"an empty message", send, saying(""), "message: must not be empty"},
@@ -91,14 +97,16 @@ func TestValidate_Limits(t *testing.T) {
 		{"1600 of three bytes each", send, saying(long("€", 1600)), ""},
 		{"half a surrogate pair is one", send, saying(long(`\ud83d`, 1600)), ""},
 		{"a message of the wrong type", send, `{"recipient":"0700000010","message":["Hi"]}`, "message: must be a string"},
-		{"a message to a group that is too long", group, `{"groupId":"grp_1","message":"` + long("x", 1601) + `"}`, "message: must be at most 1600 characters (got 1601)"},
+		{"a message to a group that is too long", group, `{"groupId":"grp_1","message":"` + long("x", 1601) + `"}`,
+			"message: must be at most 1600 characters (got 1601)"},
 
 		{"a known group", group, `{"groupId":"grp_1","message":"Hi"}`, ""},
 		{"an unknown group", group, `{"groupId":"grp_404","message":"Hi"}`, "groupId: no such group"},
 		{"an empty group", group, `{"groupId":"grp_2","message":"Hi"}`, "groupId: the group has no contacts"},
 		{"no group", group, `{"message":"Hi"}`, "groupId: is required"},
 		{"a group of the wrong type", group, `{"groupId":1,"message":"Hi"}`, "groupId: must be a string"},
-		{"contacts for an unknown group", "POST /groups/grp_404/contacts", contacts(`[{"phone":"0700000010"}]`), "groupId: no such group"},
+		{"contacts for an unknown group", "POST /groups/grp_404/contacts", contacts(`[{"phone":"0700000010"}]`),
+			"groupId: no such group"},
 		{"the group of the path, not of the body", add, `{"groupId":"grp_404","contacts":[{"phone":"0700000010"}]}`, ""},
 
 		{"a title of one character", create, titled("x"), ""},
@@ -148,17 +156,23 @@ func TestValidate_Limits(t *testing.T) {
 		{"a body that is a string", create, `"title"`, "body: must be a JSON object"},
 		{"a body too large", create, `{"title":"` + long("x", maxRequestBytes) + `"}`, "body: http: request body too large"},
 
-		{"all wrong at once in a send", send, `{"walletId":"","message":"","recipient":[]}`, "walletId: must not be empty; message: must not be empty; recipient: must not be empty"},
-		{"all wrong at once in a top-up", topUp, `{"amount":1,"phone_number":"x","description":1}`, `amount: must be from 500 to 10000000; phone_number: "x" is not a phone number; description: must be a string`},
-		{"all wrong at once in a group send", group, `{"groupId":"grp_404","message":""}`, "groupId: no such group; message: must not be empty"},
-		{"all wrong at once in a new group", create, `{"walletId":null,"description":1}`, "walletId: must be a string; title: is required; description: must be a string"},
-		{"all wrong at once in contacts", "POST /groups/grp_404/contacts", contacts(`[]`), "groupId: no such group; contacts: must not be empty"},
-		{"all wrong at once in a history", history + "?walletId=&page=0&per_page=x", "", "walletId: must not be empty; page: must be at least 1; per_page: must be a whole number"},
+		{"all wrong at once in a send", send, `{"walletId":"","message":"","recipient":[]}`,
+			"walletId: must not be empty; message: must not be empty; recipient: must not be empty"},
+		{"all wrong at once in a top-up", topUp, `{"amount":1,"phone_number":"x","description":1}`,
+			`amount: must be from 500 to 10000000; phone_number: "x" is not a phone number; description: must be a string`},
+		{"all wrong at once in a group send", group, `{"groupId":"grp_404","message":""}`,
+			"groupId: no such group; message: must not be empty"},
+		{"all wrong at once in a new group", create, `{"walletId":null,"description":1}`,
+			"walletId: must be a string; title: is required; description: must be a string"},
+		{"all wrong at once in contacts", "POST /groups/grp_404/contacts", contacts(`[]`),
+			"groupId: no such group; contacts: must not be empty"},
+		{"all wrong at once in a history", history + "?walletId=&page=0&per_page=x", "",
+			"walletId: must not be empty; page: must be at least 1; per_page: must be a whole number"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			resp := env.do(tc.call, tc.body)
-			if tc.fault != "" {
-				(&testEnv{T: t}).expectRejected(resp, tc.fault)
+			if tc.problem != "" {
+				(&testEnv{T: t}).expectRejected(resp, tc.problem)
 			} else if resp.status != http.StatusOK {
 				t.Errorf("got %d %s", resp.status, resp.body)
 			}
@@ -178,7 +192,8 @@ func TestUnits_UTF16(t *testing.T) {
 		strings.Repeat("😀", 80) + "x": 2,
 		strings.Repeat("x", 1600):     10,
 	} {
-		got := decodeData[batchResponse](env, env.do("POST /sms/send", fmt.Sprintf(`{"message":%q,"recipient":"0700000010 0700000011"}`, text)))
+		got := decodeData[batchResponse](env,
+			env.do("POST /sms/send", fmt.Sprintf(`{"message":%q,"recipient":"0700000010 0700000011"}`, text)))
 		if got.Units != units || got.TotalCost != units*2*35 {
 			t.Errorf("%.8s…: %d units for UGX %d, want %d", text, got.Units, got.TotalCost, units)
 		}
@@ -186,7 +201,8 @@ func TestUnits_UTF16(t *testing.T) {
 }
 
 func FuzzRecipients(f *testing.F) {
-	for _, seed := range []string{"0700000010", "+256700000010,256700000011", "0700 000 012", "+29012345\t+881234567890123", ", ,", "\xff"} {
+	for _, seed := range []string{"0700000010", "+256700000010,256700000011", "0700 000 012",
+		"+29012345\t+881234567890123", ", ,", "\xff"} {
 		f.Add(seed)
 	}
 	e164 := regexp.MustCompile(`^\+[0-9]{8,15}$`)
@@ -197,7 +213,7 @@ func FuzzRecipients(f *testing.F) {
 			return
 		}
 		if len(numbers) == 0 {
-			t.Errorf("%q: neither a number nor a fault", text)
+			t.Errorf("%q: neither a number nor a problem", text)
 		}
 		for _, number := range numbers {
 			if !e164.MatchString(number) {
