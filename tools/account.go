@@ -9,56 +9,66 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/guard"
 )
 
+func accountTools() []Tool {
+	return []Tool{
+		newTool(client.ToolGetBalance, "Check balance",
+			"The wallet's balance in UGX and the cost of one SMS unit. Free. "+
+				"Use it before a send, to know the price, and after one whose outcome is unknown.",
+			getBalance),
+		newTool(client.ToolTopUpWallet, "Top up by Mobile Money",
+			"Asks a payer's phone for real money (Mobile Money). "+
+				"The wallet is credited only once the payer approves on the phone: accepted is not paid. "+
+				"No call tells when; compare get_balance after a minute. Ask your user first. "+
+				"Never repeat it unless the result says nothing was charged.",
+			topUpWallet),
+	}
+}
+
 // BalanceResult is the result of get_balance.
 type BalanceResult struct {
 	Result
 	AffordableUnits int64 `json:"affordable_units,omitempty"` // SMS units that the balance pays for
 }
 
-func getBalanceTool() Tool {
-	return newTool(client.ToolGetBalance, "Check balance",
-		"The wallet's balance in UGX and the cost of one SMS unit. Free. Use it before a send, to know the price, and after one whose outcome is unknown.",
-		func(ctx context.Context, inv *invocation, r client.BalanceRequest) (BalanceResult, error) {
-			response, err := inv.guard.Balance(ctx, r)
-			if err != nil {
-				return BalanceResult{}, err
-			}
-			// The one answer that the vendor shows; another shape only loses the sentence.
-			var parsed struct {
-				Balance *float64 `json:"balance"`
-				Cost    float64  `json:"cost_per_sms"`
-			}
-			if json.Unmarshal(response.Data, &parsed) != nil || parsed.Balance == nil || parsed.Cost <= 0 {
-				return BalanceResult{Result: inv.newResult(response, "The wallet answered.")}, nil
-			}
-			units := int64(min(max(*parsed.Balance, 0)/parsed.Cost, 1<<53))
-			summary := fmt.Sprintf("The wallet holds UGX %.10g; at UGX %.10g a unit that pays for %d SMS units.", *parsed.Balance, parsed.Cost, units)
-			return BalanceResult{inv.newResult(response, summary), units}, nil
-		})
+func getBalance(ctx context.Context, inv *invocation, r client.BalanceRequest) (BalanceResult, error) {
+	response, err := inv.guard.Balance(ctx, r)
+	if err != nil {
+		return BalanceResult{}, err
+	}
+	// The documents show this shape. Any other shape only loses the sentence.
+	var parsed struct {
+		Balance *float64 `json:"balance"`
+		Cost    float64  `json:"cost_per_sms"`
+	}
+	if json.Unmarshal(response.Data, &parsed) != nil || parsed.Balance == nil || parsed.Cost <= 0 {
+		return BalanceResult{Result: inv.newResult(response, "The wallet answered.")}, nil
+	}
+	units := int64(min(max(*parsed.Balance, 0)/parsed.Cost, 1<<53))
+	summary := fmt.Sprintf("The wallet holds UGX %.10g; at UGX %.10g a unit that pays for %d SMS units.",
+		*parsed.Balance, parsed.Cost, units)
+	return BalanceResult{inv.newResult(response, summary), units}, nil
+}
+
+type topUpArgs struct {
+	client.TopUpRequest
+	SpendArgs
 }
 
 // TopUpResult is the result of topup_wallet.
 type TopUpResult struct {
 	Result
-	Quote *guard.Quote `json:"quote,omitempty"` // of a dry run, instead of all else
+	Quote *guard.Quote `json:"quote,omitempty"` // of a dry run; the result has nothing else then
 }
 
-func topUpWalletTool() Tool {
-	return newTool(client.ToolTopUpWallet, "Top up by Mobile Money",
-		"Asks a payer's phone for real money (Mobile Money). The wallet is credited only once the payer approves on the phone: accepted is not paid. No call tells when; compare get_balance after a minute. Ask your user first. Never repeat it unless the result says nothing was charged.",
-		func(ctx context.Context, inv *invocation, r struct {
-			client.TopUpRequest
-			SpendArgs
-		}) (TopUpResult, error) {
-			receipt, err := inv.guard.TopUp(ctx, r.TopUpRequest, inv.spendOptions(r.SpendArgs))
-			switch {
-			case err != nil:
-				return TopUpResult{}, err
-			case receipt.Response == nil:
-				result, quote := inv.quoteResult(receipt.Quote)
-				return TopUpResult{result, quote}, nil
-			}
-			summary := fmt.Sprintf("The payer was asked for UGX %d. The wallet is credited once the payer approves on the phone.", r.Amount)
-			return TopUpResult{Result: inv.newResult(receipt.Response, summary)}, nil
-		})
+func topUpWallet(ctx context.Context, inv *invocation, r topUpArgs) (TopUpResult, error) {
+	receipt, err := inv.guard.TopUp(ctx, r.TopUpRequest, inv.spendOptions(r.SpendArgs))
+	switch {
+	case err != nil:
+		return TopUpResult{}, err
+	case receipt.Response == nil:
+		return TopUpResult{inv.quoteResult(receipt.Quote), receipt.Quote}, nil
+	}
+	summary := fmt.Sprintf("The payer was asked for UGX %d. The wallet is credited once the payer approves on the phone.",
+		r.Amount)
+	return TopUpResult{Result: inv.newResult(receipt.Response, summary)}, nil
 }

@@ -19,15 +19,12 @@ type SpendArgs struct {
 }
 
 // quoteResult is the result of a dry run.
-func (inv *invocation) quoteResult(q *guard.Quote) (Result, *guard.Quote) {
+func (inv *invocation) quoteResult(q *guard.Quote) Result {
 	summary := "A quote: nothing was sent."
 	if q.ID == "" {
-		summary = "Nothing was sent, and nothing can be before the refused numbers are mended."
+		summary = "Nothing was sent, and nothing can be sent until the refused numbers are fixed."
 	}
-	if inv.sandbox {
-		summary += " (Sandbox: nothing real was sent or charged.)"
-	}
-	return Result{Summary: summary, Sandbox: inv.sandbox}, q
+	return Result{Summary: inv.markSandbox(summary), Sandbox: inv.sandbox}
 }
 
 // spendOptions says how the guard is to make a spend.

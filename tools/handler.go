@@ -26,21 +26,20 @@ type invocation struct {
 	attempts  int
 	requestID string
 
-	stateless    bool           // speaks 2026-07-28
-	elicit       guard.Elicitor // nil: nobody can be asked
-	answer       guard.Answer   // of a person, to an earlier question
-	requestState string         // the quote that the question was about
+	stateless    bool           // the client speaks 2026-07-28
+	elicit       guard.Elicitor // nil: the client cannot ask its user
+	answer       guard.Answer   // of the user, to an earlier question
+	requestState string         // the id of the quote that the question was about
 
-	yieldSlot func() (back func()) // gives the place among the running calls away
+	yieldSlot func() (resume func()) // gives the running slot away until resume
 }
 
-// Register adds the tools to an MCP server. Order puts a list in the
-// inventory's order, without what is not shown.
+// Register adds the tools to an MCP server.
 func (s *Toolset) Register(m *server.MCPServer) {
 	for _, t := range s.tools {
 		annotations := t.Annotations()
-		// A literal: the library's own constructor publishes an empty schema
-		// beside a raw one, and then cannot marshal either.
+		// A struct literal: mcp.NewTool adds an empty schema to the raw one, and
+		// such a tool cannot be marshalled.
 		m.AddTool(mcp.Tool{
 			Name: t.Name, Title: t.Title, Description: t.Description,
 			RawInputSchema: t.inputSchema, RawOutputSchema: t.outputSchema,
@@ -54,7 +53,8 @@ func (s *Toolset) Register(m *server.MCPServer) {
 	}
 }
 
-// SortTools sorts a list of tools as the inventory is, and drops what is not shown.
+// SortTools puts a list of tools in the inventory's order and drops those that
+// are not listed.
 func (s *Toolset) SortTools(list []mcp.Tool) []mcp.Tool {
 	ordered := make([]mcp.Tool, 0, len(list))
 	for _, t := range s.tools {
@@ -66,8 +66,8 @@ func (s *Toolset) SortTools(list []mcp.Tool) []mcp.Tool {
 	return ordered
 }
 
-// handle runs a tool and writes down what came. It never fails: a failure is a
-// result too, so that the model sees it.
+// handle runs a tool and logs the call. It never fails: an error is a result
+// too, so that the model sees it.
 func (s *Toolset) handle(ctx context.Context, t registeredTool, req mcp.CallToolRequest) *mcp.CallToolResult {
 	start := time.Now()
 	onDone := func(string) {}
@@ -88,13 +88,14 @@ func (s *Toolset) handle(ctx context.Context, t registeredTool, req mcp.CallTool
 	onDone(outcome)
 	body, err := encodeResult(value)
 	if err != nil {
-		// The data was valid JSON when it came, so this cannot be; and what
-		// was done is done.
+		// Unreachable: the data was valid JSON when it came. The call is done all
+		// the same, so it must not look like an error.
 		body = json.RawMessage(`{"summary":"The call succeeded, but its answer cannot be shown."}`)
 	}
 	if s.options.Logger != nil {
 		s.options.Logger.LogAttrs(ctx, slog.LevelInfo, "call", slog.String("tool", t.Name),
-			slog.Float64("duration_ms", math.Round(time.Since(start).Seconds()*1e6)/1e3), slog.String("outcome", outcome),
+			slog.Float64("duration_ms", math.Round(time.Since(start).Seconds()*1e6)/1e3),
+			slog.String("outcome", outcome),
 			slog.Int("attempts", inv.attempts), slog.String("request_id", inv.requestID))
 	}
 	if guardErr != nil && guardErr.ConfirmationPrompt != "" && inv.stateless {
@@ -107,13 +108,13 @@ func (s *Toolset) handle(ctx context.Context, t registeredTool, req mcp.CallTool
 	}
 }
 
-// sandboxError marks an error of the sandbox too.
+// sandboxError adds the mark of the sandbox to an error.
 type sandboxError struct {
 	*guard.Error
 	Sandbox bool `json:"sandbox,omitempty"`
 }
 
-// toError is an error as the agent is told of it.
+// toError makes an error that the agent can read.
 func toError(t registeredTool, err error) *guard.Error {
 	if err == nil {
 		return nil
@@ -127,7 +128,8 @@ func toError(t registeredTool, err error) *guard.Error {
 	return guard.NewOutcomeUnknown(t.Endpoint, "a fault of this server: "+err.Error())
 }
 
-// execute makes the checks that come before a tool, and runs it.
+// execute resolves the caller, decodes the arguments, waits for a slot and runs
+// the tool. A panic becomes an error.
 func (s *Toolset) execute(ctx context.Context, inv *invocation, t registeredTool, raw json.RawMessage) (value any, err error) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
@@ -149,11 +151,7 @@ func (s *Toolset) execute(ctx context.Context, inv *invocation, t registeredTool
 		return nil, guard.NewError(guard.CodeInvalidArguments, "Nothing was sent. "+strings.Join(problems, "; "))
 	}
 	if caller.Wallet != "" {
-		args[walletIDParam], _ = json.Marshal(caller.Wallet) // a string always marshals
-	}
-	argsJSON, err := json.Marshal(args)
-	if err != nil {
-		return nil, guard.NewError(guard.CodeInvalidArguments, "arguments: "+err.Error())
+		args[walletIDParam] = caller.Wallet
 	}
 	release, yieldSlot, err := s.acquire(ctx, caller.ID)
 	if err != nil {
@@ -161,10 +159,10 @@ func (s *Toolset) execute(ctx context.Context, inv *invocation, t registeredTool
 	}
 	defer release()
 	inv.yieldSlot = yieldSlot
-	return t.run(ctx, inv, argsJSON)
+	return t.run(ctx, inv, args)
 }
 
-// resolveCaller is whose call it is, if the tool may be called at all.
+// resolveCaller finds the caller of a tool, or the error why it may not call it.
 func (s *Toolset) resolveCaller(ctx context.Context, t registeredTool) (Caller, error) {
 	isRead := t.Endpoint.Effect == client.EffectRead
 	if s.options.ReadOnly && !isRead {
@@ -184,7 +182,7 @@ func (s *Toolset) resolveCaller(ctx context.Context, t registeredTool) (Caller, 
 	case !ok || caller.ID == "" || caller.Client == nil:
 		return Caller{}, guard.NewError(guard.CodeNotConfigured, "Nothing was sent: the request came without credentials. The host must be set to send them in the header Authorization, and the wallet in "+WalletHeader+".")
 	case caller.ReadOnly && !isRead:
-		return Caller{}, guard.NewError(guard.CodeReadOnly, t.Name+" is not allowed: the operator lets this token read alone. Nothing was sent.")
+		return Caller{}, guard.NewError(guard.CodeReadOnly, t.Name+" is not allowed: the operator gave this token read access only. Nothing was sent.")
 	case caller.Wallet == "":
 		return Caller{}, guard.NewError(guard.CodeNotConfigured, "Nothing was sent: the request names no wallet. The host must be set to send it in the header "+WalletHeader+".")
 	}

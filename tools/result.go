@@ -21,10 +21,17 @@ type Result struct {
 // newResult notes the response for the log and makes a result of it.
 func (inv *invocation) newResult(r *client.Response, summary string) Result {
 	inv.attempts, inv.requestID = r.Attempts, r.RequestID
+	return Result{
+		Summary: inv.markSandbox(summary), Sandbox: inv.sandbox, Data: r.Data, Meta: r.Meta, RequestID: r.RequestID,
+	}
+}
+
+// markSandbox adds to a summary that the sandbox answered, if it did.
+func (inv *invocation) markSandbox(summary string) string {
 	if inv.sandbox {
 		summary += " (Sandbox: nothing real was sent or charged.)"
 	}
-	return Result{Summary: summary, Sandbox: inv.sandbox, Data: r.Data, Meta: r.Meta, RequestID: r.RequestID}
+	return summary
 }
 
 // encodeResult writes a result as compact JSON that hides nothing from its reader.

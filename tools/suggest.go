@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// argumentAliases are what models and other services call the same things.
+// argumentAliases are the names that models and other services use for our arguments.
 var argumentAliases = map[string][]string{
 	"recipient":    {"to", "recipients", "phone", "phones", "number", "numbers", "phone_number", "msisdn", "destination"},
 	"message":      {"text", "body", "content", "sms", "msg"},
@@ -19,7 +19,7 @@ var argumentAliases = map[string][]string{
 	"description":  {"note", "reason", "memo"},
 }
 
-// suggest is the valid name that is meant by another, or "".
+// suggest returns the valid name that another name probably means, or "".
 func suggest(name string, valid []string) string {
 	name = strings.ToLower(name)
 	for _, v := range valid {
@@ -36,7 +36,7 @@ func suggest(name string, valid []string) string {
 	return best
 }
 
-// levenshtein is the number of letters to insert, delete or change (Levenshtein).
+// levenshtein counts the bytes to insert, delete or change to get from a to b.
 func levenshtein(a, b string) int {
 	if len(a) > 64 {
 		return len(a)
@@ -60,5 +60,5 @@ func levenshtein(a, b string) int {
 	return row[len(b)]
 }
 
-// SuggestTool is the name of a tool that may be meant by a wrong one, or "".
+// SuggestTool returns the tool that an unknown name probably means, or "".
 func (s *Toolset) SuggestTool(name string) string { return suggest(name, s.Names()) }
