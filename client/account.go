@@ -7,14 +7,14 @@ type BalanceRequest struct {
 	WalletID string `json:"walletId"`
 }
 
-// Balance asks for the wallet's balance, its currency and the cost of one SMS
-// unit. It is the one call whose answer the vendor shows: {"wallet_id",
-// "balance", "currency", "cost_per_sms"}, money in UGX.
+// Balance reads the wallet's balance, its currency and the cost of one SMS unit.
+// The documents show its data: {"wallet_id", "balance", "currency",
+// "cost_per_sms"}, money in UGX.
 func (c *Client) Balance(ctx context.Context, r BalanceRequest) (*Response, error) {
 	return c.do(ctx, endpointGetBalance, r, false)
 }
 
-// TopUpRequest asks a payer for money.
+// TopUpRequest asks a payer for money by Mobile Money.
 type TopUpRequest struct {
 	WalletID string `json:"walletId"`
 	// Amount in UGX, 500 to 10,000,000.
@@ -24,8 +24,8 @@ type TopUpRequest struct {
 	Description string `json:"description,omitempty"`
 }
 
-// TopUp sends a Mobile Money charge to the payer's phone. The wallet is
-// credited once the payer has approved it there; no endpoint tells when.
+// TopUp sends a Mobile Money charge to the payer's phone. The wallet is credited
+// when the payer approves it there. No endpoint tells when.
 func (c *Client) TopUp(ctx context.Context, r TopUpRequest) (*Response, error) {
 	return c.do(ctx, endpointTopUpWallet, r, false)
 }

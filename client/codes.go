@@ -5,54 +5,82 @@ import (
 	"slices"
 )
 
-// MoneyState is what a call that failed did to the wallet, or to a payer.
+// MoneyState is what a failed call did to the wallet, or to a payer.
 type MoneyState string
 
-// The three things that can be said of the money.
+// The states of the money after a failed call.
 const (
 	MoneyNotCharged MoneyState = "not_charged"
 	MoneyRefunded   MoneyState = "refunded"
 	MoneyUnknown    MoneyState = "unknown"
 )
 
-// RetryAdvice is what to do after a failure.
+// RetryAdvice is what to do after a failed call.
 type RetryAdvice string
 
-// The five pieces of advice.
+// The kinds of advice.
 const (
 	RetryNever      RetryAdvice = "no"
 	RetryAfterFix   RetryAdvice = "after_fix"
 	RetryAfterTopUp RetryAdvice = "after_topup"
 	RetryLater      RetryAdvice = "later"
-	RetryCheckFirst RetryAdvice = "check_first" // the history and the balance tell what happened
+	RetryCheckFirst RetryAdvice = "check_first" // look at the history and the balance first
 )
 
-// ErrorCode is one of the error codes that the vendor documents.
+// ErrorCode is one of the error codes that Wesendall documents.
 type ErrorCode struct {
 	Name            string
-	Status          int // HTTP
-	Description     string
-	DocumentedRetry string      // the documents' retry column, as it is
-	Money           MoneyState  // what became of the money of a spend
-	Advice          RetryAdvice // our reading of the retry column
+	Status          int         // HTTP
+	Description     string      // what it means, as documented
+	DocumentedRetry string      // the documents' retry column
+	Money           MoneyState  // after a spend
+	Advice          RetryAdvice // our reading of DocumentedRetry
 }
 
-// ErrorCodes are the vendor's seven. internal_error is called transient and "once
-// with backoff", but nothing says that the message did not go out first.
+// ErrorCodes returns the seven codes that Wesendall documents. The documents advise
+// to retry after internal_error, but do not say that nothing was sent.
 func ErrorCodes() []ErrorCode {
 	return []ErrorCode{
-		{"invalid_credentials", http.StatusUnauthorized, "Bad API key or secret", "No", MoneyNotCharged, RetryNever},
-		{"key_revoked", http.StatusUnauthorized, "Key has been revoked", "No", MoneyNotCharged, RetryNever},
-		{"wallet_forbidden", http.StatusForbidden, "Wallet does not belong to this key", "No", MoneyNotCharged, RetryNever},
-		{"insufficient_balance", http.StatusPaymentRequired, "Wallet holds less than the total cost", "After top-up", MoneyNotCharged, RetryAfterTopUp},
-		{"validation_failed", http.StatusUnprocessableEntity, "Body or query failed validation", "After fix", MoneyNotCharged, RetryAfterFix},
-		{"send_failed", http.StatusBadGateway, "Provider rejected; wallet refunded", "Once with backoff", MoneyRefunded, RetryLater},
-		{"internal_error", http.StatusInternalServerError, "Transient server error", "Once with backoff", MoneyUnknown, RetryCheckFirst},
+		{
+			Name: "invalid_credentials", Status: http.StatusUnauthorized,
+			Description: "Bad API key or secret", DocumentedRetry: "No",
+			Money: MoneyNotCharged, Advice: RetryNever,
+		},
+		{
+			Name: "key_revoked", Status: http.StatusUnauthorized,
+			Description: "Key has been revoked", DocumentedRetry: "No",
+			Money: MoneyNotCharged, Advice: RetryNever,
+		},
+		{
+			Name: "wallet_forbidden", Status: http.StatusForbidden,
+			Description: "Wallet does not belong to this key", DocumentedRetry: "No",
+			Money: MoneyNotCharged, Advice: RetryNever,
+		},
+		{
+			Name: "insufficient_balance", Status: http.StatusPaymentRequired,
+			Description: "Wallet holds less than the total cost", DocumentedRetry: "After top-up",
+			Money: MoneyNotCharged, Advice: RetryAfterTopUp,
+		},
+		{
+			Name: "validation_failed", Status: http.StatusUnprocessableEntity,
+			Description: "Body or query failed validation", DocumentedRetry: "After fix",
+			Money: MoneyNotCharged, Advice: RetryAfterFix,
+		},
+		{
+			Name: "send_failed", Status: http.StatusBadGateway,
+			Description: "Provider rejected; wallet refunded", DocumentedRetry: "Once with backoff",
+			Money: MoneyRefunded, Advice: RetryLater,
+		},
+		{
+			Name: "internal_error", Status: http.StatusInternalServerError,
+			Description: "Transient server error", DocumentedRetry: "Once with backoff",
+			Money: MoneyUnknown, Advice: RetryCheckFirst,
+		},
 	}
 }
 
-// lookupErrorCode finds the code of an answer. A code under another status than its
-// own is not what the documents describe, and so nothing is known of it.
+// lookupErrorCode finds the code of a response. A code under another status than
+// the documented one is not known.
 func lookupErrorCode(status int, code string) (ErrorCode, bool) {
 	codes := ErrorCodes()
 	i := slices.IndexFunc(codes, func(c ErrorCode) bool { return c.Status == status && c.Name == code })

@@ -1,22 +1,15 @@
 package client
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"net/http"
 	"net/http/httptrace"
 	"net/url"
 	"time"
-
-	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // do makes one call to an endpoint, and a second one where that is safe. The
-// params are the endpoint's parameters as a struct with the API's own names.
+// params are a struct whose JSON names are the endpoint's parameters.
 func (c *Client) do(ctx context.Context, e Endpoint, params any, singleRecipient bool) (*Response, error) {
 	r, err := c.newRequest(e, params)
 	if err != nil {
@@ -42,50 +35,60 @@ func (c *Client) do(ctx context.Context, e Endpoint, params any, singleRecipient
 		resp.Attempts = 2
 		return resp, nil
 	case e.Effect != EffectRead && !secondErr.Sent:
-		return nil, firstErr // which is still all that happened
+		return nil, firstErr // the first request is still all that happened
 	}
 	secondErr.Attempts = 2
 	return nil, secondErr
 }
 
-// doOnce sends the request once.
-func (c *Client) doOnce(callerCtx context.Context, r request, deadline time.Time) (resp *Response, apiErr *Error) {
-	finish := startRequest(callerCtx, r.endpoint)
+// doOnce sends the request once and tells the hook.
+func (c *Client) doOnce(ctx context.Context, r request, deadline time.Time) (resp *Response, apiErr *Error) {
+	finish := startRequest(ctx, r.endpoint)
 	defer func() { finish(resp, apiErr) }()
-	ctx, cancel := context.WithDeadline(callerCtx, deadline)
-	defer cancel()
-	httpClient, isCommitted := c.readHTTP, func() bool { return true }
-	var body io.ReadCloser
-	if r.body != nil {
-		barrier := &sendBarrier{callerCtx: callerCtx}
-		ctx, cancel = context.WithDeadline(context.WithoutCancel(callerCtx), deadline)
-		defer cancel()
-		ctx = httptrace.WithClientTrace(ctx, barrier.clientTrace())
-		// As a reader in memory the body is not flushed apart from the headers;
-		// set below, it comes without the means to read it a second time.
-		httpClient, body, isCommitted = c.writeHTTP, io.NopCloser(bytes.NewReader(r.body)), barrier.isCommitted
-		defer context.AfterFunc(callerCtx, func() {
-			if !barrier.isCommitted() {
-				cancel() // it would wait for a connection that nobody needs
-			}
-		})()
+	if r.endpoint.Effect == EffectRead {
+		return c.doRead(ctx, r, deadline)
 	}
-	httpReq, err := http.NewRequestWithContext(ctx, r.endpoint.Method, r.url, nil)
+	return c.doWrite(ctx, r, deadline)
+}
+
+// doRead sends a request that changes nothing. It ends with its caller.
+func (c *Client) doRead(ctx context.Context, r request, deadline time.Time) (*Response, *Error) {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	httpReq, err := c.newHTTPRequest(ctx, r)
 	if err != nil {
 		return nil, c.transportError(r, false, err)
 	}
-	if body != nil {
-		httpReq.Body, httpReq.ContentLength = body, int64(len(r.body))
-		httpReq.Header.Set("Content-Type", "application/json")
-	}
-	httpReq.SetBasicAuth(c.apiKey, c.apiSecret.Reveal())
-	httpReq.Header.Set("Accept", "application/json")
-	httpReq.Header.Set("User-Agent", c.userAgent)
-	httpResp, err := httpClient.Do(httpReq)
+	httpResp, err := c.readHTTP.Do(httpReq)
 	if err != nil {
-		sent := isCommitted()
+		return nil, c.transportError(r, true, err)
+	}
+	defer func() { _ = httpResp.Body.Close() }()
+	return c.decodeResponse(r, httpResp)
+}
+
+// doWrite sends a request that changes something. Until it leaves, the caller can
+// cancel it. After that it ends with its response or its deadline, so that its
+// outcome can be told.
+func (c *Client) doWrite(callerCtx context.Context, r request, deadline time.Time) (*Response, *Error) {
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(callerCtx), deadline)
+	defer cancel()
+	barrier := &sendBarrier{callerCtx: callerCtx}
+	stop := context.AfterFunc(callerCtx, func() {
+		if !barrier.isCommitted() {
+			cancel() // stops waiting for a connection
+		}
+	})
+	defer stop()
+	httpReq, err := c.newHTTPRequest(httptrace.WithClientTrace(ctx, barrier.clientTrace()), r)
+	if err != nil {
+		return nil, c.transportError(r, false, err)
+	}
+	httpResp, err := c.writeHTTP.Do(httpReq)
+	if err != nil {
+		sent := barrier.isCommitted()
 		if !sent && callerCtx.Err() != nil {
-			err = callerCtx.Err() // which is why it did not leave
+			err = callerCtx.Err() // the reason why it did not leave
 		}
 		return nil, c.transportError(r, sent, err)
 	}
@@ -93,12 +96,15 @@ func (c *Client) doOnce(callerCtx context.Context, r request, deadline time.Time
 	return c.decodeResponse(r, httpResp)
 }
 
-// transportError is the error of a call that got no answer.
+// transportError is the error of a request without a response.
 func (c *Client) transportError(r request, sent bool, err error) *Error {
 	if urlErr, ok := errors.AsType[*url.Error](err); ok {
 		err = urlErr.Err // the outer one repeats the URL
 	}
-	e := &Error{Endpoint: r.endpoint.Name, Sent: sent, Attempts: 1, Err: redactedError{err, c.redactor.redactText(err.Error())}}
+	e := &Error{
+		Endpoint: r.endpoint.Name, Sent: sent, Attempts: 1,
+		Err: redactedError{err, c.redactor.redactText(err.Error())},
+	}
 	switch {
 	case errors.Is(err, context.Canceled):
 		e.Message = "cancelled"
@@ -111,73 +117,11 @@ func (c *Client) transportError(r request, sent bool, err error) *Error {
 	return e
 }
 
-// redactedError is an error with a text of its own.
+// redactedError replaces the text of an error.
 type redactedError struct {
 	error
 	message string
 }
 
-func (c redactedError) Error() string { return c.message }
-func (c redactedError) Unwrap() error { return c.error }
-
-// decodeResponse makes a response or an error of an answer.
-func (c *Client) decodeResponse(r request, httpResp *http.Response) (*Response, *Error) {
-	body, readErr := io.ReadAll(io.LimitReader(httpResp.Body, maxResponseBytes+1))
-	body = bytes.TrimSpace(bytes.ToValidUTF8(body, []byte("\uFFFD")))
-	e := &Error{Endpoint: r.endpoint.Name, Status: httpResp.StatusCode, RequestID: sanitize.TruncateBytes(c.redactor.redactText(findRequestID(httpResp.Header)), 128), Sent: true, Attempts: 1}
-
-	if httpResp.StatusCode/100 == 2 && readErr == nil && len(body) <= maxResponseBytes {
-		data, meta, err := unwrapEnvelope(body, r.endpoint.Effect != EffectRead)
-		if err == nil {
-			return &Response{Data: c.redactor.redactJSON(data), Meta: c.redactor.redactFields(meta), ServerTime: serverTime(httpResp), Status: httpResp.StatusCode, RequestID: e.RequestID, Attempts: 1}, nil
-		}
-		e.Message = err.Error()
-	}
-	switch {
-	case httpResp.StatusCode/100 == 2 && readErr != nil:
-		e.connFailed, e.Message = true, "the answer broke off: "+readErr.Error()
-		e.Err = readErr
-	case len(body) > maxResponseBytes:
-		e.Message = fmt.Sprintf("the answer is longer than %d MiB", maxResponseBytes>>20)
-	case httpResp.StatusCode/100 == 3:
-		e.Message = "the server redirects the call; redirects are never followed, so the base URL must be where the API itself answers"
-		if location, err := httpResp.Location(); err == nil {
-			e.Message += fmt.Sprintf(" (this one leads to %s://%s)", location.Scheme, location.Host)
-		}
-	default:
-		// Before anything is cut, so that no beginning of a secret is left.
-		if json.Valid(body) {
-			body = c.redactor.redactJSON(body)
-		}
-		parsed := parseErrorBody([]byte(c.redactor.redactText(string(body))))
-		e.Code, e.Details = parsed.code, parsed.details
-		if parsed.message != "" {
-			e.Message = parsed.message
-		}
-	}
-	if e.Message == "" {
-		e.Message = http.StatusText(httpResp.StatusCode)
-	}
-	e.Message = c.redactor.redactText(e.Message)
-	e.ServerTime = serverTime(httpResp)
-	e.RetryAfter = parseRetryAfter(httpResp.Header.Get("Retry-After"))
-	e.classify(r)
-	return nil, e
-}
-
-// findRequestID is the name that the server gave the call, under any of the usual
-// headers: no document says whether there is one.
-func findRequestID(h http.Header) string {
-	for _, name := range []string{"X-Request-Id", "Request-Id", "X-Correlation-Id"} {
-		if id := h.Get(name); id != "" {
-			return id
-		}
-	}
-	return ""
-}
-
-// serverTime is what the server's clock said; zero where it did not say.
-func serverTime(httpResp *http.Response) time.Time {
-	date, _ := http.ParseTime(httpResp.Header.Get("Date"))
-	return date
-}
+func (e redactedError) Error() string { return e.message }
+func (e redactedError) Unwrap() error { return e.error }

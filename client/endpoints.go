@@ -2,6 +2,7 @@ package client
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 )
 
@@ -35,7 +36,7 @@ const (
 	EffectSpend           Effect = "spends"  // moves money each time
 )
 
-// Endpoint is one of the API's endpoints as the vendor documents it.
+// Endpoint is one of the API's endpoints as Wesendall documents it.
 type Endpoint struct {
 	Name    string // of the tool that calls it
 	Method  string
@@ -43,20 +44,22 @@ type Endpoint struct {
 	Summary string
 	Effect  Effect
 	Params  []Param
-	// Answer is the data of a success, by example; nil where no document shows it.
+	// ExampleResponse is the data of a success; nil if the documents do not show it.
 	ExampleResponse json.RawMessage
 }
 
 // Param is one parameter of an endpoint.
 type Param struct {
 	Name        string
-	Location    string // path, query or body
+	Location    string // ParamInPath, ParamInQuery or ParamInBody
 	Type        string // as documented: string, number or array
 	Required    bool
-	Min, Max    int64  // 0 is none. Of a number its value; of a string its length in UTF-16 code units; of an array its items
-	Default     int64  // 0 is none
-	Description string // with what the documents say of units and forms
+	Description string
 	Example     any
+	// Min and Max limit the value of a number, the UTF-16 code units of a string and
+	// the items of an array. 0 is no limit.
+	Min, Max int64
+	Default  int64 // of a number; 0 is none
 }
 
 func walletIDParam(location string) Param {
@@ -67,12 +70,16 @@ func walletIDParam(location string) Param {
 	}
 }
 
+// MaxMessageLength is the documented limit of sms/send, in UTF-16 code units. The
+// documents do not say that the limit of a group's message differs.
+const MaxMessageLength = 1600
+
 func messageParam(example string) Param {
-	// The limit is documented for sms/send; nothing says that a group's differs.
 	return Param{
-		Name: "message", Location: ParamInBody, Type: "string", Required: true, Min: 1, Max: 1600,
-		Description: "The text, up to 1600 UTF-16 code units; each 160 begun are one billed unit.",
-		Example:     example,
+		Name: "message", Location: ParamInBody, Type: "string", Required: true, Min: 1, Max: MaxMessageLength,
+		Description: fmt.Sprintf("The text, up to %d UTF-16 code units; each %d begun are one billed unit.",
+			MaxMessageLength, UnitSize),
+		Example: example,
 	}
 }
 
@@ -83,8 +90,8 @@ func groupIDParam(location string) Param {
 	}
 }
 
-// The eight endpoints. Their limits are the documents' own, but for a least
-// length or count of 1 where an empty value could mean nothing.
+// The eight endpoints. Their limits are the documented ones. Where the documents
+// have no minimum and an empty value makes no sense, it is 1.
 var (
 	endpointGetBalance = Endpoint{
 		Name: ToolGetBalance, Method: http.MethodGet, Path: apiRoot + "/account/balance", Effect: EffectRead,
@@ -165,7 +172,8 @@ var (
 		},
 	}
 	endpointAddContacts = Endpoint{
-		Name: ToolAddContacts, Method: http.MethodPost, Path: apiRoot + "/groups/{groupId}/contacts", Effect: EffectIdempotentWrite,
+		Name: ToolAddContacts, Method: http.MethodPost, Path: apiRoot + "/groups/{groupId}/contacts",
+		Effect:  EffectIdempotentWrite,
 		Summary: "Adds contacts to a group; numbers that it already has are skipped silently.",
 		Params: []Param{
 			groupIDParam(ParamInPath),
@@ -179,9 +187,10 @@ var (
 	}
 )
 
-// Endpoints are the API's eight, in the documents' order.
+// Endpoints returns the eight endpoints in the order of the documents.
 func Endpoints() []Endpoint {
 	return []Endpoint{
-		endpointGetBalance, endpointTopUpWallet, endpointSendSMS, endpointSendGroupSMS, endpointListSMSHistory, endpointListGroups, endpointCreateGroup, endpointAddContacts,
+		endpointGetBalance, endpointTopUpWallet, endpointSendSMS, endpointSendGroupSMS,
+		endpointListSMSHistory, endpointListGroups, endpointCreateGroup, endpointAddContacts,
 	}
 }

@@ -10,26 +10,27 @@ import (
 // Error is a call that did not succeed. Callers find it with errors.As and
 // switch on Code, Money and Retry.
 type Error struct {
-	Endpoint string // its name in the catalogue
-	Status   int    // HTTP; 0 when no answer came
-	// Code, Message and Details are the vendor's own: Details is JSON, or the
-	// beginning of it, with whatever else the answer said. They are other
-	// people's text. Without an answer, Message says what went wrong.
+	Endpoint string // the name of its tool
+	Status   int    // HTTP; 0 without a response
+	// Code, Message and Details are Wesendall's own text. Details is JSON, or the
+	// beginning of it, with everything else in the error body. Without a response,
+	// Message says what went wrong.
 	Code, Message, Details string
 	RequestID              string
-	RetryAfter             time.Duration // as the server asked; 0 when it did not
-	ServerTime             time.Time     // by the server's clock; zero when it did not say
+	RetryAfter             time.Duration // as the server asked; 0 if it did not
+	ServerTime             time.Time     // from the Date header; zero without one
 	Advice                 RetryAdvice
 	Money                  MoneyState
-	// Sent is false only where it is certain that no request left.
+	// Sent is false only if it is certain that no byte of the request left.
 	Sent     bool
-	Attempts int
-	Err      error // what lies beneath, if anything
+	Attempts int   // how often the request was sent or tried
+	Err      error // the underlying error, if any
 
-	connFailed bool // the connection failed, before or during the answer
+	connFailed bool // the connection failed, before or during the response
 }
 
-// Error names the endpoint, what came and the message, and never a secret.
+// Error names the endpoint, the status, the code and the message. It never contains
+// the secret.
 func (e *Error) Error() string {
 	parts := []string{e.Endpoint}
 	if e.Status != 0 {
@@ -42,18 +43,18 @@ func (e *Error) Error() string {
 	return message
 }
 
-// Unwrap is the error beneath.
+// Unwrap returns the underlying error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// OutcomeUnknown tells whether the call may have changed something although it
-// failed, so that it must not be repeated before somebody has looked.
+// OutcomeUnknown reports whether the call may have changed something although it
+// failed. It must not be repeated before someone has checked.
 func (e *Error) OutcomeUnknown() bool {
 	return e.Sent && e.Advice == RetryCheckFirst && e.Money != MoneyRefunded
 }
 
-// classify says what the failure means for the money, and what to do. It is the
-// one place that decides it, from the catalogue's codes: whatever the documents
-// do not describe leaves a spend unknown.
+// classify sets what the failure means for the money, and what to do. No other
+// place decides this. Any answer that the documents do not describe leaves the
+// outcome of a spend unknown.
 func (e *Error) classify(r request) {
 	code, known := lookupErrorCode(e.Status, e.Code)
 	e.Money, e.Advice = MoneyNotCharged, RetryLater
@@ -68,7 +69,7 @@ func (e *Error) classify(r request) {
 		}
 	case known && code.Money == MoneyNotCharged:
 		e.Advice = code.Advice
-	case known && code.Money == MoneyRefunded && effect == EffectSpend && r.endpoint.Name != endpointTopUpWallet.Name:
+	case known && code.Money == MoneyRefunded && effect == EffectSpend && r.endpoint.Name != ToolTopUpWallet:
 		e.Money, e.Advice = code.Money, code.Advice
 		if !r.singleRecipient {
 			e.Advice = RetryCheckFirst // part of a refused batch may have been accepted

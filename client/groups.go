@@ -37,8 +37,8 @@ type Contact struct {
 	Name  string `json:"name,omitempty"`
 }
 
-// AddContacts adds contacts to a group. A number that it already has is
-// skipped, so the call may be repeated.
+// AddContacts adds contacts to a group. Numbers that are already in it are
+// skipped, so the call can be repeated.
 func (c *Client) AddContacts(ctx context.Context, r AddContactsRequest) (*Response, error) {
 	return c.do(ctx, endpointAddContacts, r, false)
 }

@@ -69,6 +69,9 @@ func (r redactor) redactJSON(raw json.RawMessage) json.RawMessage {
 
 // redactFields redacts the names and the values of an object's members.
 func (r redactor) redactFields(members map[string]json.RawMessage) map[string]json.RawMessage {
+	if members == nil {
+		return nil
+	}
 	clean := make(map[string]json.RawMessage, len(members))
 	for name, value := range members {
 		clean[r.redactText(name)] = r.redactJSON(value)

@@ -153,7 +153,7 @@ func TestRetry_ContextDone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	env.sleepFunc = func(ctx context.Context, d time.Duration) error {
 		cancel()
-		return sleepContext(ctx, d)
+		return SleepContext(ctx, d)
 	}
 	_, err := env.Balance(ctx, BalanceRequest{"wal_1"})
 	e, ok := errors.AsType[*Error](err)
@@ -164,7 +164,7 @@ func TestRetry_ContextDone(t *testing.T) {
 
 func TestSleepContext(t *testing.T) {
 	t.Parallel()
-	if err := sleepContext(t.Context(), time.Nanosecond); err != nil {
+	if err := SleepContext(t.Context(), time.Nanosecond); err != nil {
 		t.Error(err)
 	}
 }

@@ -10,13 +10,14 @@ import (
 // SendRequest is one message to one or many numbers.
 type SendRequest struct {
 	WalletID string `json:"walletId"`
-	// Message of up to 1,600 UTF-16 code units, billed for each 160 begun.
+	// Message has 1 to MaxMessageLength UTF-16 code units. Every UnitSize begun are
+	// one billed unit.
 	Message   string     `json:"message"`
 	Recipient Recipients `json:"recipient"`
 }
 
-// Recipients are phone numbers. JSON may have one string or an array of them;
-// a string may itself be a list, which the vendor splits at commas and spaces.
+// Recipients are phone numbers. In JSON they are a string or an array of strings.
+// A string may be a list, which Wesendall splits at commas and spaces.
 type Recipients []string
 
 // UnmarshalJSON reads a string or an array of strings.
@@ -42,12 +43,12 @@ func (r Recipients) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]string(r))
 }
 
-// isSingle tells whether exactly one number is meant.
+// isSingle reports whether exactly one number is meant.
 func (r Recipients) isSingle() bool {
 	return len(r) == 1 && !strings.ContainsAny(strings.TrimSpace(r[0]), ",; \t\r\n\v\f\u00a0")
 }
 
-// Send sends one message. The wallet is charged for each recipient.
+// Send sends one message. The wallet is charged for each unit and recipient.
 func (c *Client) Send(ctx context.Context, r SendRequest) (*Response, error) {
 	return c.do(ctx, endpointSendSMS, r, r.Recipient.isSingle())
 }
@@ -64,14 +65,14 @@ func (c *Client) SendGroup(ctx context.Context, r SendGroupRequest) (*Response, 
 	return c.do(ctx, endpointSendGroupSMS, r, false)
 }
 
-// HistoryRequest asks for one page of what was sent.
+// HistoryRequest asks for one page of the messages that were sent.
 type HistoryRequest struct {
 	WalletID string `json:"walletId"`
-	Page     int64  `json:"page,omitempty"`     // from 1, which is the default
+	Page     int64  `json:"page,omitempty"`     // from 1, the default
 	PerPage  int64  `json:"per_page,omitempty"` // 1 to 100, 50 by default
 }
 
-// History lists what the wallet has sent.
+// History lists the messages that the wallet has sent.
 func (c *Client) History(ctx context.Context, r HistoryRequest) (*Response, error) {
 	return c.do(ctx, endpointListSMSHistory, r, false)
 }

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// Transports are the ways to the API. Clients with different credentials may
-// share them, so that a new client costs no new connection.
+// Transports hold the connections to the API. Clients with different credentials
+// may share them, so that a new client needs no new connection.
 type Transports struct{ read, write *http.Client }
 
-// NewTransports connects to nobody yet.
+// NewTransports returns transports without any connection yet.
 func NewTransports() *Transports {
 	return &Transports{
 		read:  &http.Client{Transport: newReadTransport(), CheckRedirect: refuseRedirect},
@@ -21,19 +21,18 @@ func NewTransports() *Transports {
 	}
 }
 
-// newReadTransport reuses connections and speaks HTTP/2 where it can. Its idle
-// connections are as many as a host's calls at once.
+// newReadTransport reuses connections and uses HTTP/2 where it can.
 func newReadTransport() http.RoundTripper {
 	t := newBaseTransport()
-	t.MaxIdleConnsPerHost = 64
+	t.MaxIdleConnsPerHost = 64 // as many as a host has calls at once
 	t.IdleConnTimeout = 90 * time.Second
 	t.ForceAttemptHTTP2 = true
 	return t
 }
 
-// newWriteTransport gives every call a new HTTP/1.1 connection. Go resends a POST
-// by itself over HTTP/2 in some cases, and a kept connection that the server
-// has just closed makes an unknown outcome of a call that never arrived.
+// newWriteTransport gives every request a new HTTP/1.1 connection. Over HTTP/2 Go
+// resends a POST by itself in some cases. A reused connection that the server has
+// just closed would make the outcome of a request unknown that never arrived.
 func newWriteTransport() http.RoundTripper {
 	t := newBaseTransport()
 	t.DisableKeepAlives = true
@@ -50,27 +49,14 @@ func newBaseTransport() *http.Transport {
 	}
 }
 
-// refuseRedirect makes an answer of every redirect: following one would show the
-// credentials to an address that nobody configured, or send a POST twice.
+// refuseRedirect returns the redirect itself as the response. Following it would
+// show the credentials to an address that nobody configured, or send a POST twice.
 func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// sleepContext waits until the duration is over or the context ends.
-func sleepContext(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// sendBarrier is the point of no return of a request that changes something. The
-// transport comes to it once connected, with the headers still in its buffer:
-// until then the caller may cancel and nothing of the request has left; from
-// then on it is finished whatever the caller does, so that its outcome can be
-// told.
+// sendBarrier is the point after which a write is no longer cancelled. The
+// transport reaches it once it is connected and the headers are in its buffer.
+// Before it, the caller can cancel and nothing has left. After it, the request is
+// finished whatever the caller does, so that its outcome can be told.
 type sendBarrier struct {
 	callerCtx context.Context
 
@@ -79,32 +65,33 @@ type sendBarrier struct {
 	committed bool
 }
 
-// clientTrace has the transport come to the gate.
-func (g *sendBarrier) clientTrace() *httptrace.ClientTrace {
+// clientTrace makes the transport call the barrier.
+func (b *sendBarrier) clientTrace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GotConn: func(i httptrace.GotConnInfo) {
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			g.conn = i.Conn
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.conn = i.Conn
 		},
-		WroteHeaders: g.onHeadersWritten,
+		WroteHeaders: b.onHeadersWritten,
 	}
 }
 
-// onHeadersWritten lets the request pass, or takes its connection away before it leaves.
-func (g *sendBarrier) onHeadersWritten() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.callerCtx.Err() != nil {
-		_ = g.conn.Close()
+// onHeadersWritten commits the request, or closes its connection before anything
+// leaves if the caller has cancelled.
+func (b *sendBarrier) onHeadersWritten() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.callerCtx.Err() != nil {
+		_ = b.conn.Close()
 		return
 	}
-	g.committed = true
+	b.committed = true
 }
 
-// isCommitted tells whether any of the request may have left.
-func (g *sendBarrier) isCommitted() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.committed
+// isCommitted reports whether any of the request may have left.
+func (b *sendBarrier) isCommitted() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.committed
 }
