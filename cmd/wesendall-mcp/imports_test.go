@@ -20,7 +20,8 @@ func TestImports_Allowed(t *testing.T) {
 		"client":                 {"internal/loopback", "internal/sanitize"}, // two leaves, so that their rules are written once
 		"internal/loopback":      {},
 		"internal/sanitize":      {},
-		"internal/sandbox":       {"internal/loopback"},
+		"internal/sqlitedb":      {},
+		"internal/sandbox":       {"internal/loopback", "internal/sqlitedb"},
 		"internal/guard":         {"client", "internal/sanitize"},
 		"tools":                  {"internal/guard", "client", "internal/sanitize", protocol},
 		"llm-reference":          {"client", "internal/sanitize"},

@@ -6,15 +6,10 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net/url"
-	"os"
-	"path/filepath"
 	"time"
 
+	"github.com/wesendall/wesendall-mcp/internal/sqlitedb"
 	"golang.org/x/crypto/bcrypt"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // lockTimeout is how long a call waits for another process's transaction.
@@ -24,59 +19,15 @@ const lockTimeout = 10 * time.Second
 var schemaSQL string
 
 // openDB opens the database and fills it with the accounts.
-//
-// There is one connection. In memory it is the database; on a file, calls wait for it in
-// order, while several connections would starve each other at SQLite's lock.
 func openDB(ctx context.Context, o Options) (*sql.DB, error) {
-	dsn, err := sqliteDSN(o.DB)
+	opts := sqlitedb.Options{Path: o.DB, LockTimeout: lockTimeout}
+	db, err := sqlitedb.Open(ctx, opts, func(ctx context.Context, db *sql.DB) error {
+		return withTx(ctx, db, func(tx *sql.Tx) error { return initDatabase(ctx, tx, o) })
+	})
 	if err != nil {
 		return nil, fmt.Errorf("sandbox database: %w", err)
-	}
-	db, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return nil, fmt.Errorf("sandbox database: %w", err)
-	}
-	db.SetMaxOpenConns(1)
-	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
-	defer cancel()
-	for {
-		err = withTx(ctx, db, func(tx *sql.Tx) error { return initDatabase(ctx, tx, o) })
-		// SQLite waits for another process's lock, except when it changes a file to WAL.
-		busy, ok := errors.AsType[*sqlite.Error](err)
-		if !ok || busy.Code()&0xff != sqlite3.SQLITE_BUSY || ctx.Err() != nil {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("sandbox database: %w", err), db.Close())
 	}
 	return db, nil
-}
-
-// sqliteDSN returns the driver's name for the database in file. It creates the file readable
-// by its owner only; SQLite would let others read it.
-func sqliteDSN(file string) (string, error) {
-	// Transactions take the write lock when they begin: one that has read cannot wait for it.
-	options := fmt.Sprintf("?_txlock=immediate&_pragma=foreign_keys(1)&_pragma=busy_timeout(%d)",
-		lockTimeout.Milliseconds())
-	if file == "" {
-		return "file::memory:" + options, nil
-	}
-	path, err := filepath.Abs(file)
-	if err != nil {
-		return "", err
-	}
-	// O_EXCL: to close a file that this process has open as a database would drop SQLite's
-	// locks on it (sqlite.org/howtocorrupt.html, 2.2).
-	created, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator's own path
-	if err == nil {
-		err = created.Close()
-	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", err
-	}
-	return "file:" + url.PathEscape(path) + options + "&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)", nil
 }
 
 // initDatabase creates the tables, wallets, keys and the sample group that are missing.
