@@ -2,7 +2,6 @@ package mcpserver
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -40,19 +39,19 @@ func newClientSession() *clientSession {
 type pendingElicitations struct {
 	mu      sync.Mutex
 	seq     int
-	waiters map[string]chan json.RawMessage // by id
+	waiters map[string]chan *rpcMessage // by id
 }
 
 func newPendingElicitations() *pendingElicitations {
-	return &pendingElicitations{waiters: map[string]chan json.RawMessage{}}
+	return &pendingElicitations{waiters: map[string]chan *rpcMessage{}}
 }
 
-// register makes an id for a request, and the place where its answer will be.
-func (p *pendingElicitations) register() (id string, response chan json.RawMessage) {
+// register makes the id of a request and the channel for its answer.
+func (p *pendingElicitations) register() (id string, response chan *rpcMessage) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.seq++
-	id, response = fmt.Sprintf("ask-%d", p.seq), make(chan json.RawMessage, 1)
+	id, response = fmt.Sprintf("ask-%d", p.seq), make(chan *rpcMessage, 1)
 	p.waiters[id] = response
 	return id, response
 }
@@ -63,17 +62,14 @@ func (p *pendingElicitations) remove(id string) {
 	delete(p.waiters, id)
 }
 
-// resolve gives an answer to whoever waits for it.
-func (p *pendingElicitations) resolve(id, raw json.RawMessage) {
-	var key string
-	if json.Unmarshal(id, &key) != nil {
-		return
-	}
+// resolve hands a response to the request that waits for it, if one does.
+func (p *pendingElicitations) resolve(response *rpcMessage) {
+	key, _ := jsonString(response.id)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if waiter, ok := p.waiters[key]; ok {
 		delete(p.waiters, key)
-		waiter <- raw
+		waiter <- response
 	}
 }
 
@@ -92,14 +88,13 @@ func (s *clientSession) RequestElicitation(ctx context.Context, req mcp.Elicitat
 		return nil, ctx.Err()
 	}
 	select {
-	case raw := <-response:
-		var members map[string]json.RawMessage
-		if json.Unmarshal(raw, &members) != nil || members["result"] == nil || members["error"] != nil {
+	case m := <-response:
+		if m.result == nil {
 			return nil, errNoElicitationAnswer
 		}
 		result := &mcp.ElicitationResult{}
 		result.Action = mcp.ElicitationResponseActionDecline
-		if tools.IsAccepted(members["result"]) {
+		if tools.IsAccepted(m.result) {
 			result.Action = mcp.ElicitationResponseActionAccept
 		}
 		return result, nil

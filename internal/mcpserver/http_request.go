@@ -142,7 +142,7 @@ func (h *HTTPHandler) handleSession(req *httpRequest, version string) {
 	}
 	switch {
 	case m.method == "":
-		session.elicitations.resolve(m.id, m.raw)
+		session.elicitations.resolve(m)
 		req.resp.w.WriteHeader(http.StatusAccepted)
 	case m.id == nil:
 		if m.method == string(mcp.MethodNotificationCancelled) {

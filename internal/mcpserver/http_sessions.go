@@ -192,15 +192,9 @@ func (s *httpSession) removeRequest(id json.RawMessage) {
 
 // cancelRequest ends the request that a notification names.
 func (s *httpSession) cancelRequest(m *rpcMessage) {
-	var params struct {
-		RequestID json.RawMessage `json:"requestId"`
-	}
-	if json.Unmarshal(m.params, &params) != nil {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if cancel, ok := s.inFlight[string(params.RequestID)]; ok {
+	if cancel, ok := s.inFlight[string(m.members["requestId"])]; ok {
 		cancel()
 	}
 }

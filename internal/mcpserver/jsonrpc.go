@@ -1,28 +1,30 @@
 package mcpserver
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/mark3labs/mcp-go/mcp"
-	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
-// rpcMessage is one JSON-RPC message as it was read.
+// rpcMessage is one JSON-RPC message, parsed once. HandleMessage of mcp-go takes
+// bytes and parses them again, so the message is kept as it was read too.
 type rpcMessage struct {
-	raw    json.RawMessage
-	id     json.RawMessage // as it was written; nil for a notification
-	method string          // "" for a response
-	params json.RawMessage
+	raw     json.RawMessage
+	id      json.RawMessage            // as it was written; nil for a notification
+	method  string                     // "" for a response
+	params  json.RawMessage            // nil if absent
+	members map[string]json.RawMessage // of params; nil if params are no object
+	result  json.RawMessage            // of a response; nil if it is an error
+	meta    map[string]json.RawMessage // params._meta
 }
 
-// rpcError is an answer that the protocol itself gives.
+// rpcError is an error of the protocol, as opposed to an error of a tool.
 type rpcError struct {
 	id      json.RawMessage
 	code    int
@@ -33,8 +35,8 @@ func (r *rpcError) toMessage() mcp.JSONRPCMessage {
 	return mcp.NewJSONRPCError(rawID(r.id), r.code, r.message, nil)
 }
 
-// rawID is an id that is written as it was read: the library would make a
-// floating point number of an integer.
+// rawID is an id that is written as it was read: mcp-go would turn an integer
+// into a floating point number.
 func rawID(id json.RawMessage) mcp.RequestId {
 	if id == nil {
 		id = json.RawMessage("null")
@@ -42,143 +44,95 @@ func rawID(id json.RawMessage) mcp.RequestId {
 	return mcp.NewRequestId(id)
 }
 
-// parseMessage reads one line, or says what is wrong with it.
+// parseMessage parses one message. The error says what is wrong with it.
 func parseMessage(raw []byte) (*rpcMessage, *rpcError) {
-	if !json.Valid(raw) || !utf8.Valid(raw) {
-		return nil, &rpcError{nil, mcp.PARSE_ERROR, "this is not valid JSON"}
+	refuse := func(id json.RawMessage, text string) (*rpcMessage, *rpcError) {
+		return nil, &rpcError{id, mcp.INVALID_REQUEST, text}
 	}
 	var members map[string]json.RawMessage
-	if json.Unmarshal(raw, &members) != nil || members == nil {
+	err := json.Unmarshal(raw, &members)
+	if _, isSyntax := errors.AsType[*json.SyntaxError](err); isSyntax || !utf8.Valid(raw) {
+		return nil, &rpcError{nil, mcp.PARSE_ERROR, "this is not valid JSON"}
+	}
+	if members == nil {
 		if raw[0] == '[' {
-			return nil, &rpcError{nil, mcp.INVALID_REQUEST, "batches are not supported: send each message on its own line"}
+			return refuse(nil, "batches are not supported: send each message on its own line")
 		}
-		return nil, &rpcError{nil, mcp.INVALID_REQUEST, "a message must be a JSON object"}
+		return refuse(nil, "a message must be a JSON object")
 	}
 	if name := findWrongCase(members, "jsonrpc", "id", "method", "params", "result", "error"); name != "" {
-		return nil, &rpcError{nil, mcp.INVALID_REQUEST, fmt.Sprintf("%q must be written %q", name, strings.ToLower(name))}
+		return refuse(nil, fmt.Sprintf("%q must be written %q", name, strings.ToLower(name)))
 	}
 	m := &rpcMessage{raw: raw, params: members["params"]}
 	if id, ok := members["id"]; ok {
 		if first := id[0]; first != '"' && first != '-' && (first < '0' || first > '9') {
-			return nil, &rpcError{nil, mcp.INVALID_REQUEST, "id must be a string or a number"}
+			return refuse(nil, "id must be a string or a number")
 		}
 		m.id = id
 	}
 	if string(members["jsonrpc"]) != `"2.0"` {
-		return nil, &rpcError{m.id, mcp.INVALID_REQUEST, `jsonrpc must be "2.0"`}
+		return refuse(m.id, `jsonrpc must be "2.0"`)
 	}
-	method, ok := members["method"]
-	switch {
-	case ok && (json.Unmarshal(method, &m.method) != nil || m.method == ""):
-		return nil, &rpcError{m.id, mcp.INVALID_REQUEST, "method must be a string"}
-	case !ok && members["result"] == nil && members["error"] == nil:
-		return nil, &rpcError{m.id, mcp.INVALID_REQUEST, "a message must have a method, a result or an error"}
+	if method, ok := members["method"]; ok {
+		if m.method, _ = jsonString(method); m.method == "" {
+			return refuse(m.id, "method must be a string")
+		}
+	} else if members["result"] == nil && members["error"] == nil {
+		return refuse(m.id, "a message must have a method, a result or an error")
 	}
+	if members["error"] == nil {
+		m.result = members["result"]
+	}
+	m.members = jsonObject(m.params)
+	m.meta = jsonObject(m.members["_meta"])
 	return m, nil
 }
 
-// protocolVersion is the protocol version that a request carries with it, as they do
-// from 2026-07-28 on, or "".
+// protocolVersion is the version that the message itself names, as each request
+// does from 2026-07-28 on, or "".
 func (m *rpcMessage) protocolVersion() string {
-	var params struct {
-		Meta map[string]json.RawMessage `json:"_meta"`
-	}
-	if json.Unmarshal(m.params, &params) != nil {
-		return ""
-	}
-	version, _ := jsonString(params.Meta[mcp.MetaKeyProtocolVersion])
+	version, _ := jsonString(m.meta[mcp.MetaKeyProtocolVersion])
 	return version
 }
 
 // isStateless tells whether a request needs no handshake.
 func (m *rpcMessage) isStateless() bool { return mcp.IsModernProtocol(m.protocolVersion()) }
 
-// validate refuses requests that the library would answer with the names of its Go
-// types, or not at all.
-func (s *Server) validate(m *rpcMessage) *rpcError {
-	invalid := func(format string, args ...any) *rpcError {
-		return &rpcError{m.id, mcp.INVALID_PARAMS, fmt.Sprintf(format, args...)}
-	}
-	if m.params != nil && !isObject(m.params) {
-		return invalid("params must be an object")
-	}
-	var params map[string]json.RawMessage
-	_ = json.Unmarshal(m.params, &params) // no params are no members
-	if name := findWrongCase(params, knownParams...); name != "" {
-		return invalid("params.%s is no parameter: names are case-sensitive", sanitize.TruncateName(name))
-	}
-	switch m.method {
-	case string(mcp.MethodToolsCall):
-	case string(mcp.MethodInitialize):
-		if _, ok := jsonString(params["protocolVersion"]); !ok && !m.isStateless() {
-			return invalid("params.protocolVersion must be the version that the client speaks, such as 2025-11-25")
-		}
-		return nil
-	default:
-		return s.validateResourceRequest(m)
-	}
-	var name string
-	if json.Unmarshal(params["name"], &name) != nil || name == "" {
-		return invalid("params.name must be the name of a tool")
-	}
-	if arguments, ok := params["arguments"]; ok && !isObject(arguments) {
-		return invalid("params.arguments must be an object")
-	}
-	var values any
-	if json.Unmarshal(params["arguments"], &values) != nil && params["arguments"] != nil {
-		return invalid("params.arguments has a number that is too large to be meant")
-	}
-	names := s.tools.Names()
-	if slices.Contains(names, name) {
-		return nil
-	}
-	if suggestion := s.tools.SuggestTool(name); suggestion != "" {
-		return invalid("unknown tool %q; did you mean %q?", sanitize.TruncateName(name), suggestion)
-	}
-	return invalid("unknown tool %q; the tools are %s", sanitize.TruncateName(name), strings.Join(names, ", "))
+// jsonString reads a JSON string.
+func jsonString(raw json.RawMessage) (value string, ok bool) {
+	ok = len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &value) == nil
+	return value, ok
 }
 
-// knownParams are the parameters that mean something to this server.
-var knownParams = []string{
-	"name", "arguments", "uri", "ref", "argument", "context", "cursor", "task", "inputResponses", "requestState", "_meta",
-	"protocolVersion", "capabilities", "clientInfo", "requestId",
-}
-
-// findWrongCase finds a member that is a known name but for its case. The library
-// reads names without regard to case: what it would read must be what was
-// checked.
-func findWrongCase(members map[string]json.RawMessage, known ...string) string {
-	for name := range members {
-		for _, want := range known {
-			if name != want && strings.EqualFold(name, want) {
-				return name
-			}
-		}
+// jsonObject reads the members of a JSON object; nil for any other value.
+func jsonObject(raw json.RawMessage) (members map[string]json.RawMessage) {
+	if len(raw) > 0 && raw[0] == '{' {
+		_ = json.Unmarshal(raw, &members) // valid JSON: it is part of a parsed message
 	}
-	return ""
+	return members
 }
 
-// hideGoTypes replaces an error that speaks of Go's types.
+// hideGoTypes replaces an error of mcp-go that names Go's types.
 func hideGoTypes(resp mcp.JSONRPCMessage, m *rpcMessage) mcp.JSONRPCMessage {
-	var errText string
+	var text string
 	switch e := resp.(type) {
 	case mcp.JSONRPCError:
-		errText = e.Error.Message
+		text = e.Error.Message
 	case *mcp.JSONRPCError:
-		errText = e.Error.Message
+		text = e.Error.Message
 	}
-	if strings.Contains(errText, "Go struct field") || strings.Contains(errText, "Go value of type") {
-		return (&rpcError{m.id, mcp.INVALID_PARAMS, "params have a member of a kind that " + m.method + " does not take"}).toMessage()
+	switch {
+	case strings.Contains(text, "Go value of type float64"):
+		text = "params have a number that is too large"
+	case strings.Contains(text, "Go struct field") || strings.Contains(text, "Go value of type"):
+		text = "params have a member of a kind that " + m.method + " does not take"
+	default:
+		return resp
 	}
-	return resp
+	return (&rpcError{m.id, mcp.INVALID_PARAMS, text}).toMessage()
 }
 
-func isObject(value json.RawMessage) bool {
-	value = bytes.TrimSpace(value)
-	return len(value) > 0 && value[0] == '{'
-}
-
-// setID gives an answer of the library the id that was read.
+// setID gives an answer of mcp-go the id as it was read.
 func setID(resp mcp.JSONRPCMessage, id json.RawMessage) mcp.JSONRPCMessage {
 	switch r := resp.(type) {
 	case mcp.JSONRPCResponse:
@@ -195,7 +149,7 @@ func setID(resp mcp.JSONRPCMessage, id json.RawMessage) mcp.JSONRPCMessage {
 	return resp
 }
 
-// dispatch gives a message to the library. A panic in it costs one answer.
+// dispatch hands a message to mcp-go. A panic there costs only this answer.
 func (s *Server) dispatch(ctx context.Context, m *rpcMessage) (resp mcp.JSONRPCMessage) {
 	defer func() {
 		if recovered := recover(); recovered != nil {

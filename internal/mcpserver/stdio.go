@@ -199,7 +199,7 @@ func (c *connection) handleLine(ctx context.Context, shutdown <-chan struct{}, l
 	case rpcErr != nil:
 		c.respond(rpcErr.toMessage(), shutdown)
 	case m.method == "":
-		c.session.elicitations.resolve(m.id, m.raw)
+		c.session.elicitations.resolve(m)
 	case m.id == nil:
 		c.handleNotification(ctx, m)
 	default:
@@ -213,15 +213,9 @@ func (c *connection) handleNotification(ctx context.Context, m *rpcMessage) {
 		c.server.dispatch(c.server.mcp.WithContext(ctx, c.session), m)
 		return
 	}
-	var params struct {
-		RequestID json.RawMessage `json:"requestId"`
-	}
-	if json.Unmarshal(m.params, &params) != nil {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if req, ok := c.inFlight[string(params.RequestID)]; ok {
+	if req, ok := c.inFlight[string(m.members["requestId"])]; ok {
 		req.cancelled = !req.isSubscription // a subscription ends with an answer
 		req.cancel()
 	}
