@@ -24,27 +24,16 @@ import (
 )
 
 type callCmd struct {
-	Tool      string `arg:"" help:"The tool's name."`
-	Arguments string `arg:"" optional:"" default:"{}" help:"Its arguments as a JSON object, or - to read them from stdin."`
-	Yes       bool   `help:"Agree to what a person is asked. It lifts no limit."`
+	Tool      string `arg:"" help:"Name of the tool."`
+	Arguments string `arg:"" optional:"" default:"{}" help:"Arguments as a JSON object, or - to read them from stdin."`
+	Yes       bool   `help:"Confirm what the user would be asked. Limits still apply."`
 }
 
-// Run calls one tool as a host would: a client and the server, in one process.
-func (c callCmd) Run(ctx context.Context, env environment, cfg *config) error {
-	arguments := []byte(c.Arguments)
-	if c.Arguments == "-" {
-		var err error
-		if arguments, err = io.ReadAll(env.stdin); err != nil {
-			return err
-		}
-	}
-	// The rest of the message that carries them takes far less than a kibibyte.
-	if len(arguments) > mcpserver.MaxLineBytes-1024 {
-		return usageErrorf("the arguments are longer than the %d MiB that a message may have", mcpserver.MaxLineBytes>>20)
-	}
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(arguments, &object); err != nil || object == nil {
-		return usageErrorf(`the arguments must be a JSON object, such as '{"recipient":"+256700000010","message":"Hello"}'`)
+// Run calls one tool as a host would, with a client and the server in one process.
+func (c callCmd) Run(ctx context.Context, env environment, cfg *Config) error {
+	arguments, err := c.readArguments(env)
+	if err != nil {
+		return err
 	}
 	b, err := cfg.newBackend(ctx, env)
 	if err != nil {
@@ -55,17 +44,40 @@ func (c callCmd) Run(ctx context.Context, env environment, cfg *config) error {
 	if err != nil {
 		return err
 	}
-	result, err := callTool(ctx, srv, c.elicitationHandler(env), c.Tool, json.RawMessage(arguments))
+	var req mcp.CallToolRequest
+	req.Params.Name, req.Params.Arguments = c.Tool, arguments
+	result, err := callTool(ctx, srv, c.elicitationHandler(env), req)
 	if err != nil {
 		return c.reportLostResult(env, err)
 	}
 	return printResult(env, result)
 }
 
-// reportLostResult explains a call that has no result. One that may have changed
-// something is not simply a failure.
+// readArguments returns the arguments as they were written.
+func (c callCmd) readArguments(env environment) (json.RawMessage, error) {
+	arguments := []byte(c.Arguments)
+	if c.Arguments == "-" {
+		var err error
+		if arguments, err = io.ReadAll(env.stdin); err != nil {
+			return nil, err
+		}
+	}
+	const messageOverhead = 1024 // at most this much of a message is not arguments
+	if len(arguments) > mcpserver.MaxLineBytes-messageOverhead {
+		return nil, usageErrorf("the arguments are longer than a message may be (%d MiB)", mcpserver.MaxLineBytes>>20)
+	}
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(arguments, &object); err != nil || object == nil {
+		return nil, usageErrorf("the arguments must be a JSON object, such as " +
+			`'{"recipient":"+256700000010","message":"Hello"}'`)
+	}
+	return arguments, nil
+}
+
+// reportLostResult explains a call without a result. If the tool changes something, the
+// outcome is unknown.
 func (c callCmd) reportLostResult(env environment, err error) error {
-	if errors.Is(err, mcp.ErrInvalidParams) { // such as a tool that does not exist
+	if errors.Is(err, mcp.ErrInvalidParams) { // such as an unknown tool
 		return usageError{err}
 	}
 	inventory := tools.AllTools()
@@ -73,19 +85,20 @@ func (c callCmd) reportLostResult(env environment, err error) error {
 	if errors.Is(err, errInterrupted) || idx >= 0 && inventory[idx].Annotations().ReadOnly {
 		return err
 	}
-	_ = printError(env, fmt.Errorf("the call may have been carried out, but its result cannot be shown (%w): look at wesendall-mcp ledger before you call again", err), exitOutcomeUnknown)
+	_ = printError(env, fmt.Errorf("the result was lost (%w). The call may have been carried out and charged: "+
+		"check wesendall-mcp ledger before you call again", err), exitOutcomeUnknown)
 	return exitCodeError(exitOutcomeUnknown)
 }
 
 var errInterrupted = errors.New("interrupted before the call began; nothing was sent")
 
-// resultTimeout is for how long a result is waited for: a person may think for five
-// minutes, and a call take one.
+// resultTimeout is 5 minutes for the user to confirm, and 1 for the call.
 const resultTimeout = 6 * time.Minute
 
-// elicitationHandler is who is asked: whoever is at the terminal, or nobody.
+// elicitationHandler asks the user on the terminal; nil if there is none.
 func (c callCmd) elicitationHandler(env environment) client.ElicitationHandler {
-	if !c.Yes && (!isatty.IsTerminal(env.stdin.Fd()) || !isatty.IsTerminal(env.stdout.Fd())) {
+	isTerminal := isatty.IsTerminal(env.stdin.Fd()) && isatty.IsTerminal(env.stdout.Fd())
+	if !c.Yes && !isTerminal {
 		return nil
 	}
 	return terminalPrompter{env, c.Yes}
@@ -96,7 +109,7 @@ type terminalPrompter struct {
 	acceptAll bool
 }
 
-// Elicit puts the question on the terminal.
+// Elicit asks for a yes on the terminal. The end of input is a no.
 func (p terminalPrompter) Elicit(_ context.Context, req mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
 	result := &mcp.ElicitationResult{}
 	result.Action = mcp.ElicitationResponseActionAccept
@@ -106,7 +119,7 @@ func (p terminalPrompter) Elicit(_ context.Context, req mcp.ElicitationRequest) 
 	if _, err := fmt.Fprintf(p.stderr, "%s [y/N] ", req.Params.Message); err != nil {
 		return nil, err
 	}
-	reply, _ := bufio.NewReader(p.stdin).ReadString('\n') // the end of input is a no
+	reply, _ := bufio.NewReader(p.stdin).ReadString('\n')
 	if reply = strings.ToLower(strings.TrimSpace(reply)); reply != "y" && reply != "yes" {
 		result.Action = mcp.ElicitationResponseActionDecline
 	}
@@ -114,7 +127,9 @@ func (p terminalPrompter) Elicit(_ context.Context, req mcp.ElicitationRequest) 
 }
 
 // callTool speaks the protocol with a server over two pipes.
-func callTool(ctx context.Context, srv *mcpserver.Server, handler client.ElicitationHandler, tool string, arguments json.RawMessage) (*mcp.CallToolResult, error) {
+func callTool(
+	ctx context.Context, srv *mcpserver.Server, handler client.ElicitationHandler, req mcp.CallToolRequest,
+) (*mcp.CallToolResult, error) {
 	serverIn, requests := io.Pipe()
 	responses, serverOut := io.Pipe()
 	served := make(chan error, 1)
@@ -122,14 +137,15 @@ func callTool(ctx context.Context, srv *mcpserver.Server, handler client.Elicita
 		served <- srv.ServeStdio(ctx, serverIn, serverOut)
 		_ = serverOut.Close()
 	}()
-	// A signal stops the server's reading; the call that it has is answered.
+	// After a signal the server reads no more, but answers the call that it has.
 	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resultTimeout)
 	defer cancel()
 	var opts []client.ClientOption
 	if handler != nil {
 		opts = append(opts, client.WithElicitationHandler(handler))
 	}
-	mcpClient := client.NewClient(transport.NewIO(responses, requests, io.NopCloser(bytes.NewReader(nil))), opts...)
+	noLogs := io.NopCloser(bytes.NewReader(nil))
+	mcpClient := client.NewClient(transport.NewIO(responses, requests, noLogs), opts...)
 	if err := mcpClient.Start(callCtx); err != nil {
 		return nil, err
 	}
@@ -139,8 +155,6 @@ func callTool(ctx context.Context, srv *mcpserver.Server, handler client.Elicita
 	if _, err := mcpClient.Initialize(callCtx, initReq); err != nil {
 		return nil, err
 	}
-	var req mcp.CallToolRequest
-	req.Params.Name, req.Params.Arguments = tool, arguments
 	result, err := mcpClient.CallTool(callCtx, req)
 	_ = requests.Close()
 	if err != nil && ctx.Err() != nil {
@@ -149,11 +163,11 @@ func callTool(ctx context.Context, srv *mcpserver.Server, handler client.Elicita
 	return result, errors.Join(err, <-served)
 }
 
-// printResult prints a result, and makes the exit code of it.
+// printResult prints a result and returns its exit code.
 func printResult(env environment, result *mcp.CallToolResult) error {
 	raw, err := json.Marshal(result.StructuredContent)
 	if len(result.RawStructuredContent) > 0 {
-		raw, err = result.RawStructuredContent, nil // with every digit as it came
+		raw, err = result.RawStructuredContent, nil // keeps every digit
 	}
 	if err != nil {
 		return err
@@ -167,11 +181,11 @@ func printResult(env environment, result *mcp.CallToolResult) error {
 		if result.IsError {
 			headline = content.Code + ": " + content.Message
 		}
-		var readable bytes.Buffer
-		if err := json.Indent(&readable, raw, "", "  "); err != nil {
+		var indented bytes.Buffer
+		if err := json.Indent(&indented, raw, "", "  "); err != nil {
 			return err
 		}
-		raw = append([]byte(headline+"\n\n"), readable.Bytes()...)
+		raw = append([]byte(headline+"\n\n"), indented.Bytes()...)
 	}
 	if _, err := fmt.Fprintln(env.stdout, string(raw)); err != nil {
 		return err

@@ -71,7 +71,7 @@ func TestConfigCommand_EnvFile(t *testing.T) {
 	}
 	empty := filepath.Join(home, "empty.env")
 	got := runInHome(t, home, nil, "config", "codex", "--env-file", empty)
-	if got.exitCode != 0 || !strings.Contains(got.stderr, "Fill in the values that are missing in "+empty) {
+	if got.exitCode != 0 || !strings.Contains(got.stderr, "Fill in the missing values in "+empty) {
 		t.Errorf("%+v", got)
 	}
 	if got := runInHome(t, home, nil, "call", "get_balance", "--env-file", empty); got.exitCode != exitError || !strings.Contains(got.stdout, "WESENDALL_API_KEY is still a placeholder") {
@@ -80,7 +80,7 @@ func TestConfigCommand_EnvFile(t *testing.T) {
 	if err := os.Chmod(empty, 0o644); err != nil { //nolint:gosec // which is what is found
 		t.Fatal(err)
 	}
-	if got := runInHome(t, home, nil, "config", "codex", "--env-file", empty); got.exitCode != 0 || !strings.Contains(got.stderr, "Others can read") {
+	if got := runInHome(t, home, nil, "config", "codex", "--env-file", empty); got.exitCode != 0 || !strings.Contains(got.stderr, "Other users can read") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -94,7 +94,7 @@ func TestConfigCommand_Credentials(t *testing.T) {
 	file := filepath.Join(home, "made.env")
 	got := runInHome(t, home, append(env[1:2], env[3], "WESENDALL_API_SECRET_FILE="+secret), "config", "codex", "--env-file", file)
 	text, err := os.ReadFile(file)
-	if got.exitCode != 0 || err != nil || !strings.Contains(string(text), "\nWESENDALL_API_SECRET_FILE='"+secret+"'\n") || strings.Contains(string(text), "YOUR_") || !strings.Contains(got.stderr, "is now in "+file) {
+	if got.exitCode != 0 || err != nil || !strings.Contains(string(text), "\nWESENDALL_API_SECRET_FILE='"+secret+"'\n") || strings.Contains(string(text), "YOUR_") || !strings.Contains(got.stderr, "are now in "+file) {
 		t.Fatalf("%+v, %s, %v", got, text, err)
 	}
 	if got := runInHome(t, home, nil, "call", "get_balance", "--env-file", file, "--base-url", url); got.exitCode != 0 {
@@ -119,7 +119,7 @@ func TestConfigCommand_PreservesEntry(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := runInHome(t, home, nil, "config", "cursor", "--write")
-	if got.exitCode != 0 || !strings.Contains(got.stderr, "Kept from the entry that was there: --max-per-day\n") {
+	if got.exitCode != 0 || !strings.Contains(got.stderr, "Kept from the previous entry: --max-per-day\n") {
 		t.Errorf("%+v", got)
 	}
 	if text, err = os.ReadFile(file); err != nil || !strings.Contains(string(text), `"--max-per-day"`) || strings.Contains(string(text), "--sandbox") || !strings.Contains(string(text), "--env-file") {
@@ -134,7 +134,7 @@ func TestConfigCommand_Write(t *testing.T) {
 	if got := runInHome(t, home, nil, "config", "cursor", "--sandbox", "--write"); got.exitCode != 0 || !strings.Contains(got.stdout, "Written to "+file) {
 		t.Fatalf("%+v", got)
 	}
-	if got := runInHome(t, home, nil, "config", "cursor", "--sandbox", "--write"); got.exitCode != 0 || !strings.Contains(got.stdout, "has it already") {
+	if got := runInHome(t, home, nil, "config", "cursor", "--sandbox", "--write"); got.exitCode != 0 || !strings.Contains(got.stdout, "already has this entry") {
 		t.Errorf("%+v", got)
 	}
 	// The host's entry starts the program.

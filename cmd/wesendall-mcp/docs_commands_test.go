@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/wesendall/wesendall-mcp/internal/guard"
 )
 
 const goRun = "go run ./cmd/wesendall-mcp"
@@ -64,7 +66,9 @@ func parseArgs(t *testing.T, args []string) error {
 	t.Helper()
 	var c cli
 	noVariables := func(string) (string, bool) { return "", false }
-	_, err := c.parse(t.Context(), environment{args: args, stderr: t.Output(), lookupEnv: noVariables, workDir: t.TempDir()})
+	_, err := c.parse(t.Context(), environment{
+		args: args, stderr: t.Output(), lookupEnv: noVariables, workDir: t.TempDir(), defaults: guard.DefaultOptions(),
+	})
 	return err
 }
 

@@ -38,7 +38,9 @@ func commonFlags(t *testing.T) []*kong.Flag {
 	t.Helper()
 	var c cli
 	noVariables := func(string) (string, bool) { return "", false }
-	parsed, err := c.parse(t.Context(), environment{args: []string{"doctor"}, stderr: t.Output(), lookupEnv: noVariables})
+	parsed, err := c.parse(t.Context(), environment{
+		args: []string{"doctor"}, stderr: t.Output(), lookupEnv: noVariables, defaults: guard.DefaultOptions(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +110,11 @@ func settingsTable(flags []*kong.Flag) string {
 		if len(f.Envs) > 0 {
 			variable = "`" + f.Envs[0] + "`"
 		}
-		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", name, variable, strings.TrimSuffix(f.Help, "."))
+		meaning := strings.TrimSuffix(f.Help, ".")
+		if f.HasDefault && !f.IsBool() {
+			meaning += " (" + f.Default + ")"
+		}
+		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", name, variable, meaning)
 	}
 	return table.String()
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,17 +20,17 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
-// doctorCommand is the command, which goes on in spite of wrong settings.
+// doctorCommand is the one command that goes on with wrong settings.
 const doctorCommand = "doctor"
 
 type doctorCmd struct {
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
-// Run looks for what is wrong, and says how to mend it. It never spends.
-func (c doctorCmd) Run(ctx context.Context, env environment, cfg *config, parsed *kong.Context) error {
+// Run reports what is wrong and how to fix it. It never spends.
+func (c doctorCmd) Run(ctx context.Context, env environment, cfg *Config, parsed *kong.Context) error {
 	if envFile := cfg.generatedEnvFile(env); envFile != "" {
-		logf(env, "No credentials are set here: looking at the file that config made, as with --env-file %s", envFile)
+		logf(env, "No credentials are set here. Using the file that config created, as with --env-file %s", envFile)
 		env.args = append([]string{"--env-file=" + envFile}, env.args...)
 		return exitCodeError(run(ctx, env))
 	}
@@ -50,11 +49,14 @@ func (c doctorCmd) Run(ctx context.Context, env environment, cfg *config, parsed
 	return nil
 }
 
-// generatedEnvFile is the file that config makes, where it is there and nothing else says
-// what the credentials are.
-func (cfg *config) generatedEnvFile(env environment) string {
+// generatedEnvFile returns the file that config creates, if it exists and no credentials are
+// set elsewhere.
+func (cfg *Config) generatedEnvFile(env environment) string {
+	if cfg.EnvFile != "" || cfg.Sandbox || len(cfg.invalid) > 0 {
+		return ""
+	}
 	envFile := defaultEnvFilePath(env)
-	if info, err := os.Stat(envFile); err != nil || !info.Mode().IsRegular() || cfg.EnvFile != "" || cfg.Sandbox || len(cfg.invalid) > 0 {
+	if info, err := os.Stat(envFile); err != nil || !info.Mode().IsRegular() {
 		return ""
 	}
 	if creds, err := cfg.loadCredentials(env); err != nil || creds.origin != "" {
@@ -63,9 +65,11 @@ func (cfg *config) generatedEnvFile(env environment) string {
 	return envFile
 }
 
-// doctorOptions is what the doctor looks at. What cannot be used is a problem to be
-// told, and no error.
-func (cfg *config) doctorOptions(ctx context.Context, env environment, parsed *kong.Context) (opts doctor.Options, release func(), err error) {
+// doctorOptions collects what doctor checks. Settings that cannot be used are not an error but
+// a finding.
+func (cfg *Config) doctorOptions(
+	ctx context.Context, env environment, parsed *kong.Context,
+) (opts doctor.Options, release func(), err error) {
 	opts = doctor.Options{Version: version(), ReadOnly: cfg.ReadOnly, Now: time.Now}
 	release = func() {}
 	if opts.Settings, opts.SecretFiles, err = cfg.effectiveSettings(env, parsed); err != nil {
@@ -94,45 +98,44 @@ func (cfg *config) doctorOptions(ctx context.Context, env environment, parsed *k
 	}
 	opts.Self.Env = os.Environ()
 	opts.Hosts = hostconfig.Detect(hostconfig.CurrentDirs(xdg.Home, configDir(env)), opts.Self.Path)
-	opts.CheckHostEntry = func(entry hostconfig.ServerEntry) string { return checkHostEntry(ctx, entry) }
+	opts.CheckHostEntry = func(entry hostconfig.ServerEntry) string { return checkHostEntry(ctx, entry, env.defaults) }
 	return opts, release, nil
 }
 
-// checkHostEntry says what is wrong with what a host passes: its arguments, and the
-// credentials in the variables of its entry or in the file that it names. One that
-// passes none may have them in its environment, which nobody else sees.
-func checkHostEntry(ctx context.Context, entry hostconfig.ServerEntry) (problem string) {
+// checkHostEntry says what is wrong with a host's entry: its arguments, and its credentials.
+// An entry without credentials may get them from the host's environment, which only the
+// host knows.
+func checkHostEntry(ctx context.Context, entry hostconfig.ServerEntry, defaults guard.Options) (problem string) {
+	const startsNoServer = "its arguments do not start a server"
 	var c cli
-	lookupEnv := func(name string) (string, bool) { value, ok := entry.Env[name]; return value, ok }
-	env := environment{args: entry.Args, stdout: os.Stderr, stderr: io.Discard, lookupEnv: lookupEnv}
+	env := environment{
+		args: entry.Args, stdout: os.Stderr, stderr: io.Discard,
+		lookupEnv: mapLookup(entry.Env), defaults: defaults,
+	}
 	defer func() {
 		if recovered := recover(); recovered != nil { // as after --help
-			problem = "its arguments start no server"
+			problem = startsNoServer
 		}
 	}()
 	parsed, err := c.parse(ctx, env)
 	if err == nil {
-		err = c.validate(env, parsed)
+		err = c.validate(parsed)
 	}
 	switch {
 	case err != nil:
 		return err.Error()
 	case parsed.Command() != "serve":
-		return "its arguments start no server"
+		return startsNoServer
 	case c.EnvFile != "" && !filepath.IsAbs(c.EnvFile):
-		return "the path " + c.EnvFile + " depends on where the host runs"
+		return "the path " + c.EnvFile + " depends on the directory in which the host runs"
 	case c.Sandbox:
 		return ""
 	}
-	lookup, err := lookupWithEnvFile(lookupEnv, c.EnvFile)
-	if err != nil {
-		return err.Error()
-	}
-	isSet := func(name string) bool { _, ok := lookup(name); return ok }
-	if c.EnvFile == "" && !slices.ContainsFunc([]string{envAPIKey, envAPISecret, envAPISecretFile, envWalletID}, isSet) {
+	isSet := func(name string) bool { return c.variables.source(name) != "" }
+	if c.EnvFile == "" && !slices.ContainsFunc(credentialVariables(), isSet) {
 		return ""
 	}
-	return strings.TrimSuffix(readCredentials(lookup, "").problem, ".")
+	return strings.TrimSuffix(readCredentials(c.variables.lookup, "").problem, ".")
 }
 
 func (c doctorCmd) printFindings(env environment, findings []doctor.Finding) error {
@@ -150,79 +153,3 @@ func (c doctorCmd) printFindings(env environment, findings []doctor.Finding) err
 	}
 	return nil
 }
-
-// effectiveSettings are the settings with the places that they come from, and the files
-// that nobody else should read.
-func (cfg *config) effectiveSettings(env environment, parsed *kong.Context) (settings []doctor.EffectiveSetting, sensitiveFiles []string, err error) {
-	explicitFlags := flagsFromCommandLine(parsed)
-	lookup, err := lookupWithEnvFile(env.lookupEnv, cfg.EnvFile)
-	if err != nil {
-		return nil, nil, err
-	}
-	sourceOf := func(name string) string {
-		if value, ok := env.lookupEnv(name); ok && value != "" {
-			return "environment"
-		}
-		if _, ok := lookup(name); ok {
-			return cfg.EnvFile
-		}
-		return ""
-	}
-	for _, flag := range parsed.Model.Flags {
-		if len(flag.Envs) == 0 {
-			continue
-		}
-		source := "default"
-		if slices.Contains(explicitFlags, flag) {
-			source = "--" + flag.Name
-		} else if set := sourceOf(flag.Envs[0]); set != "" {
-			source = set
-		}
-		value := guard.RedactSource(strings.Trim(fmt.Sprint(parsed.FlagValue(flag)), "[]"))
-		if flag.Name == "ledger" && looksLikeDatabaseURL(value) {
-			value = "[not shown]" // a password may be in it
-		}
-		if value == "" {
-			value = "not set"
-		}
-		if u, err := url.Parse(value); err == nil && u.User != nil {
-			value = u.Redacted()
-		}
-		settings = append(settings, doctor.EffectiveSetting{Name: flag.Envs[0], Value: value, Source: source})
-	}
-	if cfg.EnvFile != "" {
-		sensitiveFiles = append(sensitiveFiles, cfg.EnvFile)
-	}
-	if cfg.Sandbox {
-		return append(settings, doctor.EffectiveSetting{Name: "credentials", Value: "the sandbox's own", Source: "--sandbox"}), sensitiveFiles, nil
-	}
-	creds, err := cfg.loadCredentials(env)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, variable := range []struct{ name, value string }{{envAPIKey, maskKey(creds.key)}, {envAPISecret, "[redacted]"}, {envAPISecretFile, ""}, {envWalletID, creds.wallet}} {
-		source := sourceOf(variable.name)
-		if source == "" && creds.origin == dotEnvSource && variable.name != envAPISecretFile {
-			source = dotEnvSource
-		}
-		if source == "" {
-			continue
-		}
-		set, _ := lookup(variable.name)
-		switch {
-		case sanitize.Placeholder(set) != "":
-			variable.value = "a placeholder"
-		case variable.name == envAPISecretFile:
-			variable.value = set
-			sensitiveFiles = append(sensitiveFiles, set)
-		}
-		settings = append(settings, doctor.EffectiveSetting{Name: variable.name, Value: variable.value, Source: source})
-	}
-	if creds.origin == dotEnvSource {
-		sensitiveFiles = append(sensitiveFiles, filepath.Join(env.workDir, ".env"))
-	}
-	return settings, sensitiveFiles, nil
-}
-
-// maskKey leaves so much of a key that one knows which it is.
-func maskKey(key string) string { return key[:min(8, len(key)/2)] + "…" }

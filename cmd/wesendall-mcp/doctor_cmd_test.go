@@ -189,12 +189,12 @@ func TestDoctor_HostEntries(t *testing.T) {
 	env, _ := upstream(t)
 	for name, c := range map[string]struct{ entry, want string }{
 		"a wrong flag":           {`"args":["--sandbox","--max-per-call=abc"]`, "failure host: Cursor passes what cannot be used: --max-per-call"},
-		"a command that spends":  {`"args":["--sandbox","call","send_sms","{}"]`, "failure host: Cursor passes what cannot be used: its arguments start no server"},
+		"a command that spends":  {`"args":["--sandbox","call","send_sms","{}"]`, "failure host: Cursor passes what cannot be used: its arguments do not start a server"},
 		"half the credentials":   {`"env":{"WESENDALL_API_SECRET":"s"}`, "failure host: Cursor passes what cannot be used: set WESENDALL_API_KEY"},
 		"a relative file":        {`"args":["--env-file","doctor_test.go"]`, "failure host: Cursor passes what cannot be used: --env-file"},
 		"what the host fills in": {`"env":{"WESENDALL_API_KEY":"${input:key}"}`, "warning host: Cursor fills in what it passes"},
 		"all from elsewhere":     {`"args":["--read-only"]`, "ok host: Cursor starts this program"},
-		"a command with --help":  {`"args":["--help"]`, "failure host: Cursor passes what cannot be used: its arguments start no server"},
+		"a command with --help":  {`"args":["--help"]`, "failure host: Cursor passes what cannot be used: its arguments do not start a server"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

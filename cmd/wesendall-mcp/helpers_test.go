@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/wesendall/wesendall-mcp/internal/guard"
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
@@ -109,9 +110,15 @@ type runResult struct {
 	stdout, stderr string
 }
 
-// runInProcess runs the program in this process, in a directory and with an
-// environment of its own.
+// runInProcess runs the program in this process with its own directory and environment.
 func runInProcess(t *testing.T, dir string, env []string, input string, args ...string) runResult {
+	t.Helper()
+	return runWithDefaults(t, guard.DefaultOptions(), dir, env, input, args...)
+}
+
+func runWithDefaults(
+	t *testing.T, defaults guard.Options, dir string, env []string, input string, args ...string,
+) runResult {
 	t.Helper()
 	tempFile := func(name, text string) *os.File {
 		f, err := os.Create(filepath.Join(t.TempDir(), name))
@@ -129,17 +136,25 @@ func runInProcess(t *testing.T, dir string, env []string, input string, args ...
 	}
 	stdinFile, stdoutFile := tempFile("in", input), tempFile("out", "")
 	var stderr strings.Builder
-	code := run(context.WithoutCancel(t.Context()), environment{args, stdinFile, stdoutFile, &stderr, func(name string) (string, bool) {
-		for _, pair := range env {
-			if n, value, _ := strings.Cut(pair, "="); n == name {
-				return value, true
-			}
-		}
-		return "", false
-	}, dir})
+	code := run(context.WithoutCancel(t.Context()), environment{
+		args: args, stdin: stdinFile, stdout: stdoutFile, stderr: &stderr,
+		lookupEnv: lookupIn(env), workDir: dir, defaults: defaults,
+	})
 	text, err := os.ReadFile(stdoutFile.Name())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return runResult{code, string(text), stderr.String()}
+}
+
+// lookupIn looks up the first assignment of a variable in a list.
+func lookupIn(env []string) lookupFunc {
+	values := map[string]string{}
+	for _, pair := range env {
+		name, value, _ := strings.Cut(pair, "=")
+		if _, exists := values[name]; !exists {
+			values[name] = value
+		}
+	}
+	return mapLookup(values)
 }

@@ -13,17 +13,17 @@ import (
 )
 
 type ledgerCmd struct {
-	Show    ledgerShowCmd    `cmd:"" default:"withargs" help:"Show what was spent, and everything whose outcome is not known."`
-	Resolve ledgerResolveCmd `cmd:"" help:"Settle an outcome that is not known, after looking at the history and the balance."`
+	Show    ledgerShowCmd    `cmd:"" default:"withargs" help:"Show what was spent, and every unknown outcome."`
+	Resolve ledgerResolveCmd `cmd:"" help:"Record an unknown outcome. Check the history and the balance first."`
 }
 
 type ledgerShowCmd struct {
 	JSON  bool          `name:"json" help:"Print JSON."`
-	Since time.Duration `help:"How far back (${default})." default:"24h" placeholder:"TIME"`
+	Since time.Duration `help:"How far back to look." default:"24h" placeholder:"TIME"`
 }
 
-// Run prints the ledger. It holds no text and no whole number.
-func (c ledgerShowCmd) Run(ctx context.Context, env environment, cfg *config) error {
+// Run prints the ledger. It contains no message and no whole phone number.
+func (c ledgerShowCmd) Run(ctx context.Context, env environment, cfg *Config) error {
 	store, err := cfg.openLedger(ctx)
 	if err != nil {
 		return err
@@ -36,30 +36,35 @@ func (c ledgerShowCmd) Run(ctx context.Context, env environment, cfg *config) er
 	if c.JSON {
 		return json.NewEncoder(env.stdout).Encode(map[string]any{"spends": spends})
 	}
+	return printSpends(env, spends)
+}
+
+// printSpends prints a table. It has the column CALLER only if a spend has a caller.
+func printSpends(env environment, spends []guard.Spend) error {
 	table := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
-	showCallers := slices.ContainsFunc(spends, func(s guard.Spend) bool { return s.Caller != "" })
 	callerColumn := func(string) string { return "" }
-	if showCallers {
+	if slices.ContainsFunc(spends, func(s guard.Spend) bool { return s.Caller != "" }) {
 		callerColumn = func(name string) string { return "\t" + name }
 	}
 	_, _ = fmt.Fprintln(table, "ID\tKAMPALA TIME\tTOOL\tRECIPIENTS\tUNITS\tUGX\tOUTCOME"+callerColumn("CALLER"))
-	for _, spend := range spends {
-		state := spend.State
-		if spend.Code != "" {
-			state += " (" + spend.Code + ")"
+	for _, s := range spends {
+		state := s.State
+		if s.Code != "" {
+			state += " (" + s.Code + ")"
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%s%s\n", spend.ID, spend.At.Format("2006-01-02 15:04:05"), spend.Tool, spend.Recipients, spend.Units, spend.TotalUGX, state, callerColumn(spend.Caller))
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%s%s\n", s.ID, s.At.Format(time.DateTime),
+			s.Tool, s.Recipients, s.Units, s.TotalUGX, state, callerColumn(s.Caller))
 	}
 	return table.Flush()
 }
 
 type ledgerResolveCmd struct {
-	ID      string `arg:"" help:"The spend's id."`
+	ID      string `arg:"" help:"ID of the spend."`
 	Outcome string `arg:"" enum:"sent,failed" help:"What happened: sent or failed."`
 }
 
-// Run settles an outcome.
-func (c ledgerResolveCmd) Run(ctx context.Context, env environment, cfg *config) error {
+// Run records an outcome.
+func (c ledgerResolveCmd) Run(ctx context.Context, env environment, cfg *Config) error {
 	store, err := cfg.openLedger(ctx)
 	if err != nil {
 		return err
@@ -73,7 +78,7 @@ func (c ledgerResolveCmd) Run(ctx context.Context, env environment, cfg *config)
 }
 
 // openLedger opens the ledger that the server would use.
-func (cfg *config) openLedger(ctx context.Context) (*guard.Ledger, error) {
+func (cfg *Config) openLedger(ctx context.Context) (*guard.Ledger, error) {
 	api, err := cfg.newClient(cfg.BaseURL, "", client.Secret{})
 	if err != nil {
 		return nil, usageError{err}
@@ -84,9 +89,10 @@ func (cfg *config) openLedger(ctx context.Context) (*guard.Ledger, error) {
 	}
 	switch {
 	case cfg.Sandbox:
-		return nil, usageErrorf("ledger: the embedded sandbox's ledger lives and dies with its own process")
+		return nil, usageErrorf("ledger: with --sandbox the ledger exists only inside the process that sends")
 	case source == "":
-		return nil, usageErrorf("ledger: a ledger in memory can be seen by its own process alone; set WESENDALL_LEDGER=PATH to keep one")
+		return nil, usageErrorf("ledger: a ledger in memory exists only inside the process that sends; " +
+			"set WESENDALL_LEDGER=PATH to keep one")
 	}
 	return guard.OpenLedger(ctx, source)
 }

@@ -21,6 +21,7 @@ import (
 	spans "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/wesendall/wesendall-mcp/internal/guard"
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
@@ -60,14 +61,10 @@ func startInProcess(t *testing.T, env []string, args ...string) *inProcess {
 		t.Fatal(err)
 	}
 	p := &inProcess{stdin: stdinWriter, stdout: bufio.NewReader(stdoutReader), exitCode: make(chan int, 1), log: &logBuffer{lines: make(chan string, 1000)}}
-	environ := environment{args, stdin, stdout, p.log, func(name string) (string, bool) {
-		for _, pair := range env {
-			if n, value, _ := strings.Cut(pair, "="); n == name {
-				return value, true
-			}
-		}
-		return "", false
-	}, t.TempDir()}
+	environ := environment{
+		args: args, stdin: stdin, stdout: stdout, stderr: p.log,
+		lookupEnv: lookupIn(env), workDir: t.TempDir(), defaults: guard.DefaultOptions(),
+	}
 	go func() { p.exitCode <- run(context.WithoutCancel(t.Context()), environ); _ = stdout.Close() }()
 	t.Cleanup(func() { _ = stdinWriter.Close(); <-p.exitCode; _ = stdin.Close(); _ = stdoutReader.Close() })
 	return p
@@ -275,7 +272,10 @@ func TestObservability_OffByDefault(t *testing.T) {
 		{"a collector that a host speaks gRPC to", map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, false, false},
 	} {
 		lookup := func(name string) (string, bool) { value, ok := c.env[name]; return value, ok }
-		cfg := config{Sandbox: true, Metrics: c.env["WESENDALL_METRICS"], safetyFlags: safetyFlags{Confirm: "auto", AllowedCountries: []string{"256"}}}
+		cfg := Config{
+			Sandbox: true, Metrics: c.env["WESENDALL_METRICS"],
+			safetySettings: safetySettings{Confirm: guard.ConfirmAuto, AllowedCountries: []string{"256"}},
+		}
 		env := environment{stderr: io.Discard, lookupEnv: lookup, workDir: t.TempDir()}
 		b, err := cfg.newBackend(t.Context(), env)
 		if err != nil {

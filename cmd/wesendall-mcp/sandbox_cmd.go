@@ -8,12 +8,12 @@ import (
 )
 
 type sandboxCmd struct {
-	Addr    string `default:"127.0.0.1:8787" help:"Where to listen, on this machine alone." placeholder:"HOST:PORT"`
-	DB      string `name:"db" help:"Keep everything in this database file instead of in memory." placeholder:"FILE"`
-	Balance int64  `default:"5000" help:"What a new wallet holds, in UGX." placeholder:"UGX"`
+	Addr    string `default:"127.0.0.1:8787" help:"Address to listen on; this machine only." placeholder:"HOST:PORT"`
+	DB      string `name:"db" help:"Keep the data in this database file, not in memory." placeholder:"FILE"`
+	Balance int64  `default:"${sandbox_balance}" help:"Balance of a new wallet in UGX." placeholder:"UGX"`
 }
 
-// Run serves the stand-in API, and prints what an --env-file needs.
+// Run serves the sandbox and prints the variables that connect to it.
 func (c sandboxCmd) Run(ctx context.Context, env environment) error {
 	if c.Balance < 0 {
 		return usageErrorf("--balance: must not be negative")
@@ -22,7 +22,7 @@ func (c sandboxCmd) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if _, err := fmt.Fprintf(env.stdout, `# Wesendall's stand-in; nothing real is sent or charged. Stop it with Ctrl-C.
+	if _, err := fmt.Fprintf(env.stdout, `# Wesendall sandbox: nothing real is sent or charged. Stop it with Ctrl-C.
 WESENDALL_BASE_URL=%s
 WESENDALL_API_KEY=%s
 WESENDALL_API_SECRET=%s

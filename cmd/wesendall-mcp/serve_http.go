@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
@@ -14,41 +12,38 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/guard"
 	"github.com/wesendall/wesendall-mcp/internal/loopback"
 	"github.com/wesendall/wesendall-mcp/internal/mcpserver"
-	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
-// httpGroup is the group of the flags of httpFlags.
-const httpGroup = "HTTP"
+const (
+	httpGroup = "HTTP" // the group of the flags in httpSettings
+	httpFlag  = "http" // the name of the flag HTTPAddr
+)
 
-// httpFlags are the flags of a server over HTTP.
-type httpFlags struct {
-	HTTPAddr       string   `name:"http" group:"HTTP" help:"Serve Streamable HTTP at /mcp of this address, to callers with credentials of their own." env:"WESENDALL_HTTP" placeholder:"HOST:PORT"`
-	AllowedOrigins []string `name:"allowed-origin" group:"HTTP" help:"Web pages that may call, such as https://app.example.com." env:"WESENDALL_ALLOWED_ORIGIN" placeholder:"URL"`
-	AllowedHosts   []string `name:"allowed-host" group:"HTTP" help:"Names that the server goes by; without any, every name off loopback." env:"WESENDALL_ALLOWED_HOST" placeholder:"NAME"`
-	TLSCert        string   `name:"tls-cert" group:"HTTP" help:"Speak TLS with this certificate; it is read again when it changes." env:"WESENDALL_TLS_CERT" placeholder:"FILE"`
-	TLSKey         string   `name:"tls-key" group:"HTTP" help:"The certificate's key." env:"WESENDALL_TLS_KEY" placeholder:"FILE"`
-	BehindProxy    bool     `group:"HTTP" help:"A proxy that speaks TLS stands before it." env:"WESENDALL_BEHIND_PROXY"`
-	TokenFile      string   `name:"http-token-file" group:"HTTP" help:"Callers present one of the bearer tokens of this file, and the server's own credentials are used." env:"WESENDALL_HTTP_TOKEN_FILE" placeholder:"FILE"`
-	MaxRequests    int      `name:"http-max-requests" group:"HTTP" help:"Requests that run at once (${default})." env:"WESENDALL_HTTP_MAX_REQUESTS" default:"512" placeholder:"N"`
+// httpSettings are for a server over HTTP.
+type httpSettings struct {
+	HTTPAddr string `name:"http" help:"Serve MCP over HTTP at /mcp of this address. With config: the URL of such a server." env:"WESENDALL_HTTP" placeholder:"HOST:PORT"`
+
+	AllowedOrigins []string `name:"allowed-origin" help:"Web pages that may call, such as https://app.example.com." env:"WESENDALL_ALLOWED_ORIGIN" placeholder:"URL"`
+
+	AllowedHosts []string `name:"allowed-host" help:"Accepted Host names (default: any, except on loopback)." env:"WESENDALL_ALLOWED_HOST" placeholder:"NAME"`
+
+	TLSCert string `name:"tls-cert" help:"TLS certificate. It is reloaded when it changes." env:"WESENDALL_TLS_CERT" placeholder:"FILE"`
+	TLSKey  string `name:"tls-key" help:"Private key of the certificate." env:"WESENDALL_TLS_KEY" placeholder:"FILE"`
+
+	BehindProxy bool `help:"TLS is terminated by a proxy in front of this server." env:"WESENDALL_BEHIND_PROXY"`
+
+	TokenFile string `name:"http-token-file" help:"Accept the bearer tokens in this file. Their calls use the server's credentials." env:"WESENDALL_HTTP_TOKEN_FILE" placeholder:"FILE"`
+
+	MaxRequests int `name:"http-max-requests" help:"Most requests at a time." env:"WESENDALL_HTTP_MAX_REQUESTS" default:"${http_max_requests}" placeholder:"N"`
 }
 
-// defaultMetricsAddr is where the metrics of a server over HTTP are, if nothing else is
-// said.
-const defaultMetricsAddr = "127.0.0.1:9464"
-
 // serveHTTP serves MCP over HTTP until the context ends.
-func (cfg *config) serveHTTP(ctx context.Context, env environment, log *slog.Logger) error {
-	opts := mcpserver.HTTPOptions{BehindProxy: cfg.BehindProxy, MaxRequests: cfg.MaxRequests, Logger: log}
-	if err := cfg.httpOptions(&opts); err != nil {
+func (cfg *Config) serveHTTP(ctx context.Context, env environment, log *slog.Logger) error {
+	opts, err := cfg.httpOptions(log)
+	if err != nil {
 		return err
 	}
-	var err error
-	if cfg.TLSCert != "" {
-		if opts.TLS, err = mcpserver.NewReloadingTLSConfig(cfg.TLSCert, cfg.TLSKey, log); err != nil {
-			return usageErrorf("--tls-cert and --tls-key: %w", err)
-		}
-	}
-	b, err := cfg.multiUserBackend(ctx, env)
+	b, err := cfg.newMultiUserBackend(ctx, env)
 	if err != nil {
 		return err
 	}
@@ -57,12 +52,8 @@ func (cfg *config) serveHTTP(ctx context.Context, env environment, log *slog.Log
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err := shutdown(); err != nil {
-			log.Warn("the last spans were not exported", "error", err)
-		}
-	}()
-	if opts.Authenticator, err = cfg.authenticator(b, log); err != nil {
+	defer logShutdown(log, shutdown)
+	if opts.Authenticator, err = cfg.newAuthenticator(b, log); err != nil {
 		return err
 	}
 	if guard.IsPostgresURL(cfg.Ledger) {
@@ -72,72 +63,75 @@ func (cfg *config) serveHTTP(ctx context.Context, env environment, log *slog.Log
 	if err != nil {
 		return usageErrorf("--http: %w", err)
 	}
-	scheme := map[bool]string{true: "https", false: "http"}[opts.TLS != nil]
-	log.Info("serving", "version", version(), "with", b.description, "at", scheme+"://"+listener.Addr().String()+"/mcp")
+	scheme := "http"
+	if opts.TLS != nil {
+		scheme = "https"
+	}
+	address := scheme + "://" + listener.Addr().String() + "/mcp"
+	log.Info("serving", "version", version(), "with", b.description, "at", address)
 	return srv.NewHTTPHandler(listener.Addr(), opts).Serve(ctx, listener)
 }
 
-// httpOptions reads the flags that say who may come. Off loopback nothing secret may
-// travel in the clear.
-func (f *httpFlags) httpOptions(opts *mcpserver.HTTPOptions) error {
-	host, _, err := net.SplitHostPort(f.HTTPAddr)
+// httpOptions checks the settings of a server over HTTP. Except on loopback, credentials must
+// not be sent without TLS.
+func (cfg *Config) httpOptions(log *slog.Logger) (mcpserver.HTTPOptions, error) {
+	opts := mcpserver.HTTPOptions{BehindProxy: cfg.BehindProxy, MaxRequests: cfg.MaxRequests, Logger: log}
+	host, _, err := net.SplitHostPort(cfg.HTTPAddr)
 	if err != nil {
-		return usageErrorf("--http: %q must be HOST:PORT, such as 127.0.0.1:8080", f.HTTPAddr)
+		return opts, usageErrorf("--http: %q must be HOST:PORT, such as 127.0.0.1:8080", cfg.HTTPAddr)
 	}
 	switch {
-	case (f.TLSCert == "") != (f.TLSKey == ""):
-		return usageErrorf("--tls-cert and --tls-key must be given together")
-	case !loopback.IsHost(host) && f.TLSCert == "" && !f.BehindProxy:
-		return usageErrorf("--http %s: credentials would travel in the clear; give --tls-cert and --tls-key, or --behind-proxy where a proxy speaks TLS, or listen on 127.0.0.1", f.HTTPAddr)
-	case f.MaxRequests < 1:
-		return usageErrorf("--http-max-requests: must be 1 or more")
+	case (cfg.TLSCert == "") != (cfg.TLSKey == ""):
+		return opts, usageErrorf("--tls-cert and --tls-key must be given together")
+	case !loopback.IsHost(host) && cfg.TLSCert == "" && !cfg.BehindProxy:
+		return opts, usageErrorf("--http %s: credentials would be sent without TLS. Give --tls-cert and --tls-key, "+
+			"or --behind-proxy if a proxy terminates TLS, or listen on 127.0.0.1", cfg.HTTPAddr)
+	case cfg.MaxRequests < 1:
+		return opts, usageErrorf("--http-max-requests: must be 1 or more")
 	}
-	for _, origin := range f.AllowedOrigins {
-		u, err := url.Parse(strings.TrimSpace(origin))
-		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || strings.Contains(u.Host, "*") {
-			return usageErrorf("--allowed-origin: %q must be one page's origin, such as https://app.example.com", origin)
+	for _, origin := range cfg.AllowedOrigins {
+		normalized, ok := normalizeOrigin(origin)
+		if !ok {
+			return opts, usageErrorf("--allowed-origin: %q must be the origin of a page, such as https://app.example.com",
+				origin)
 		}
-		defaultPort := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]
-		opts.AllowedOrigins = append(opts.AllowedOrigins, u.Scheme+"://"+strings.TrimSuffix(u.Host, defaultPort))
+		opts.AllowedOrigins = append(opts.AllowedOrigins, normalized)
 	}
-	for _, name := range f.AllowedHosts {
+	for _, name := range cfg.AllowedHosts {
 		name = strings.TrimSpace(name)
 		u, err := url.Parse("//" + name)
 		if err != nil || u.Host != name || u.Hostname() == "" || strings.Contains(name, "*") {
-			return usageErrorf("--allowed-host: %q must be a name such as mcp.example.com, with its port if that is not the usual one", name)
+			return opts, usageErrorf("--allowed-host: %q must be a name such as mcp.example.com, "+
+				"with the port if it is not the default port", name)
 		}
 		opts.AllowedHosts = append(opts.AllowedHosts, name)
 	}
-	return nil
+	if cfg.TLSCert != "" {
+		if opts.TLS, err = mcpserver.NewReloadingTLSConfig(cfg.TLSCert, cfg.TLSKey, log); err != nil {
+			return opts, usageErrorf("--tls-cert and --tls-key: %w", err)
+		}
+	}
+	return opts, nil
 }
 
-// multiUserBackend is the API for a server with many callers.
-func (cfg *config) multiUserBackend(ctx context.Context, env environment) (*backend, error) {
-	if cfg.Sandbox || cfg.TokenFile != "" {
-		b, err := cfg.newBackend(ctx, env)
-		if err != nil {
-			return nil, err
-		}
-		b.MultiUser = true
-		switch {
-		case cfg.TokenFile == "":
-			b.description = fmt.Sprintf("the embedded sandbox for callers with key %s, secret %s and wallet %s; nothing real is sent or charged", sandbox.APIKey, sandbox.APISecret, sandbox.WalletID)
-		case b.API == nil || b.Wallet == "":
-			return nil, errors.Join(usageErrorf("--http-token-file: the server needs credentials and a wallet of its own: %s", strings.TrimSuffix(b.NotConfiguredReason, ".")), b.closeFn())
-		}
-		return b, nil
+// normalizeOrigin returns an origin as browsers send it, without a default port.
+func normalizeOrigin(origin string) (string, bool) {
+	u, err := url.Parse(strings.TrimSpace(origin))
+	if err != nil || u.Host == "" || u.User != nil || strings.Contains(u.Host, "*") ||
+		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return "", false
 	}
-	api, err := cfg.newClient(cfg.BaseURL, "", client.Secret{})
-	if err != nil {
-		return nil, usageError{err}
+	switch u.Scheme {
+	case "https":
+		return "https://" + strings.TrimSuffix(u.Host, ":443"), true
+	case "http":
+		return "http://" + strings.TrimSuffix(u.Host, ":80"), true
 	}
-	b := &backend{baseURL: api.BaseURL(), description: "each caller's own credentials at " + api.BaseURL(), closeFn: func() error { return nil }}
-	b.MultiUser = true
-	return b, nil
+	return "", false
 }
 
-// authenticator is how those who call are known.
-func (cfg *config) authenticator(b *backend, log *slog.Logger) (mcpserver.Authenticator, error) {
+// newAuthenticator recognises callers: by a token, or by their own Wesendall credentials.
+func (cfg *Config) newAuthenticator(b *backend, log *slog.Logger) (mcpserver.Authenticator, error) {
 	if cfg.TokenFile != "" {
 		tokenFile, err := auth.OpenTokenFile(cfg.TokenFile, b.API, b.Wallet, b.GuardOptions.Limits, log)
 		if err != nil {

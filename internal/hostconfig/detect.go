@@ -34,8 +34,8 @@ type ServerEntry struct {
 	Entry
 	URL          string // of a server over HTTP; then there is no Command
 	Disabled     bool
-	IsThisBinary bool   // it starts the running program
-	Err          error  // set if its program cannot be found
+	IsThisBinary bool  // it starts the running program
+	Err          error // set if its program cannot be found
 }
 
 // Detect returns the hosts on this machine: those whose file, or the directory for it, exists.

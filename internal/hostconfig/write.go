@@ -15,7 +15,7 @@ import (
 
 // WriteResult says what Write did.
 type WriteResult struct {
-	File, Backup string   // Backup is "" if there was no file before
+	File, Backup string // Backup is "" if there was no file before
 	Changed      bool
 	Preserved    []string // names of flags and variables kept from the previous entry
 	Disabled     bool     // the host's file says not to start the server

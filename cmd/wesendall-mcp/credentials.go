@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
+)
+
+// The variables that credentials come from.
+const (
+	envAPIKey        = "WESENDALL_API_KEY"
+	envAPISecret     = "WESENDALL_API_SECRET" //nolint:gosec // a name, not a value
+	envAPISecretFile = "WESENDALL_API_SECRET_FILE"
+	envWalletID      = "WESENDALL_WALLET_ID"
+)
+
+func credentialVariables() []string {
+	return []string{envAPIKey, envAPISecret, envAPISecretFile, envWalletID}
+}
+
+// credentials are the values that a call to Wesendall needs.
+type credentials struct {
+	key    string
+	secret client.Secret
+	wallet string
+	origin string // where they came from, for the user
+	// problem says why the credentials cannot be used and what to set; "" if they can.
+	problem string
+}
+
+// dotEnvSource names the .env of the working directory as an origin.
+const dotEnvSource = ".env in the working directory"
+
+// loadCredentials finds the credentials. Missing ones are a problem and not an error,
+// because the server starts without them.
+func (cfg *Config) loadCredentials(env environment) (credentials, error) {
+	if err := cfg.variables.err; err != nil {
+		return credentials{}, err
+	}
+	origin := "the environment"
+	if cfg.EnvFile != "" {
+		origin += " and " + cfg.EnvFile
+	}
+	isSet := func(name string) bool { return cfg.variables.source(name) != "" }
+	if slices.ContainsFunc(credentialVariables(), isSet) {
+		return readCredentials(cfg.variables.lookup, origin), nil
+	}
+	dotEnv, problem := loadDotEnv(filepath.Join(env.workDir, ".env"))
+	if dotEnv == nil {
+		return credentials{problem: "set " + envAPIKey + ", " + envAPISecret + " and " + envWalletID + problem +
+			", or start with --sandbox to try it."}, nil
+	}
+	return readCredentials(mapLookup(dotEnv), dotEnvSource), nil
+}
+
+// loadDotEnv reads the .env of the working directory. A repository that an agent opens may
+// contain one, so it counts only if it has all three credentials, and the rest is
+// ignored.
+func loadDotEnv(path string) (values map[string]string, problem string) {
+	vars, err := readEnvFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, ""
+	case err != nil:
+		return nil, " (the .env in the working directory cannot be read)"
+	}
+	values = map[string]string{}
+	for _, name := range []string{envAPIKey, envAPISecret, envWalletID} {
+		if values[name] = vars[name]; values[name] == "" {
+			return nil, " (the .env in the working directory has no " + name + "; it is used only with all three)"
+		}
+	}
+	return values, ""
+}
+
+// readCredentials reads the credentials and checks them.
+func readCredentials(lookup lookupFunc, origin string) credentials {
+	c := credentials{origin: origin}
+	var problems []string
+	value := func(name string) string {
+		text, _ := lookup(name)
+		if sanitize.Placeholder(text) != "" {
+			problems = append(problems, name+" is still a placeholder")
+			return ""
+		}
+		return strings.TrimSpace(text)
+	}
+	c.key, c.wallet = value(envAPIKey), value(envWalletID)
+	secret, file := value(envAPISecret), value(envAPISecretFile)
+	switch {
+	case secret != "" && file != "":
+		problems = append(problems, "set "+envAPISecret+" or "+envAPISecretFile+", not both")
+	case file != "":
+		var problem string
+		if secret, problem = readSecretFile(file); problem != "" {
+			problems = append(problems, envAPISecretFile+problem)
+		}
+	}
+	if len(problems) == 0 && c.key == "" {
+		problems = append(problems, "set "+envAPIKey)
+	}
+	if len(problems) == 0 && secret == "" {
+		problems = append(problems, "set "+envAPISecret+" or "+envAPISecretFile)
+	}
+	if strings.Contains(c.key, ":") {
+		problems = append(problems, envAPIKey+" must not contain a colon")
+	}
+	c.secret = client.NewSecret(secret)
+	if len(problems) > 0 {
+		c.problem = strings.Join(problems, "; ") + "."
+	}
+	return c
+}
+
+// readSecretFile reads a file that holds only the secret. The problem continues a sentence
+// that starts with the variable's name.
+func readSecretFile(path string) (secret, problem string) {
+	text, err := os.ReadFile(path) //nolint:gosec // the operator chooses it
+	if err != nil {
+		return "", " cannot be read: " + err.Error()
+	}
+	switch secret = strings.TrimSpace(string(text)); {
+	case secret == "":
+		return "", " names an empty file"
+	case sanitize.Placeholder(secret) != "":
+		return secret, " names a file with a placeholder"
+	}
+	return secret, ""
+}
