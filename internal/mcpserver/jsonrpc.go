@@ -122,7 +122,7 @@ func hideGoTypes(resp mcp.JSONRPCMessage, m *rpcMessage) mcp.JSONRPCMessage {
 		text = e.Error.Message
 	}
 	switch {
-	case strings.Contains(text, "Go value of type float64"):
+	case strings.HasSuffix(text, "of type float64"):
 		text = "params have a number that is too large"
 	case strings.Contains(text, "Go struct field") || strings.Contains(text, "Go value of type"):
 		text = "params have a member of a kind that " + m.method + " does not take"
