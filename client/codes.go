@@ -27,6 +27,17 @@ const (
 	RetryCheckFirst RetryAdvice = "check_first" // look at the history and the balance first
 )
 
+// The seven codes that Wesendall documents.
+const (
+	CodeInvalidCredentials  = "invalid_credentials"
+	CodeKeyRevoked          = "key_revoked"
+	CodeWalletForbidden     = "wallet_forbidden"
+	CodeInsufficientBalance = "insufficient_balance"
+	CodeValidationFailed    = "validation_failed"
+	CodeSendFailed          = "send_failed"
+	CodeInternalError       = "internal_error"
+)
+
 // ErrorCode is one of the error codes that Wesendall documents.
 type ErrorCode struct {
 	Name            string
@@ -42,46 +53,46 @@ type ErrorCode struct {
 func ErrorCodes() []ErrorCode {
 	return []ErrorCode{
 		{
-			Name: "invalid_credentials", Status: http.StatusUnauthorized,
+			Name: CodeInvalidCredentials, Status: http.StatusUnauthorized,
 			Description: "Bad API key or secret", DocumentedRetry: "No",
 			Money: MoneyNotCharged, Advice: RetryNever,
 		},
 		{
-			Name: "key_revoked", Status: http.StatusUnauthorized,
+			Name: CodeKeyRevoked, Status: http.StatusUnauthorized,
 			Description: "Key has been revoked", DocumentedRetry: "No",
 			Money: MoneyNotCharged, Advice: RetryNever,
 		},
 		{
-			Name: "wallet_forbidden", Status: http.StatusForbidden,
+			Name: CodeWalletForbidden, Status: http.StatusForbidden,
 			Description: "Wallet does not belong to this key", DocumentedRetry: "No",
 			Money: MoneyNotCharged, Advice: RetryNever,
 		},
 		{
-			Name: "insufficient_balance", Status: http.StatusPaymentRequired,
+			Name: CodeInsufficientBalance, Status: http.StatusPaymentRequired,
 			Description: "Wallet holds less than the total cost", DocumentedRetry: "After top-up",
 			Money: MoneyNotCharged, Advice: RetryAfterTopUp,
 		},
 		{
-			Name: "validation_failed", Status: http.StatusUnprocessableEntity,
+			Name: CodeValidationFailed, Status: http.StatusUnprocessableEntity,
 			Description: "Body or query failed validation", DocumentedRetry: "After fix",
 			Money: MoneyNotCharged, Advice: RetryAfterFix,
 		},
 		{
-			Name: "send_failed", Status: http.StatusBadGateway,
+			Name: CodeSendFailed, Status: http.StatusBadGateway,
 			Description: "Provider rejected; wallet refunded", DocumentedRetry: "Once with backoff",
 			Money: MoneyRefunded, Advice: RetryLater,
 		},
 		{
-			Name: "internal_error", Status: http.StatusInternalServerError,
+			Name: CodeInternalError, Status: http.StatusInternalServerError,
 			Description: "Transient server error", DocumentedRetry: "Once with backoff",
 			Money: MoneyUnknown, Advice: RetryCheckFirst,
 		},
 	}
 }
 
-// lookupErrorCode finds the code of a response. A code under another status than
+// LookupErrorCode finds the code of a response. A code under another status than
 // the documented one is not known.
-func lookupErrorCode(status int, code string) (ErrorCode, bool) {
+func LookupErrorCode(status int, code string) (ErrorCode, bool) {
 	codes := ErrorCodes()
 	i := slices.IndexFunc(codes, func(c ErrorCode) bool { return c.Status == status && c.Name == code })
 	if i < 0 {

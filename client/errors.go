@@ -56,7 +56,7 @@ func (e *Error) OutcomeUnknown() bool {
 // place decides this. Any answer that the documents do not describe leaves the
 // outcome of a spend unknown.
 func (e *Error) classify(r request) {
-	code, known := lookupErrorCode(e.Status, e.Code)
+	code, known := LookupErrorCode(e.Status, e.Code)
 	e.Money, e.Advice = MoneyNotCharged, RetryLater
 	switch effect := r.endpoint.Effect; {
 	case !e.Sent:

@@ -80,8 +80,10 @@ func respondWith(status int, body string) http.HandlerFunc {
 	}
 }
 
-// errorBodyJSON is an error body as the sandbox writes it.
-func errorBodyJSON(code string) string { return `{"success":false,"error":{"code":"` + code + `"}}` }
+// respondWithCode answers with an error body as the sandbox writes it.
+func respondWithCode(status int, code string) http.HandlerFunc {
+	return respondWith(status, `{"success":false,"error":{"code":"`+code+`"}}`)
+}
 
 // dropConnection closes the connection instead of answering.
 func dropConnection(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
@@ -116,7 +118,8 @@ var calls = map[string]func(context.Context, *Client) (*Response, error){
 		return c.CreateGroup(ctx, CreateGroupRequest{"wal_1", "Customers", "All"})
 	},
 	"add_contacts": func(ctx context.Context, c *Client) (*Response, error) {
-		return c.AddContacts(ctx, AddContactsRequest{"../x?y", "wal_1", []Contact{{"+256700000010", "Sarah"}, {"+256700000011", ""}}})
+		return c.AddContacts(ctx, AddContactsRequest{"../x?y", "wal_1",
+			[]Contact{{"+256700000010", "Sarah"}, {"+256700000011", ""}}})
 	},
 }
 

@@ -23,28 +23,29 @@ func TestRetry_Table(t *testing.T) {
 		requests    int
 	}{
 		{"429", safe, respondWith(429, ""), 2},
-		{"500", safe, respondWith(500, errorBodyJSON("internal_error")), 2},
+		{"500", safe, respondWithCode(500, "internal_error"), 2},
 		{"502", safe, respondWith(502, "<html>"), 2},
 		{"503", safe, respondWith(503, ""), 2},
 		{"504", safe, respondWith(504, ""), 2},
 		{"a lost connection", safe, dropConnection, 2},
 		{"an answer that breaks off", safe, truncateResponse, 2},
 		{"501", safe, respondWith(501, ""), 1},
-		{"401", safe, respondWith(401, errorBodyJSON("invalid_credentials")), 1},
+		{"401", safe, respondWithCode(401, "invalid_credentials"), 1},
 		{"404", safe, respondWith(404, ""), 1},
-		{"422", safe, respondWith(422, errorBodyJSON("validation_failed")), 1},
+		{"422", safe, respondWithCode(422, "validation_failed"), 1},
 		{"a redirect", safe, respondWith(302, ""), 1},
 		{"a success that cannot be read", safe, respondWith(200, "{"), 1},
 		{"429", rest, respondWith(429, ""), 1},
-		{"internal_error", rest, respondWith(500, errorBodyJSON("internal_error")), 1},
+		{"internal_error", rest, respondWithCode(500, "internal_error"), 1},
 		{"502 without a code", rest, respondWith(502, ""), 1},
 		{"503", rest, respondWith(503, ""), 1},
 		{"504", rest, respondWith(504, ""), 1},
 		{"a lost connection", rest, dropConnection, 1},
 		{"an answer that breaks off", rest, truncateResponse, 1},
-		{"a refusal by the provider", "send_sms to one", respondWith(502, errorBodyJSON("send_failed")), 2},
-		{"a refusal by the provider", strings.ReplaceAll(rest, "send_sms to one, ", ""), respondWith(502, errorBodyJSON("send_failed")), 1},
-		{"send_failed under another status", rest, respondWith(500, errorBodyJSON("send_failed")), 1},
+		{"a refusal by the provider", "send_sms to one", respondWithCode(502, "send_failed"), 2},
+		{"a refusal by the provider", strings.ReplaceAll(rest, "send_sms to one, ", ""), respondWithCode(502, "send_failed"),
+			1},
+		{"send_failed under another status", rest, respondWithCode(500, "send_failed"), 1},
 	} {
 		for call := range strings.SplitSeq(c.calls, ", ") {
 			t.Run(c.name+", "+call, func(t *testing.T) {
@@ -80,14 +81,16 @@ func respondFirstThen(first, rest http.HandlerFunc) http.HandlerFunc {
 func TestRetry_Success(t *testing.T) {
 	t.Parallel()
 	for call, failure := range map[string]http.HandlerFunc{
-		"get_balance": dropConnection, "add_contacts": respondWith(503, ""), "send_sms to one": respondWith(502, errorBodyJSON("send_failed")),
+		"get_balance": dropConnection, "add_contacts": respondWith(503, ""),
+		"send_sms to one": respondWithCode(502, "send_failed"),
 	} {
 		env := newTestEnv(t, respondFirstThen(failure, respondWith(200, `{"success":true,"data":7}`)))
 		got, err := calls[call](t.Context(), env.Client)
 		if err != nil || got.Attempts != 2 || string(got.Data) != "7" {
 			t.Errorf("%s: %+v, %v", call, got, err)
 		}
-		if requests := env.requests(); len(requests) != 2 || requests[0].Body != requests[1].Body || requests[0].URI != requests[1].URI {
+		if requests := env.requests(); len(requests) != 2 || requests[0].Body != requests[1].Body ||
+			requests[0].URI != requests[1].URI {
 			t.Errorf("%s: the second request is another: %+v", call, requests)
 		}
 	}
@@ -95,13 +98,14 @@ func TestRetry_Success(t *testing.T) {
 
 func TestRetry_SpendSecondFailure(t *testing.T) {
 	t.Parallel()
-	env := newTestEnv(t, respondFirstThen(respondWith(502, errorBodyJSON("send_failed")), dropConnection))
+	env := newTestEnv(t, respondFirstThen(respondWithCode(502, "send_failed"), dropConnection))
 	if e := env.expectError(t, "send_sms to one"); !e.OutcomeUnknown() || e.Attempts != 2 || e.Money != MoneyUnknown {
 		t.Errorf("%+v", e)
 	}
-	env = newTestEnv(t, respondWith(502, errorBodyJSON("send_failed")))
+	env = newTestEnv(t, respondWithCode(502, "send_failed"))
 	var dials atomic.Int32
-	env.writeHTTP.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+	env.writeHTTP.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, addr string) (net.Conn,
+		error) {
 		if dials.Add(1) == 2 {
 			addr = strings.TrimPrefix(unreachableURL, "http://")
 		}
@@ -166,5 +170,21 @@ func TestSleepContext(t *testing.T) {
 	t.Parallel()
 	if err := SleepContext(t.Context(), time.Nanosecond); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAddContacts_RetryKeepsFirstError(t *testing.T) {
+	t.Parallel()
+	env := newTestEnv(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	dials := 0
+	transport := env.writeHTTP.Transport.(*http.Transport)
+	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if dials++; dials == 2 {
+			addr = strings.TrimPrefix(unreachableURL, "http://")
+		}
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}
+	if e := env.expectError(t, "add_contacts"); !e.Sent {
+		t.Errorf("%+v", e)
 	}
 }

@@ -124,7 +124,8 @@ func TestSpend_ConnectionRefused(t *testing.T) {
 	env := newTestEnv(t, nil)
 	env.baseURL = unreachableURL
 	for _, call := range []string{"send_sms to one", "topup_wallet", "create_group"} {
-		if e := env.expectError(t, call); e.Sent || e.Money != MoneyNotCharged || e.Advice != RetryLater || e.OutcomeUnknown() {
+		if e := env.expectError(t, call); e.Sent || e.Money != MoneyNotCharged || e.Advice != RetryLater ||
+			e.OutcomeUnknown() {
 			t.Errorf("%s: %+v", call, e)
 		}
 	}

@@ -152,11 +152,11 @@ func explainBalanceError(err error, wallet string) Finding {
 	apiErr, ok := errors.AsType[*client.Error](err)
 	switch {
 	case !ok:
-	case apiErr.Code == "key_revoked":
+	case apiErr.Code == client.CodeKeyRevoked:
 		finding.Fix = "make a new key in the dashboard"
-	case apiErr.Code == "wallet_forbidden":
+	case apiErr.Code == client.CodeWalletForbidden:
 		finding.Fix = "WESENDALL_WALLET_ID must be a wallet of this key's owner"
-	case apiErr.Code == "validation_failed" && wallet == "":
+	case apiErr.Code == client.CodeValidationFailed && wallet == "":
 		return Finding{"credentials", StatusWarning, "accepted, as far as that can be seen without a wallet", "set WESENDALL_WALLET_ID"}
 	case apiErr.Status == 0:
 		finding.Fix = "check the network, WESENDALL_BASE_URL, and HTTPS_PROXY if there is a proxy"
