@@ -231,7 +231,7 @@ func RetryAdvice(c client.ErrorCode, e client.Endpoint) string {
 	case c.Advice == client.RetryAfterTopUp:
 		return "Nothing was sent. Top the wallet up, then call again."
 	case c.Advice == client.RetryAfterFix:
-		return "Nothing was done. Mend the request; the same one fails again."
+		return "Nothing was done. Fix the request; the same one fails again."
 	case repeatable:
 		return "Repeat once, after about half a second."
 	case c.Money == client.MoneyRefunded && e.Name == client.ToolSendSMS:

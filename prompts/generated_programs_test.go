@@ -33,7 +33,8 @@ func TestGeneratedPrograms_DetailsFit(t *testing.T) {
 			t.Fatal(err)
 		}
 		for language := range generatedExtensions {
-			text, err := prompts.All(reference.New())[0].Text(prompts.Values{"language": language, "framework": "none", "use_case": useCase, "details": string(details)})
+			text, err := prompts.All(reference.New())[0].Text(prompts.Values{"language": language, "framework": "none",
+				"use_case": useCase, "details": string(details)})
 			if err != nil || !strings.Contains(text, string(details)) || strings.Contains(text, "left out") {
 				t.Errorf("%s, %s: %v", language, useCase, err)
 			}
@@ -77,7 +78,8 @@ func (i *generatedProgram) reset(balance int64, env ...string) {
 	i.api = sampletest.NewSandbox(i.T, balance)
 	i.front = sampletest.NewFaultProxy(i.T, i.api.URL, false, nil)
 	i.key, i.dir = sandbox.APIKey, i.TempDir()
-	i.env = append([]string{"OTP_STORE=" + filepath.Join(i.dir, "store.json"), "OTP_KEY=for the tests", "BULK_BATCH=1"}, env...)
+	i.env = append([]string{"OTP_STORE=" + filepath.Join(i.dir, "store.json"), "OTP_KEY=for the tests", "BULK_BATCH=1"},
+		env...)
 }
 
 // run runs it, and wants a status and an exit code.
@@ -208,7 +210,8 @@ func TestGeneratedPrograms_OTP(t *testing.T) {
 		i.expectSent(5000, 0)
 
 		i.reset(5000)
-		if got := i.run("refused", 1, "request", "+256700000502"); textOf(got["code"]) != "send_failed" || i.front.RequestCount(http.MethodPost) > 2 {
+		if got := i.run("refused", 1, "request", "+256700000502"); textOf(got["code"]) != "send_failed" ||
+			i.front.RequestCount(http.MethodPost) > 2 {
 			t.Errorf("%s, %d requests", got, i.front.RequestCount(http.MethodPost))
 		}
 		i.run("ended", 1, "verify", "+256700000502", "123456")
@@ -246,14 +249,16 @@ func TestGeneratedPrograms_Bulk(t *testing.T) {
 			}
 			got := i.program.Run(t, i.front.URL, i.key, i.env, "plan", list, "Market day is on Friday", journal())
 			var planned struct{ People, Units, Cost, Balance int64 }
-			if err := json.Unmarshal([]byte(got.Stdout), &planned); err != nil || got.Exit != 0 || planned.People != people || planned.Cost != cost || planned.Units == 0 {
+			if err := json.Unmarshal([]byte(got.Stdout), &planned); err != nil || got.Exit != 0 || planned.People != people ||
+				planned.Cost != cost || planned.Units == 0 {
 				t.Fatalf("exit %d, %s%s", got.Exit, got.Stdout, got.Stderr)
 			}
 			i.expectPosts(0)
 		}
 		expectCounts := func(got map[string]json.RawMessage, sent, refused, unknown, pending string) {
 			t.Helper()
-			if textOf(got["sent"]) != sent || textOf(got["refused"]) != refused || textOf(got["unknown"]) != unknown || textOf(got["pending"]) != pending {
+			if textOf(got["sent"]) != sent || textOf(got["refused"]) != refused || textOf(got["unknown"]) != unknown ||
+				textOf(got["pending"]) != pending {
 				t.Errorf("%s, want sent %s, refused %s, unknown %s, pending %s", got, sent, refused, unknown, pending)
 			}
 		}
@@ -280,7 +285,8 @@ func TestGeneratedPrograms_Bulk(t *testing.T) {
 
 		// Ugandan is what has +256 and nine digits in the end; none begins with 1, so these are nobody's.
 		i.reset(5000)
-		plan(2, 70, "0100000010", "256100000010", "0700000010", "+14155550100", "0014155550100", "14155550100", "+254 700 000 010")
+		plan(2, 70, "0100000010", "256100000010", "0700000010", "+14155550100", "0014155550100", "14155550100",
+			"+254 700 000 010")
 		expectCounts(send(0, "70"), "2", "0", "0", "0")
 		i.expectSent(5000, 2)
 
@@ -332,9 +338,11 @@ func TestGeneratedPrograms_Bulk(t *testing.T) {
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		first := exec.CommandContext(ctx, i.program[0], append(append([]string{}, i.program[1:]...), "send", journal(), "70")...) //nolint:gosec // the tests' own
+		first := exec.CommandContext(ctx, i.program[0], append(append([]string{}, i.program[1:]...), "send", journal(),
+			"70")...) //nolint:gosec // the tests' own
 		first.Env = append([]string{
-			"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "WESENDALL_BASE_URL=" + hanging.URL, "WESENDALL_API_KEY=" + sandbox.APIKey,
+			"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "WESENDALL_BASE_URL=" + hanging.URL,
+			"WESENDALL_API_KEY=" + sandbox.APIKey,
 			"WESENDALL_API_SECRET=" + sandbox.APISecret, "WESENDALL_WALLET_ID=" + sandbox.WalletID,
 		}, i.env...)
 		if err := first.Start(); err != nil {

@@ -11,7 +11,8 @@ func sendSMSPrompt() Prompt {
 		},
 		Tools: []string{client.ToolGetBalance, client.ToolSendSMS, client.ToolListSMSHistory},
 		buildData: func(v Values, budget int) any {
-			return map[string]any{"Recipient": newFencedData(v["recipient"], budget/2), "Message": newFencedData(v["message"], budget/2)}
+			return map[string]any{"Recipient": newFencedData(v["recipient"], budget/2),
+				"Message": newFencedData(v["message"], budget/2)}
 		},
 	}
 }

@@ -1,21 +1,19 @@
-// Package prompts writes prompts out of arguments: the integration briefing for
-// coding agents, and what a person would want a slash command for.
+// Package prompts turns arguments into prompts: the integration briefing for coding agents, and
+// prompts that help a user to send messages.
 //
-// It knows nothing of the protocol that serves the prompts. Any value of an
-// argument makes a usable prompt, since some hosts ask with placeholders; what
-// people type is put in as data, and cannot break out of its place.
+// It does not know the protocol that serves the prompts. Every value of an argument makes a
+// usable prompt, because some hosts ask with placeholders. What a user typed is quoted as data
+// that cannot end its fence.
 package prompts
 
 import (
 	"embed"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"text/template"
-	"unicode"
 	"unicode/utf8"
 
 	reference "github.com/wesendall/wesendall-mcp/llm-reference"
@@ -24,37 +22,38 @@ import (
 //go:embed templates
 var files embed.FS
 
-// Prompt is one prompt, and how its text is made.
+// Prompt is one prompt and how to make its text.
 type Prompt struct {
 	Name, Title, Description string
 	Arguments                []Argument
-	Tools                    []string // that its text has an agent call
+	Tools                    []string // that the text tells an agent to call
 
-	// buildData makes what the template gets. budget says how many characters more
-	// there is in the whole for what a person typed; with none, that is left out.
+	// buildData returns the template's data. budget is how many characters remain for what
+	// the user typed; with 0 it is left out.
 	buildData func(v Values, budget int) any
-	templates func() *template.Template // made when a prompt is first asked for
+	templates func() *template.Template // parsed at the first use
 }
 
-// maxPromptChars is how long a prompt may be, in characters.
+// maxPromptChars limits the length of a prompt, in characters.
 const maxPromptChars = 12_000
 
-// Argument is one argument of a prompt. All are text.
+// Argument is one argument of a prompt; its value is text.
 type Argument struct {
 	Name, Description string
 	Required          bool
-	// Choices are the values to offer, given those already chosen; nil where
-	// nothing can be offered.
+	// Choices returns values to offer, given those already chosen. It may be nil.
 	Choices func(chosen Values) []string
 }
 
-// Values are the arguments as they were given.
+// Values maps the names of arguments to the values that were given.
 type Values map[string]string
 
-// All are the prompts, the generator first.
+// All returns the prompts, the integration prompt first.
 func All(d *reference.Document) []Prompt {
 	templates := sync.OnceValue(func() *template.Template {
-		return template.Must(template.New("").Funcs(reference.TemplateFuncs()).ParseFS(files, "templates/*"))
+		funcs := reference.TemplateFuncs()
+		funcs["add"] = func(a, b int64) int64 { return a + b }
+		return template.Must(template.New("").Funcs(funcs).ParseFS(files, "templates/*"))
 	})
 	prompts := []Prompt{integratePrompt(d), sendSMSPrompt(), broadcastPrompt(), reportPrompt()}
 	for i := range prompts {
@@ -63,8 +62,8 @@ func All(d *reference.Document) []Prompt {
 	return prompts
 }
 
-// Check says everything that is wrong with the arguments: only their names can
-// be, for any value will do.
+// Check returns an error that names every missing and every unknown argument. Values are never
+// wrong.
 func (p Prompt) Check(values Values) error {
 	var problems []string
 	for _, a := range p.Arguments {
@@ -95,7 +94,7 @@ func (p Prompt) Check(values Values) error {
 	return errors.New(p.Name + ": " + strings.Join(problems, "; "))
 }
 
-// Text writes the prompt.
+// Text returns the prompt. It fails as Check does.
 func (p Prompt) Text(values Values) (string, error) {
 	if err := p.Check(values); err != nil {
 		return "", err
@@ -113,8 +112,7 @@ func (p Prompt) render(data any) (string, error) {
 	return b.String(), err
 }
 
-// Complete offers values of an argument that begin as what is typed or, where
-// none does, that have it in them.
+// Complete returns the argument's choices that match what is typed; see FilterMatches.
 func (p Prompt) Complete(argument, typed string, chosen Values) []string {
 	index := slices.IndexFunc(p.Arguments, func(a Argument) bool { return a.Name == argument })
 	if index < 0 || p.Arguments[index].Choices == nil {
@@ -123,8 +121,8 @@ func (p Prompt) Complete(argument, typed string, chosen Values) []string {
 	return FilterMatches(p.Arguments[index].Choices(chosen), typed)
 }
 
-// FilterMatches keeps the values that begin as what is typed or, where none does,
-// that have it in them.
+// FilterMatches returns the values that begin with what is typed or, if none does, that contain
+// it. Case does not matter.
 func FilterMatches(values []string, typed string) []string {
 	typed = strings.ToLower(strings.TrimSpace(typed))
 	for _, matches := range []func(string, string) bool{strings.HasPrefix, strings.Contains} {
@@ -140,70 +138,3 @@ func FilterMatches(values []string, typed string) []string {
 	}
 	return nil
 }
-
-// inlineText makes a short text of one line that can stand in a sentence, without
-// what Markdown would read as more than text.
-func inlineText(text string, maxChars int) string {
-	text = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		switch {
-		case strings.ContainsRune("`*_[]<>\"|\\", r):
-			return -1
-		case unicode.IsControl(r):
-			return ' '
-		case !unicode.IsGraphic(r):
-			return -1
-		}
-		return r
-	}, text)), " ")
-	if runes := []rune(text); len(runes) > maxChars {
-		text = strings.TrimSpace(string(runes[:maxChars])) + "…"
-	}
-	return text
-}
-
-// FencedData is what a person typed, as a template writes it: between fences that the
-// text cannot close, and never longer than fits.
-type FencedData struct {
-	Fence, Text string
-	Omitted     int // how many characters were left out
-}
-
-const (
-	maxDataChars = 2000 // characters
-	minDataChars = 500  // which the longest briefing leaves
-	dataOverhead = 210  // what is said around the data, at most
-
-	// They show nothing of their own, and yet belong to what they stand in: the
-	// emoji of a woman with a job, a word in Persian or Sinhala.
-	zwj, zwnj = '\u200d', '\u200c'
-)
-
-func newFencedData(text string, budget int) *FencedData {
-	text = longBacktickRun.ReplaceAllString(text, maxFence)
-	text = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && r != zwj && r != zwnj && !unicode.IsGraphic(r) {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(text, "")))
-	if text == "" || budget == 0 {
-		return nil
-	}
-	d := &FencedData{Text: text}
-	if runes, budget := []rune(text), max(minDataChars, min(budget-dataOverhead, maxDataChars)); len(runes) > budget {
-		d.Text, d.Omitted = string(runes[:budget]), len(runes)-budget
-	}
-	longest := 2
-	for _, run := range backtickRun.FindAllString(d.Text, -1) {
-		longest = max(longest, len(run))
-	}
-	d.Fence = strings.Repeat("`", longest+1)
-	return d
-}
-
-const maxFence = "````````" // as long as a run of backticks may be, so that the fence has an end
-
-var (
-	backtickRun     = regexp.MustCompile("`+")
-	longBacktickRun = regexp.MustCompile("`{9,}")
-)
