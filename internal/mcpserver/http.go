@@ -130,6 +130,9 @@ func (h *HTTPHandler) Serve(ctx context.Context, l net.Listener) error {
 	srv.Protocols.SetHTTP1(true)
 	srv.Protocols.SetHTTP2(true)
 	srv.Protocols.SetUnencryptedHTTP2(h.options.BehindProxy)
+	// Runs once the listener is closed: a client whose stream ends cannot connect
+	// to this replica again.
+	srv.RegisterOnShutdown(func() { close(h.draining) })
 	serveErr := make(chan error, 1)
 	go func() {
 		if h.options.TLS != nil {
@@ -143,7 +146,6 @@ func (h *HTTPHandler) Serve(ctx context.Context, l net.Listener) error {
 		return err
 	case <-ctx.Done():
 	}
-	close(h.draining)
 	shutdownCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.shutdown)
 	defer cancel()
 	forceTimer := time.AfterFunc(t.shutdown*3/4, func() { close(h.forceStop) })

@@ -49,6 +49,7 @@ type httpTestServer struct {
 	client   *http.Client
 	stop     func()
 	serveErr <-chan error
+	listener *net.TCPListener
 }
 
 // startHTTPServer serves an API over HTTP on loopback.
@@ -73,7 +74,7 @@ func startHTTPServer(t *testing.T, api guard.API, change ...func(*HTTPOptions)) 
 	h := New(Options{Version: "test", Tools: toolset, Logger: logger}).NewHTTPHandler(l.Addr(), options)
 	ended := make(chan error, 1)
 	go func() { ended <- h.Serve(ctx, l); close(ended) }()
-	s := &httpTestServer{t, h, "http://" + l.Addr().String(), &http.Client{Transport: &http.Transport{}}, stop, ended}
+	s := &httpTestServer{t, h, "http://" + l.Addr().String(), &http.Client{Transport: &http.Transport{}}, stop, ended, l.(*net.TCPListener)}
 	if options.TLS != nil {
 		s.url = "https://" + l.Addr().String()
 	}

@@ -180,7 +180,7 @@ func TestStdio_PipedInput(t *testing.T) {
 	}
 }
 
-// unreachableAPI is an API whose requests never leave: they wait for a connection.
+// unreachableAPI never gets a connection: a send ends only when it is cancelled.
 type unreachableAPI struct{ guard.API }
 
 func (unreachableAPI) Balance(context.Context, client.BalanceRequest) (*client.Response, error) {
@@ -189,24 +189,30 @@ func (unreachableAPI) Balance(context.Context, client.BalanceRequest) (*client.R
 
 func (unreachableAPI) Send(ctx context.Context, _ client.SendRequest) (*client.Response, error) {
 	<-ctx.Done()
-	return nil, &client.Error{Endpoint: "send_sms", Message: "cancelled"}
+	return nil, &client.Error{Endpoint: "send_sms", Message: "cancelled", Money: client.MoneyNotCharged}
 }
 
+// Each cancel is read directly after its call. No two sends are alike, so that
+// the guard lets all of them through to the API and only a cancel can end them.
 func TestStdio_CancelSameBatch(t *testing.T) {
 	t.Parallel()
 	w := newStdioClient(t, unreachableAPI{})
 	w.initialize()
 	for i := range 50 {
 		id := fmt.Sprint(i)
-		w.write(toolCall(id, "send_sms", sendArguments) + "\n" + `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":` + id + `}}`)
+		cancel := `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":` + id + `}}`
+		w.write(toolCall(id, "send_sms", numberedSend(i)), cancel)
 	}
 	w.write(`{"jsonrpc":"2.0","id":"last","method":"ping"}`)
 	if a := w.read(); string(a.ID) != `"last"` {
 		t.Errorf("a cancelled call is answered: %s", a.line)
 	}
-	// A lost cancel would keep the end waiting for its call.
+	// A lost cancel would keep the server waiting for its call, for stdioShutdownTimeout.
 	start := time.Now()
 	_ = w.in.Close()
+	if rest, err := io.ReadAll(w.out); err != nil || len(rest) > 0 {
+		t.Errorf("%s, %v", rest, err)
+	}
 	if err := <-w.serveErr; err != nil || time.Since(start) > stdioShutdownTimeout/2 {
 		t.Errorf("%v, after %v", err, time.Since(start))
 	}
