@@ -5,7 +5,8 @@
 // It never changes what the caller asked for, never interprets the data of a
 // success, and repeats a spend only if Wesendall answered that the first one was
 // refunded. Apart from the standard library it imports two leaves of this module,
-// internal/sanitize and internal/loopback, so that their rules are written once.
+// internal/sanitize and internal/loopback, so that their rules are written once,
+// and golang.org/x/text/unicode/norm for the networks' view of a message.
 package client
 
 import (
