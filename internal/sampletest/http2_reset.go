@@ -2,8 +2,8 @@ package sampletest
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
-	"encoding/binary"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -16,41 +16,39 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
-// HTTP2ResetServer is an API over TLS that speaks HTTP/2 to whoever offers it. It
-// answers a GET with the balance. The first request with a body it takes in
-// whole, and then resets it with PROTOCOL_ERROR, after which some clients make
-// it again by themselves; that one it answers.
+// HTTP2ResetServer is an API over TLS that also speaks HTTP/2. It answers a GET
+// with the balance. It reads the first request with a body to its end and then
+// resets it with PROTOCOL_ERROR, which makes some HTTP clients repeat it without
+// being asked; it answers the repeated request.
 type HTTP2ResetServer struct {
 	URL string
-	Env []string // has the programs trust its certificate
+	Env []string // environment variables that make programs trust the certificate
 
 	posts atomic.Int64
 }
 
-// NewHTTP2ResetServer starts one.
+// NewHTTP2ResetServer starts an HTTP2ResetServer, until the test ends.
 func NewHTTP2ResetServer(t *testing.T) *HTTP2ResetServer {
 	t.Helper()
-	certServer := httptest.NewTLSServer(http.NotFoundHandler()) // of its certificate
+	certServer := httptest.NewTLSServer(http.NotFoundHandler()) // only its certificate is used
 	certServer.Close()
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
-		Certificates: certServer.TLS.Certificates, NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12,
+		Certificates: certServer.TLS.Certificates,
+		NextProtos:   []string{http2.NextProtoTLS, "http/1.1"},
+		MinVersion:   tls.VersionTLS12,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = listener.Close() })
-	dir := t.TempDir()
-	file := filepath.Join(dir, "certificate.pem")
 	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certServer.Certificate().Raw})
-	if err := errors.Join(os.WriteFile(file, certPEM, 0o600), os.WriteFile(filepath.Join(dir, "curl.ini"), []byte("curl.cainfo="+file+"\n"), 0o600)); err != nil {
-		t.Fatal(err)
-	}
-	s := &HTTP2ResetServer{URL: "https://" + listener.Addr().String(), Env: []string{
-		"SSL_CERT_FILE=" + file, "CURL_CA_BUNDLE=" + file, "NODE_EXTRA_CA_CERTS=" + file, "PHP_INI_SCAN_DIR=:" + dir,
-	}}
+	s := &HTTP2ResetServer{URL: "https://" + listener.Addr().String(), Env: trustEnv(t, certPEM)}
 	go func() {
 		for {
 			conn, err := listener.Accept()
@@ -63,10 +61,27 @@ func NewHTTP2ResetServer(t *testing.T) *HTTP2ResetServer {
 	return s
 }
 
-// PostCount is how many requests with a body came in whole.
+// trustEnv returns the variables that make each language trust a certificate.
+func trustEnv(t *testing.T, certPEM []byte) []string {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "certificate.pem")
+	phpINI := []byte("curl.cainfo=" + file + "\n")
+	if err := errors.Join(
+		os.WriteFile(file, certPEM, 0o600), os.WriteFile(filepath.Join(dir, "curl.ini"), phpINI, 0o600),
+	); err != nil {
+		t.Fatal(err)
+	}
+	return []string{
+		"SSL_CERT_FILE=" + file, "CURL_CA_BUNDLE=" + file, "NODE_EXTRA_CA_CERTS=" + file, "PHP_INI_SCAN_DIR=:" + dir,
+	}
+}
+
+// PostCount counts the requests with a body that were read to their end.
 func (s *HTTP2ResetServer) PostCount() int { return int(s.posts.Load()) }
 
-var balanceBody = fmt.Sprintf(`{"success":true,"data":{"wallet_id":%q,"balance":%d,"currency":"UGX","cost_per_sms":%d}}`,
+var balanceBody = fmt.Sprintf(
+	`{"success":true,"data":{"wallet_id":%q,"balance":%d,"currency":"UGX","cost_per_sms":%d}}`,
 	sandbox.WalletID, sandbox.DefaultBalance, sandbox.CostPerSMS)
 
 func (s *HTTP2ResetServer) serve(conn *tls.Conn) {
@@ -74,7 +89,7 @@ func (s *HTTP2ResetServer) serve(conn *tls.Conn) {
 	if conn.Handshake() != nil {
 		return
 	}
-	if conn.ConnectionState().NegotiatedProtocol == "h2" {
+	if conn.ConnectionState().NegotiatedProtocol == http2.NextProtoTLS {
 		_ = s.serveHTTP2(conn)
 		return
 	}
@@ -86,53 +101,55 @@ func (s *HTTP2ResetServer) serve(conn *tls.Conn) {
 		return
 	}
 	if req.Method == http.MethodGet || s.posts.Add(1) > 1 {
-		_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(balanceBody), balanceBody)
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+			len(balanceBody), balanceBody)
 	}
 }
 
-// The frames of HTTP/2 that are needed, by their numbers in RFC 9113.
-const (
-	dataFrame, headersFrame, resetFrame, settingsFrame = 0, 1, 3, 4
-
-	flagEndStream, flagAck, flagEndHeaders = 1, 1, 4
-)
-
-// serveHTTP2 speaks as much of HTTP/2 as the answers take. Headers are not read:
-// whoever ends the stream with them sends no body, and so asks for the balance.
+// serveHTTP2 serves one connection frame by frame: an HTTP/2 server of the
+// standard library has no way to reset a stream with PROTOCOL_ERROR. The headers
+// of requests are not decoded: a request without a body asks for the balance.
 func (s *HTTP2ResetServer) serveHTTP2(conn net.Conn) error {
-	write := func(frameType, flags byte, stream uint32, payload ...byte) error {
-		header := []byte{0, byte(len(payload) >> 8 & 0xff), byte(len(payload) & 0xff), frameType, flags}
-		_, err := conn.Write(append(binary.BigEndian.AppendUint32(header, stream), payload...))
+	if _, err := io.CopyN(io.Discard, conn, int64(len(http2.ClientPreface))); err != nil {
 		return err
 	}
-	preface := make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
-	if _, err := io.ReadFull(conn, preface); err != nil {
-		return err
-	}
-	respond := func(stream uint32) error {
-		const status200 = 0x88 // in the static table of RFC 7541
-		return errors.Join(write(headersFrame, flagEndHeaders, stream, status200), write(dataFrame, flagEndStream, stream, []byte(balanceBody)...))
-	}
-	err := write(settingsFrame, 0, 0)
+	framer := http2.NewFramer(conn, conn)
+	err := framer.WriteSettings()
 	for err == nil {
-		var header [9]byte
-		if _, err = io.ReadFull(conn, header[:]); err != nil {
+		var frame http2.Frame
+		if frame, err = framer.ReadFrame(); err != nil {
 			return err
 		}
-		if _, err = io.CopyN(io.Discard, conn, int64(header[0])<<16|int64(header[1])<<8|int64(header[2])); err != nil {
-			return err
-		}
-		frameType, flags, stream := header[3], header[4], binary.BigEndian.Uint32(header[5:])
-		switch {
-		case frameType == settingsFrame && flags&flagAck == 0:
-			err = write(settingsFrame, flagAck, 0)
-		case frameType == headersFrame && flags&flagEndStream != 0:
-			err = respond(stream)
-		case frameType == dataFrame && flags&flagEndStream != 0 && s.posts.Add(1) == 1:
-			err = write(resetFrame, 0, stream, 0, 0, 0, 1) // PROTOCOL_ERROR
-		case frameType == dataFrame && flags&flagEndStream != 0:
-			err = respond(stream)
+		switch f := frame.(type) {
+		case *http2.SettingsFrame:
+			if !f.IsAck() {
+				err = framer.WriteSettingsAck()
+			}
+		case *http2.HeadersFrame:
+			if f.StreamEnded() {
+				err = respondHTTP2(framer, f.StreamID)
+			}
+		case *http2.DataFrame:
+			switch {
+			case !f.StreamEnded():
+			case s.posts.Add(1) == 1:
+				err = framer.WriteRSTStream(f.StreamID, http2.ErrCodeProtocol)
+			default:
+				err = respondHTTP2(framer, f.StreamID)
+			}
 		}
 	}
 	return err
+}
+
+// respondHTTP2 answers a stream with status 200 and the balance.
+func respondHTTP2(framer *http2.Framer, streamID uint32) error {
+	var headers bytes.Buffer
+	return errors.Join(
+		hpack.NewEncoder(&headers).WriteField(hpack.HeaderField{Name: ":status", Value: "200"}),
+		framer.WriteHeaders(http2.HeadersFrameParam{
+			StreamID: streamID, BlockFragment: headers.Bytes(), EndHeaders: true,
+		}),
+		framer.WriteData(streamID, true, []byte(balanceBody)),
+	)
 }

@@ -1,5 +1,5 @@
-// Package programs runs programs in several languages against the sandbox, for
-// the tests of whatever shows people code. Only tests import it.
+// Package sampletest runs code samples in several languages against the sandbox.
+// Only tests import it.
 package sampletest
 
 import (
@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,29 +24,34 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
-// Sandbox is a sandbox, with a client to look into it.
+// Sandbox is a running sandbox and a client of it.
 type Sandbox struct {
 	URL    string
 	Client *client.Client
 }
 
-// NewSandbox is a sandbox whose wallet has a balance in UGX. Payers approve at once.
+// NewSandbox starts a sandbox whose wallet holds a balance in UGX. Payers approve
+// at once. It ends with the test.
 func NewSandbox(t *testing.T, balance int64) *Sandbox {
 	t.Helper()
-	s, err := sandbox.Open(t.Context(), sandbox.Options{Balance: balance, WithSampleGroup: true, ApproveAfter: time.Nanosecond})
+	s, err := sandbox.Open(t.Context(), sandbox.Options{
+		Balance: balance, WithSampleGroup: true, ApproveAfter: time.Nanosecond,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(s)
 	t.Cleanup(func() { server.Close(); _ = s.Close() })
-	c, err := client.New(client.Options{BaseURL: server.URL, APIKey: sandbox.APIKey, APISecret: client.NewSecret(sandbox.APISecret)})
+	c, err := client.New(client.Options{
+		BaseURL: server.URL, APIKey: sandbox.APIKey, APISecret: client.NewSecret(sandbox.APISecret),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &Sandbox{server.URL, c}
 }
 
-// FaultProxy stands before an API, and keeps what it was asked.
+// FaultProxy forwards requests to an API, counts them and injects faults.
 type FaultProxy struct {
 	URL string
 
@@ -53,8 +59,9 @@ type FaultProxy struct {
 	requests []string // method and path
 }
 
-// NewFaultProxy is a front that passes requests on. With dropResponses, it takes the answers
-// away; handler answers in the API's place.
+// NewFaultProxy starts a proxy of targetURL. With dropResponses the API handles each
+// request, but the connection closes without an answer. A handler answers
+// instead of the API.
 func NewFaultProxy(t *testing.T, targetURL string, dropResponses bool, handler http.HandlerFunc) *FaultProxy {
 	t.Helper()
 	target, err := url.Parse(targetURL)
@@ -62,7 +69,9 @@ func NewFaultProxy(t *testing.T, targetURL string, dropResponses bool, handler h
 		t.Fatal(err)
 	}
 	proxy := httputil.NewSingleHostReverseProxy(target)
-	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) } // as the sandbox does
+	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) {
+		panic(http.ErrAbortHandler) // closes the connection, as the sandbox does
+	}
 	p := &FaultProxy{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
@@ -84,7 +93,7 @@ func NewFaultProxy(t *testing.T, targetURL string, dropResponses bool, handler h
 	return p
 }
 
-// RequestCount counts the requests of a method; "" counts all.
+// RequestCount counts the requests with a method; "" counts all.
 func (p *FaultProxy) RequestCount(method string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,7 +106,7 @@ func (p *FaultProxy) RequestCount(method string) int {
 	return n
 }
 
-// languageRuntimes are how the programs of each language are checked for and run.
+// languageRuntimes are the commands that check for each language and that run it.
 var languageRuntimes = map[string]struct {
 	check []string
 	run   []string
@@ -110,8 +119,8 @@ var languageRuntimes = map[string]struct {
 	"go":         {[]string{"go", "version"}, nil},
 }
 
-// SkipUnlessInstalled skips a test for want of a language on a contributor's machine; where CI
-// runs, nothing is skipped.
+// SkipUnlessInstalled skips a test if a language is not installed. Under CI=true
+// it fails the test instead.
 func SkipUnlessInstalled(t *testing.T, language string) {
 	t.Helper()
 	check := languageRuntimes[language].check
@@ -125,10 +134,10 @@ func SkipUnlessInstalled(t *testing.T, language string) {
 	}
 }
 
-// Command is a command that can be run.
+// Command is a command line that runs a program.
 type Command []string
 
-// Build writes a program down, and builds one that is in Go.
+// Build writes a program to a file, and compiles it if it is in Go.
 func Build(t *testing.T, language, extension, source string) Command {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "program."+extension)
@@ -146,18 +155,19 @@ func Build(t *testing.T, language, extension, source string) Command {
 	return Command{binary}
 }
 
-// Result is how a program ended.
+// Result is the exit code and the output of a program.
 type Result struct {
 	Exit           int
 	Stdout, Stderr string
 }
 
-// Run runs a program in an environment of the API's variables and these.
+// Run runs a program with the WESENDALL_* variables and those of env.
 func (c Command) Run(t *testing.T, baseURL, key string, env []string, args ...string) Result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, c[0], append(append([]string{}, c[1:]...), args...)...) //nolint:gosec // the tests' own
+	//nolint:gosec // the tests' own command
+	cmd := exec.CommandContext(ctx, c[0], append(slices.Clone(c[1:]), args...)...)
 	cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "WESENDALL_BASE_URL=" + baseURL,
 		"WESENDALL_API_KEY=" + key, "WESENDALL_API_SECRET=" + sandbox.APISecret, "WESENDALL_WALLET_ID=" + sandbox.WalletID,
