@@ -12,7 +12,6 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
 	"github.com/wesendall/wesendall-mcp/client"
-	"github.com/wesendall/wesendall-mcp/internal/guard"
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
@@ -33,7 +32,7 @@ func (t registeredTool) checkLengths(values map[string]any) []string {
 	var problems []string
 	for _, p := range t.Endpoint.Params {
 		text, ok := values[p.Name].(string)
-		length := int64(guard.UTF16Len(text))
+		length := int64(client.UTF16Len(text))
 		switch {
 		case !ok || p.Type != "string", text == "" && p.Name == "recipient": // the schema describes it
 		case length < p.Min:
