@@ -97,7 +97,7 @@ func (cfg *Config) newMultiUserBackend(ctx context.Context, env environment) (*b
 			"nothing real is sent or charged", sandbox.APIKey, sandbox.APISecret, sandbox.WalletID)
 	case b.API == nil || b.Wallet == "":
 		reason := strings.TrimSuffix(b.NotConfiguredReason, ".")
-		err := usageErrorf("--http-token-file: the server needs its own credentials and wallet: %s", reason)
+		err := usageErrorf("--http-token-file: the server needs credentials and a wallet: %s", reason)
 		return nil, errors.Join(err, b.closeFn())
 	}
 	return b, nil

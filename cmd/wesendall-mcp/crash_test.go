@@ -357,11 +357,11 @@ func TestServe_MemoryLedgerNotice(t *testing.T) {
 	for value, want := range map[string]bool{"memory": true, filepath.Join(t.TempDir(), "ledger.db"): false} {
 		p := startProcess(t, append(env, "WESENDALL_LEDGER="+value))
 		_ = p.stdin.Close()
-		if err := p.Wait(); err != nil || strings.Contains(p.stderr.String(), "in memory alone") != want {
+		if err := p.Wait(); err != nil || strings.Contains(p.stderr.String(), "spends are recorded in memory") != want {
 			t.Errorf("%s: %v %s", value, err, p.stderr.String())
 		}
 		if _, err := os.Stat(value); err == nil {
-			t.Error("the start alone made a ledger")
+			t.Error("starting the server created a ledger")
 		}
 	}
 }

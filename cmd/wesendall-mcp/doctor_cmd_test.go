@@ -32,7 +32,7 @@ func runDoctor(t *testing.T, home string, env []string, args ...string) (lines [
 	for _, f := range report.Findings {
 		lines = append(lines, f.Status+" "+f.Check+": "+f.Text+" → "+f.Fix)
 		if f.Status == "failure" && f.Fix == "" {
-			t.Errorf("nothing mends %+v", f)
+			t.Errorf("there is no fix for %+v", f)
 		}
 	}
 	return lines, got.exitCode
@@ -52,7 +52,7 @@ func TestDoctor_Healthy(t *testing.T) {
 	for _, want := range []string{
 		"ok setting: WESENDALL_MAX_PER_DAY = 70 (environment)", "ok setting: WESENDALL_CONFIRM = quote (--confirm)", "ok setting: WESENDALL_RATE = 10 (default)",
 		"ok setting: WESENDALL_API_KEY = sk_test… (environment)", "ok setting: WESENDALL_API_SECRET = [redacted] (environment)",
-		"ok credentials: accepted; the wallet holds UGX 5000, a unit costs 35", "ok clock: within", "ok ledger: ",
+		"ok credentials: accepted; the wallet holds UGX 5000, a unit costs UGX 35", "ok clock: within", "ok ledger: ",
 		"ok self-test: over stdio, 2025-11-25: 8 tools", "ok self-test: over stdio, 2026-07-28: 8 tools", "ok host: Cursor starts this program",
 	} {
 		if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, want) }) {
@@ -84,9 +84,9 @@ func TestDoctor_Problems(t *testing.T) {
 		"no wallet":           {env[:3], nil, "warning wallet: WESENDALL_WALLET_ID is not set"},
 		"a broken ledger":     {withEnv("WESENDALL_LEDGER=" + t.TempDir()), nil, "failure ledger: "},
 		"no tools":            {env, []string{"--tools", ""}, "ok self-test"},
-		"no host":             {env, nil, "warning host: no host that is known here is on this machine"},
+		"no host":             {env, nil, "warning host: no known host is on this machine"},
 		"a ledger in memory":  {withEnv("WESENDALL_LEDGER=memory"), nil, "ok ledger: in memory"},
-		"a file for everyone": {nil, []string{"--env-file", writeFile(t, t.TempDir(), "open.env", strings.Join(env, "\n"))}, "warning setting: others on this machine can read "},
+		"a file for everyone": {nil, []string{"--env-file", writeFile(t, t.TempDir(), "open.env", strings.Join(env, "\n"))}, "warning setting: other users of this machine can read "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -132,7 +132,7 @@ func TestDoctor_InvalidSettings(t *testing.T) {
 			}) {
 				t.Errorf("exit %d, %q", code, lines)
 			}
-			if !slices.Contains(lines, "warning credentials: not tried, and nor was the ledger → mend the settings first") {
+			if !slices.Contains(lines, "warning credentials: credentials and ledger were not checked → fix the settings first") {
 				t.Errorf("%q", lines)
 			}
 			// And every other command says so in a line.
@@ -157,7 +157,7 @@ func TestDoctor_GeneratedEnvFile(t *testing.T) {
 	}
 	file := filepath.Join(home, ".config", "wesendall-mcp", "wesendall.env")
 	lines, code := runDoctor(t, home, nil)
-	for _, want := range []string{"failure credentials: WESENDALL_API_KEY is still a placeholder", "failure host: Cursor passes what cannot be used: WESENDALL_API_KEY is still a placeholder"} {
+	for _, want := range []string{"failure credentials: WESENDALL_API_KEY is still a placeholder", "failure host: Cursor has an entry that does not work: WESENDALL_API_KEY is still a placeholder"} {
 		if code != exitError || !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, want) }) {
 			t.Errorf("no %q in %q", want, lines)
 		}
@@ -188,13 +188,13 @@ func TestDoctor_HostEntries(t *testing.T) {
 	}
 	env, _ := upstream(t)
 	for name, c := range map[string]struct{ entry, want string }{
-		"a wrong flag":           {`"args":["--sandbox","--max-per-call=abc"]`, "failure host: Cursor passes what cannot be used: --max-per-call"},
-		"a command that spends":  {`"args":["--sandbox","call","send_sms","{}"]`, "failure host: Cursor passes what cannot be used: its arguments do not start a server"},
-		"half the credentials":   {`"env":{"WESENDALL_API_SECRET":"s"}`, "failure host: Cursor passes what cannot be used: set WESENDALL_API_KEY"},
-		"a relative file":        {`"args":["--env-file","doctor_test.go"]`, "failure host: Cursor passes what cannot be used: --env-file"},
-		"what the host fills in": {`"env":{"WESENDALL_API_KEY":"${input:key}"}`, "warning host: Cursor fills in what it passes"},
+		"a wrong flag":           {`"args":["--sandbox","--max-per-call=abc"]`, "failure host: Cursor has an entry that does not work: --max-per-call"},
+		"a command that spends":  {`"args":["--sandbox","call","send_sms","{}"]`, "failure host: Cursor has an entry that does not work: its arguments do not start a server"},
+		"half the credentials":   {`"env":{"WESENDALL_API_SECRET":"s"}`, "failure host: Cursor has an entry that does not work: set WESENDALL_API_KEY"},
+		"a relative file":        {`"args":["--env-file","doctor_test.go"]`, "failure host: Cursor has an entry that does not work: --env-file"},
+		"what the host fills in": {`"env":{"WESENDALL_API_KEY":"${input:key}"}`, "warning host: Cursor replaces variables in its entry"},
 		"all from elsewhere":     {`"args":["--read-only"]`, "ok host: Cursor starts this program"},
-		"a command with --help":  {`"args":["--help"]`, "failure host: Cursor passes what cannot be used: its arguments do not start a server"},
+		"a command with --help":  {`"args":["--help"]`, "failure host: Cursor has an entry that does not work: its arguments do not start a server"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -292,7 +292,7 @@ func TestDoctor_NeverSpends(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	lines, code := runDoctor(t, home, append(apiEnv(api.URL), ledger))
-	for _, want := range []string{"warning clock: this machine's clock is 1h0m", "warning ledger: outcomes that nobody knows: 1"} {
+	for _, want := range []string{"warning clock: this machine's clock differs by 1h0m", "warning ledger: unknown outcomes: 1"} {
 		if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, want) }) {
 			t.Errorf("no %q in %q", want, lines)
 		}

@@ -297,7 +297,7 @@ func TestObservability_OffByDefault(t *testing.T) {
 	}
 }
 
-// traceCollector is what a stand-in for a collector got.
+// traceCollector holds what a fake collector received.
 type traceCollector struct {
 	mu            sync.Mutex
 	raw           []byte

@@ -43,7 +43,7 @@ func (cfg *Config) greetUser(env environment, b *backend) {
 It uses %s.
 To add it to a host, run for example:
     claude mcp add wesendall -- wesendall-mcp%s
-It is waiting for messages. Press Ctrl-D or Ctrl-C to end.`, version(), b.description, flag)
+Waiting for messages. Press Ctrl-D or Ctrl-C to end.`, version(), b.description, flag)
 }
 
 // newLogger logs to stderr: one line a call, and never an argument.

@@ -1,0 +1,48 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/wesendall/wesendall-mcp/internal/guard"
+)
+
+// checkLedger opens the ledger, writes to it and removes what it wrote.
+func (o Options) checkLedger(ctx context.Context) []Finding {
+	if o.Ledger == "" {
+		return []Finding{ok("ledger", "in memory: it is lost when the server ends")}
+	}
+	location := guard.RedactSource(o.Ledger)
+	unusable := func(err error) Finding {
+		f := failure("ledger", location+": "+err.Error(), guard.LedgerFix(err)+"; until then nothing is sent")
+		if o.ReadOnly {
+			f.Status = StatusWarning
+		}
+		return f
+	}
+	ledger, err := guard.OpenLedger(ctx, o.Ledger)
+	if err != nil {
+		return []Finding{unusable(err)}
+	}
+	defer func() { _ = ledger.Close() }()
+	if err := ledger.CheckWritable(ctx); err != nil {
+		return []Finding{unusable(err)}
+	}
+	findings := []Finding{ok("ledger", location+" can be written")}
+	spends, err := ledger.ListSpends(ctx, o.Now())
+	if err != nil {
+		return append(findings, unusable(err))
+	}
+	unknown := 0
+	for _, spend := range spends {
+		if spend.State == guard.StateUnknown {
+			unknown++
+		}
+	}
+	if unknown > 0 {
+		findings = append(findings, warning("ledger",
+			fmt.Sprintf("unknown outcomes: %d; they use part of the budget", unknown),
+			"check the history, then run wesendall-mcp ledger resolve ID sent|failed"))
+	}
+	return findings
+}
