@@ -22,8 +22,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/tools"
 )
 
-// The catalogue and the tools' input schemas, as a client of the protocol gets
-// them, say the same.
+// The catalogue and the tools' input schemas, as an MCP client gets them, agree.
 func TestEndpoints_MatchTools(t *testing.T) {
 	t.Parallel()
 	set, err := tools.New(tools.Options{Wallet: "wal_1"})
@@ -103,13 +102,17 @@ func TestEndpoints_MatchTools(t *testing.T) {
 	}
 }
 
-// callEndpoint makes the request of an endpoint with these values, and says how it ended.
-func callEndpoint(t *testing.T, a *sampletest.Sandbox, e client.Endpoint, values map[string]any) (status int, body string) {
+// callEndpoint calls an endpoint with these values.
+func callEndpoint(
+	t *testing.T, a *sampletest.Sandbox, e client.Endpoint, values map[string]any,
+) (status int, body string) {
 	t.Helper()
 	return callEndpointWithKey(t, a, e, values, sandbox.APIKey, sandbox.APISecret)
 }
 
-func callEndpointWithKey(t *testing.T, a *sampletest.Sandbox, e client.Endpoint, values map[string]any, key, secret string) (status int, body string) {
+func callEndpointWithKey(
+	t *testing.T, a *sampletest.Sandbox, e client.Endpoint, values map[string]any, key, secret string,
+) (status int, body string) {
 	t.Helper()
 	address, query, fields := a.URL+e.Path, url.Values{}, map[string]any{}
 	for _, p := range e.Params {
@@ -145,7 +148,7 @@ func callEndpointWithKey(t *testing.T, a *sampletest.Sandbox, e client.Endpoint,
 	return res.StatusCode, string(answer)
 }
 
-// valueOfSize is a value of a parameter's type that is n long, or n.
+// valueOfSize returns a value of a parameter's type: the number n, or a value of length n.
 func valueOfSize(p client.Param, n int64) any {
 	switch {
 	case p.Type == "number":
@@ -159,8 +162,8 @@ func valueOfSize(p client.Param, n int64) any {
 	}
 }
 
-// What the catalogue says of each parameter is what the API over HTTP accepts
-// and refuses, at each limit and one step beyond it.
+// The sandbox accepts each parameter at its limits in the catalogue, and refuses it one step
+// beyond.
 func TestEndpoints_MatchSandbox(t *testing.T) {
 	t.Parallel()
 	for _, e := range client.Endpoints() {
@@ -177,8 +180,9 @@ func TestEndpoints_MatchSandbox(t *testing.T) {
 					delete(values, name)
 				}
 				status, body := callEndpoint(t, a, e, values)
-				if refused && (status != http.StatusUnprocessableEntity || !strings.Contains(body, "validation_failed") || !strings.Contains(body, name)) ||
-					!refused && status != http.StatusOK {
+				wasRefused := status == http.StatusUnprocessableEntity &&
+					strings.Contains(body, "validation_failed") && strings.Contains(body, name)
+				if refused && !wasRefused || !refused && status != http.StatusOK {
 					t.Errorf("%s = %.40v: %d %s", name, value, status, body)
 				}
 			}
@@ -214,7 +218,7 @@ func TestEndpoints_MatchSandbox(t *testing.T) {
 	}
 }
 
-// Each documented code has its status in the API, too.
+// The sandbox answers each documented code with its status.
 func TestCodes_MatchSandbox(t *testing.T) {
 	t.Parallel()
 	a := sampletest.NewSandbox(t, 70)

@@ -7,16 +7,16 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
-// Language is one that every endpoint has a code sample in.
+// Language is a language in which every endpoint has a code sample.
 type Language struct {
 	Name      string // in addresses and on the command line
 	Title     string
-	CodeFence string // of a Markdown code block
+	CodeFence string // the info string of a Markdown code block
 	Extension string // of the sample's file
 	MIMEType  string
 }
 
-// Languages are the six.
+// Languages returns the languages in their order.
 func Languages() []Language {
 	return []Language{
 		{"javascript", "JavaScript (fetch)", "js", "mjs", "text/javascript"},
@@ -28,7 +28,7 @@ func Languages() []Language {
 	}
 }
 
-// FindLanguage finds a language by its name.
+// FindLanguage returns the language with this name.
 func FindLanguage(name string) (Language, bool) {
 	languages := Languages()
 	index := slices.IndexFunc(languages, func(l Language) bool { return l.Name == name })
@@ -38,7 +38,7 @@ func FindLanguage(name string) (Language, bool) {
 	return languages[index], true
 }
 
-// LanguageNames are the languages' names.
+// LanguageNames returns the names of the languages.
 func LanguageNames() []string {
 	var names []string
 	for _, l := range Languages() {
@@ -47,7 +47,7 @@ func LanguageNames() []string {
 	return names
 }
 
-// EndpointNames are the names of the endpoints that have a sample.
+// EndpointNames returns the names of the endpoints; each has a sample.
 func EndpointNames() []string {
 	var names []string
 	for _, e := range client.Endpoints() {
@@ -56,12 +56,12 @@ func EndpointNames() []string {
 	return names
 }
 
-// ExampleURI is the address of one sample.
+// ExampleURI returns the address of one sample.
 func ExampleURI(language, endpoint string) string {
 	return strings.NewReplacer("{language}", language, "{endpoint}", endpoint).Replace(ExampleTemplate)
 }
 
-// Example is a complete program in a language that calls an endpoint.
+// Example returns a complete program that calls an endpoint.
 func (d *Document) Example(language, endpointName string) (string, bool) {
 	l, languageFound := FindLanguage(language)
 	e, endpointFound := findEndpoint(endpointName)
@@ -71,16 +71,16 @@ func (d *Document) Example(language, endpointName string) (string, bool) {
 	return mustExecute(d.samples(), l.Name+".tmpl", newSample(e)), true
 }
 
-// sample is what the template of a language gets.
+// sample is the data of a language's template.
 type sample struct {
 	client.Endpoint
-	// PathPrefix and PathSuffix are the path around its parameter; without one, PathPrefix
-	// is the whole path.
+	// PathPrefix and PathSuffix are the path around PathParam; without one, PathPrefix is the
+	// whole path.
 	PathPrefix, PathSuffix string
 	PathParam              *client.Param
-	// OtherParams are the parameters of the query or the body, but for the wallet.
+	// OtherParams are the parameters of the query or the body, without walletId.
 	OtherParams []client.Param
-	// UndocumentedOutcome is what is said of a failure that no document describes.
+	// UndocumentedOutcome is the outcome of a failure that is not documented: failed or unknown.
 	UndocumentedOutcome string
 	VerifyAdvice        string
 }
@@ -102,14 +102,14 @@ func newSample(e client.Endpoint) sample {
 	return s
 }
 
-// definiteCodes are the documented codes after which nothing was done, or all of it
-// was taken back.
+// definiteCodes returns the documented codes after which nothing was done, or everything was
+// refunded.
 func definiteCodes(s sample) []client.ErrorCode {
-	return slices.DeleteFunc(EndpointCodes(s.Endpoint), func(c client.ErrorCode) bool { return c.Money == client.MoneyUnknown })
+	return slices.DeleteFunc(EndpointCodes(s.Endpoint),
+		func(c client.ErrorCode) bool { return c.Money == client.MoneyUnknown })
 }
 
-// gofmtPadding is the space between a name and its value where gofmt aligns a list of
-// them.
+// gofmtPadding returns the spaces after a name that gofmt puts into an aligned list.
 func gofmtPadding(name string, list any) string {
 	widest := 0
 	switch items := list.(type) {

@@ -17,8 +17,8 @@ import (
 	reference "github.com/wesendall/wesendall-mcp/llm-reference"
 )
 
-// expectedEffects are what each endpoint's example leaves behind in a new sandbox of
-// UGX 5,000, or answers.
+// expectedEffects checks what each endpoint's example leaves in a new sandbox with UGX 5,000, or
+// answers.
 var expectedEffects = map[string]func(*testing.T, *sampletest.Sandbox, string){
 	"get_balance": func(t *testing.T, _ *sampletest.Sandbox, out string) {
 		expectContains(t, out, `"balance"`, `5000`, `"cost_per_sms"`)
@@ -68,7 +68,7 @@ func balance(t *testing.T, a *sampletest.Sandbox) (balance int64) {
 	return data.Balance
 }
 
-// expectSent wants so many messages in the history, each charged once, with these texts.
+// expectSent expects messages in the history, each charged once, with these texts.
 func expectSent(t *testing.T, a *sampletest.Sandbox, count int64, wants ...string) {
 	t.Helper()
 	r, err := a.Client.History(t.Context(), client.HistoryRequest{WalletID: sandbox.WalletID})
@@ -90,7 +90,7 @@ func groupsJSON(t *testing.T, a *sampletest.Sandbox) string {
 	return string(r.Data)
 }
 
-// Every sample is run, in every way that a call can end, and makes one request.
+// Every sample makes one request, however the call ends.
 func TestSamples_Run(t *testing.T) {
 	t.Parallel()
 	d := reference.New()
@@ -134,7 +134,7 @@ func TestSamples_Run(t *testing.T) {
 	}
 }
 
-// runAllOutcomes runs one sample in every way that a call can end.
+// runAllOutcomes runs one sample with every way in which a call can end.
 func runAllOutcomes(t *testing.T, sample sampletest.Command, e client.Endpoint) {
 	t.Helper()
 	changes := e.Effect == client.EffectSpend || e.Effect == client.EffectCreate
@@ -167,17 +167,22 @@ func runAllOutcomes(t *testing.T, sample sampletest.Command, e client.Endpoint) 
 		{name: "the key is revoked", key: "sk_test_revoked", exit: 1, stderr: "refused: key_revoked"},
 		{name: "the answer is lost", balance: 5000, lose: true, exit: exit, stderr: unknown + "no_answer", effect: changes},
 		{name: "the answer is HTML", instead: respondWithHTML, exit: exit, stderr: unknown},
-		{name: "an internal error", instead: respondWith(500, `{"success":false,"error":{"code":"internal_error","message":"x"}}`), exit: exit, stderr: unknown + "internal_error"},
-		{name: "a code on another status", instead: respondWith(500, `{"code":"key_revoked","message":"x"}`), exit: exit, stderr: unknown + "key_revoked"},
-		{name: "a code beside a text", instead: respondWith(401, `{"error":"x","code":"key_revoked"}`), exit: 1, stderr: "refused: key_revoked"},
-		{name: "a 200 that failed", instead: respondWith(200, `{"success": false, "error": {"code": "odd"}}`), exit: exit, stderr: unknown + "odd"},
+		{name: "an internal error", exit: exit, stderr: unknown + "internal_error",
+			instead: respondWith(500, `{"success":false,"error":{"code":"internal_error","message":"x"}}`)},
+		{name: "a code on another status", instead: respondWith(500, `{"code":"key_revoked","message":"x"}`), exit: exit,
+			stderr: unknown + "key_revoked"},
+		{name: "a code beside a text", instead: respondWith(401, `{"error":"x","code":"key_revoked"}`), exit: 1,
+			stderr: "refused: key_revoked"},
+		{name: "a 200 that failed", instead: respondWith(200, `{"success": false, "error": {"code": "odd"}}`), exit: exit,
+			stderr: unknown + "odd"},
 		{name: "a 200 that is no JSON", instead: respondWith(200, `OK`), exit: exit, stderr: unknown},
 		{name: "a redirect", instead: respondWith(307, ``), exit: exit, stderr: unknown},
 	}
 	if e.Name == "send_sms" || e.Name == "list_groups" || e.Name == "add_contacts" { // one of each kind
 		for _, a := range undocumentedBodies {
 			outcome := outcomes[0]
-			outcome.name, outcome.balance, outcome.effect, outcome.instead = "a 200 that is "+a.body, 0, false, respondWith(200, a.body)
+			outcome.name, outcome.balance, outcome.effect = "a 200 that is "+a.body, 0, false
+			outcome.instead = respondWith(200, a.body)
 			if !a.done && (e.Effect != client.EffectRead || !a.read) {
 				outcome.exit, outcome.stderr = exit, unknown
 			}
@@ -208,7 +213,8 @@ func runAllOutcomes(t *testing.T, sample sampletest.Command, e client.Endpoint) 
 			expectedEffects[e.Name](t, a, got.Stdout)
 		}
 	}
-	if got := sample.Run(t, "http://127.0.0.1:2", sandbox.APIKey, nil); got.Exit != 1 || !strings.Contains(got.Stderr, "failed: no_answer") {
+	got := sample.Run(t, "http://127.0.0.1:2", sandbox.APIKey, nil)
+	if got.Exit != 1 || !strings.Contains(got.Stderr, "failed: no_answer") {
 		t.Errorf("nobody there: exit %d, %s", got.Exit, got.Stderr)
 	}
 }

@@ -10,15 +10,15 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
-// jsonOneLine is a value as JSON on one line, with a space after each comma.
+// jsonOneLine formats a value as JSON on one line, with a space after each comma.
 func jsonOneLine(value any) (string, error) { return jsonSyntax.format(value) }
 
-// exampleBody is the JSON body of the endpoint's example request.
+// exampleBody returns the JSON body of the endpoint's example request, or "".
 func exampleBody(e client.Endpoint) (string, error) {
 	return exampleMembers(e, "{\n  ", ",\n  ", "\n}")
 }
 
-// exampleBodyInline is the same on one line.
+// exampleBodyInline returns the same on one line.
 func exampleBodyInline(e client.Endpoint) (string, error) { return exampleMembers(e, "{", ", ", "}") }
 
 func exampleMembers(e client.Endpoint, prefix, separator, suffix string) (string, error) {
@@ -39,7 +39,7 @@ func exampleMembers(e client.Endpoint, prefix, separator, suffix string) (string
 	return prefix + strings.Join(lines, separator) + suffix, nil
 }
 
-// exampleURL is the query of the endpoint's example request, with its path.
+// exampleURL returns the path and query of the endpoint's example request.
 func exampleURL(e client.Endpoint) string {
 	path, separator := e.Path, "?"
 	for _, p := range e.Params {
@@ -55,7 +55,7 @@ func exampleURL(e client.Endpoint) string {
 	return path
 }
 
-// camelCase makes camelCase of snake_case.
+// camelCase turns snake_case into camelCase.
 func camelCase(name string) string {
 	parts := strings.Split(name, "_")
 	for i, part := range parts[1:] {
@@ -64,7 +64,7 @@ func camelCase(name string) string {
 	return strings.Join(parts, "")
 }
 
-// literalSyntax is how a language writes down a value.
+// literalSyntax is how a language writes a literal.
 type literalSyntax struct {
 	objectOpen, objectClose, arrayOpen, arrayClose, keySeparator string
 
@@ -88,8 +88,8 @@ func singleQuoted(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
 }
 
-// format writes a value down. It goes through JSON, which knows the names of
-// members and keeps their order.
+// format returns a value as a literal. It goes through JSON, which has the names of members
+// and keeps their order.
 func (n literalSyntax) format(value any) (string, error) {
 	data, err := json.Marshal(value)
 	if err != nil {

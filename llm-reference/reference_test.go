@@ -53,7 +53,12 @@ func TestSections_PerEndpoint(t *testing.T) {
 		text := sectionText(t, e.Name)
 		expectContains(t, text, e.Method+" "+e.Path, e.Summary, "**Request**", "**Response**", "**What can go wrong**")
 		for _, p := range e.Params {
-			expectContains(t, text, fmt.Sprintf("| `%s` | %s | %s | %s | %s |", p.Name, p.Location, p.Type, map[bool]string{true: "yes", false: "no"}[p.Required], reference.FormatLimits(p)))
+			required := "no"
+			if p.Required {
+				required = "yes"
+			}
+			expectContains(t, text, fmt.Sprintf("| `%s` | %s | %s | %s | %s |",
+				p.Name, p.Location, p.Type, required, reference.FormatLimits(p)))
 		}
 		for _, c := range reference.EndpointCodes(e) {
 			expectContains(t, text, fmt.Sprintf("| %d | `%s` | %s |", c.Status, c.Name, reference.RetryAdvice(c, e)))
@@ -66,7 +71,8 @@ func TestSections_PerEndpoint(t *testing.T) {
 		}
 	}
 	for _, c := range client.ErrorCodes() {
-		expectContains(t, sectionText(t, "errors"), fmt.Sprintf("| %d | `%s` | %s |", c.Status, c.Name, c.Description), c.DocumentedRetry)
+		expectContains(t, sectionText(t, "errors"), fmt.Sprintf("| %d | `%s` | %s |", c.Status, c.Name, c.Description),
+			c.DocumentedRetry)
 	}
 }
 
@@ -100,7 +106,7 @@ func TestDocument_NotFound(t *testing.T) {
 	}
 }
 
-// codeBlocks are the code blocks of a text in a language.
+// codeBlocks returns the code blocks of a text in a language.
 func codeBlocks(text, language string) []string {
 	var blocks []string
 	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(text, -1) {
@@ -109,7 +115,7 @@ func codeBlocks(text, language string) []string {
 	return blocks
 }
 
-// The raw requests of the sections are read as HTTP and made.
+// The raw requests in the sections are valid HTTP and succeed.
 func TestSections_RequestsWork(t *testing.T) {
 	t.Parallel()
 	for _, e := range client.Endpoints() {
@@ -158,7 +164,7 @@ func TestQuickstart(t *testing.T) {
 	expectSent(t, a, 1, "Hello from Kampala", "+256700000010")
 }
 
-// What is fenced as one shell's can be read by that shell.
+// Each shell can parse the code blocks that carry its name.
 func TestSections_ShellFences(t *testing.T) {
 	t.Parallel()
 	for _, shell := range []string{"sh", "bash"} {
@@ -176,7 +182,7 @@ func TestSections_ShellFences(t *testing.T) {
 	}
 }
 
-// The ways to count that the section names give the number that the API counts.
+// The ways to count that the section names give the same number as the API.
 func TestUTF16Length_Languages(t *testing.T) {
 	t.Parallel()
 	text := "“Webale” 😀 ñandú"
@@ -185,13 +191,15 @@ func TestUTF16Length_Languages(t *testing.T) {
 		"nodejs": {"mjs", "text.length", "const text = %q;\nconsole.log(%s)"},
 		"python": {"py", `len(text.encode("utf-16-le")) // 2`, "text = %q\nprint(%s)"},
 		"php":    {"php", "strlen(iconv('UTF-8', 'UTF-16LE', $text)) / 2", "<?php $text = %q; echo %s;"},
-		"go":     {"go", "len(utf16.Encode([]rune(text)))", "package main\nimport (\"fmt\"; \"unicode/utf16\")\nconst text = %q\nfunc main() { fmt.Println(%s) }"},
+		"go": {"go", "len(utf16.Encode([]rune(text)))",
+			"package main\nimport (\"fmt\"; \"unicode/utf16\")\nconst text = %q\nfunc main() { fmt.Println(%s) }"},
 	} {
 		t.Run(language, func(t *testing.T) {
 			t.Parallel()
 			sampletest.SkipUnlessInstalled(t, language)
 			expectContains(t, sectionText(t, "units-and-price"), "`"+method.expression+"`")
-			got := sampletest.Build(t, language, method.extension, fmt.Sprintf(method.program, text, method.expression)).Run(t, "", "", nil)
+			program := fmt.Sprintf(method.program, text, method.expression)
+			got := sampletest.Build(t, language, method.extension, program).Run(t, "", "", nil)
 			if strings.TrimSpace(got.Stdout) != want {
 				t.Errorf("%+v, want %s", got, want)
 			}
@@ -199,12 +207,13 @@ func TestUTF16Length_Languages(t *testing.T) {
 	}
 }
 
-// What the section on testing promises of the sandbox is what it does.
+// The sandbox does what the section "testing" says.
 func TestSections_SandboxBehaviour(t *testing.T) {
 	t.Parallel()
 	text := sectionText(t, "testing")
 	expectContains(t, text, "WESENDALL_API_KEY="+sandbox.APIKey+"\n", "WESENDALL_API_SECRET="+sandbox.APISecret+"\n",
-		"WESENDALL_WALLET_ID="+sandbox.WalletID+"\n", "UGX 5,000", "`"+sandbox.GroupID+"`, with two contacts", "a unit costs 35")
+		"WESENDALL_WALLET_ID="+sandbox.WalletID+"\n", "UGX 5,000", "`"+sandbox.GroupID+"`, with two contacts",
+		"a unit costs 35")
 	if sandbox.DefaultBalance != 5000 || sandbox.CostPerSMS != 35 {
 		t.Error("the balance or the price is another")
 	}
@@ -217,12 +226,14 @@ func TestSections_SandboxBehaviour(t *testing.T) {
 		for _, p := range send.Params {
 			values[p.Name] = p.Example
 		}
-		if status, body := callEndpointWithKey(t, sampletest.NewSandbox(t, balance), send, values, key, sandbox.APISecret); status != want {
+		a := sampletest.NewSandbox(t, balance)
+		if status, body := callEndpointWithKey(t, a, send, values, key, sandbox.APISecret); status != want {
 			t.Errorf("%s: %d %s", words, status, body)
 		}
 	}
 	expectStatusWithKey("| key `sk_test_revoked` | 401 `key_revoked` |", "sk_test_revoked", 5000, http.StatusUnauthorized)
-	expectStatusWithKey("| `--balance 0`, or send until it is empty | 402 `insufficient_balance` |", sandbox.APIKey, 0, http.StatusPaymentRequired)
+	expectStatusWithKey("| `--balance 0`, or send until it is empty | 402 `insufficient_balance` |", sandbox.APIKey, 0,
+		http.StatusPaymentRequired)
 	for _, row := range []struct {
 		words       string
 		endpoint    client.Endpoint
@@ -231,7 +242,8 @@ func TestSections_SandboxBehaviour(t *testing.T) {
 		balance     int64 // afterwards
 	}{
 		{"| recipient `+256700000502` | 502 `send_failed`, refunded |", send, "recipient", "+256700000502", 502, 5000},
-		{"| recipient `+256700000500` | 500 `internal_error`, nothing charged |", send, "recipient", "+256700000500", 500, 5000},
+		{"| recipient `+256700000500` | 500 `internal_error`, nothing charged |", send, "recipient", "+256700000500", 500,
+			5000},
 		{"| payer `+256700000001` | declines |", topUp, "phone_number", "+256700000001", 200, 5000},
 		{"| payer `+256700000002` | never answers |", topUp, "phone_number", "+256700000002", 200, 5000},
 		{"| any other payer | approves after a second |", topUp, "phone_number", "+256700000003", 200, 10000},
@@ -253,7 +265,8 @@ func TestSections_SandboxBehaviour(t *testing.T) {
 	}
 	expectContains(t, text, "| recipient `+256700000408` | charged and sent, then the connection drops |")
 	a := sampletest.NewSandbox(t, 5000)
-	_, err := a.Client.Send(t.Context(), client.SendRequest{WalletID: sandbox.WalletID, Message: "Hi", Recipient: client.Recipients{"+256700000408"}})
+	_, err := a.Client.Send(t.Context(), client.SendRequest{WalletID: sandbox.WalletID, Message: "Hi",
+		Recipient: client.Recipients{"+256700000408"}})
 	if err == nil {
 		t.Error("the send was answered")
 	}

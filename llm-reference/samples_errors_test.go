@@ -11,8 +11,8 @@ import (
 	reference "github.com/wesendall/wesendall-mcp/llm-reference"
 )
 
-// undocumentedBodies are bodies that no document describes, each with 200, and what they
-// mean: that a call which changes something was done, or that one was read.
+// undocumentedBodies are bodies of a 200 that no document describes, and whether they mean that a
+// write was done or that a read succeeded.
 var undocumentedBodies = []struct {
 	body       string
 	done, read bool
@@ -36,17 +36,20 @@ var undocumentedBodies = []struct {
 	{``, false, false},
 }
 
-// The samples are held against this table, and so is the client: all judge an
-// answer alike, but that the client takes any JSON for what it reads.
+// The samples and the client read these bodies alike, except that the client accepts any JSON as
+// the answer to a read.
 func TestSamples_MatchClientErrors(t *testing.T) {
 	t.Parallel()
 	for _, a := range undocumentedBodies {
-		front := sampletest.NewFaultProxy(t, "", false, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(a.body)) })
-		c, err := client.New(client.Options{BaseURL: front.URL, APIKey: sandbox.APIKey, APISecret: client.NewSecret(sandbox.APISecret)})
+		front := sampletest.NewFaultProxy(t, "", false,
+			func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(a.body)) })
+		c, err := client.New(client.Options{BaseURL: front.URL, APIKey: sandbox.APIKey,
+			APISecret: client.NewSecret(sandbox.APISecret)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = c.Send(t.Context(), client.SendRequest{WalletID: sandbox.WalletID, Message: "Hi", Recipient: client.Recipients{"+256700000010"}})
+		_, err = c.Send(t.Context(), client.SendRequest{WalletID: sandbox.WalletID, Message: "Hi",
+			Recipient: client.Recipients{"+256700000010"}})
 		if (err == nil) != a.done {
 			t.Errorf("a send that is answered %s: %v", a.body, err)
 		}

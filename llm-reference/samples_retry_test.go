@@ -9,8 +9,7 @@ import (
 	reference "github.com/wesendall/wesendall-mcp/llm-reference"
 )
 
-// Over HTTP/2 some clients make a POST again by themselves once it was reset:
-// no sample's does.
+// Some HTTP/2 clients repeat a POST after a reset; the samples' clients do not.
 func TestSamples_NoPOSTRetryOnReset(t *testing.T) {
 	t.Parallel()
 	for _, l := range reference.Languages() {

@@ -17,8 +17,8 @@ import (
 	"github.com/wesendall/wesendall-mcp/prompts"
 )
 
-// allPages are all that people and models are shown: the reference, and a briefing
-// for each use case.
+// allPages returns all texts that users and models see: the reference and a briefing for each
+// use case.
 func allPages(t *testing.T) map[string]string {
 	t.Helper()
 	d := reference.New()
@@ -34,7 +34,7 @@ func allPages(t *testing.T) map[string]string {
 	return pages
 }
 
-// What the pages say of the sandbox in words is what it has.
+// The pages state the sandbox's values correctly.
 func TestSections_SandboxValues(t *testing.T) {
 	t.Parallel()
 	a := sampletest.NewSandbox(t, sandbox.DefaultBalance)
@@ -57,10 +57,15 @@ func TestSections_SandboxValues(t *testing.T) {
 		`\bws_test_[a-z]+`: {sandbox.APISecret},
 		`\bgrp_[a-z]+`:     {groups.Groups[0].ID},
 		`\bwal_[a-z]+`:     {sandbox.WalletID, "wal_other"},
-		`UGX [0-9,]+(?:, [0-9]+ a unit| \(` + "`--balance`" + `\))`: {fmt.Sprintf("UGX %s, %d a unit", sanitize.FormatThousands(sandbox.DefaultBalance), sandbox.CostPerSMS), fmt.Sprintf("UGX %s (`--balance`)", sanitize.FormatThousands(sandbox.DefaultBalance))},
+		`UGX [0-9,]+(?:, [0-9]+ a unit| \(` + "`--balance`" + `\))`: {
+			fmt.Sprintf("UGX %s, %d a unit", sanitize.FormatThousands(sandbox.DefaultBalance), sandbox.CostPerSMS),
+			fmt.Sprintf("UGX %s (`--balance`)", sanitize.FormatThousands(sandbox.DefaultBalance)),
+		},
 		`a unit costs [0-9]+`:         {fmt.Sprint("a unit costs ", sandbox.CostPerSMS)},
 		`units × recipients × [0-9]+`: {fmt.Sprint("units × recipients × ", sandbox.CostPerSMS)},
-		`(?:with|has|of) (?:no|one|two|three|four|five|six|seven|eight|nine|ten) contacts`: {"with " + contacts + " contacts", "has " + contacts + " contacts", "of " + contacts + " contacts"},
+		`(?:with|has|of) (?:no|one|two|three|four|five|six|seven|eight|nine|ten) contacts`: {
+			"with " + contacts + " contacts", "has " + contacts + " contacts", "of " + contacts + " contacts",
+		},
 		"`--[a-z]+":                           {"`--balance", "`--db", "`--addr"},
 		`wesendall-mcp sandbox(?: --[a-z]+)?`: {"wesendall-mcp sandbox", "wesendall-mcp sandbox --addr"},
 	}
@@ -75,7 +80,7 @@ func TestSections_SandboxValues(t *testing.T) {
 	}
 }
 
-// The table of units is what the rule above it gives.
+// The table of units follows the rule above it.
 func TestSections_UnitsTable(t *testing.T) {
 	t.Parallel()
 	parseNumber := func(text string) int {
@@ -85,7 +90,8 @@ func TestSections_UnitsTable(t *testing.T) {
 		}
 		return n
 	}
-	rows := regexp.MustCompile(`(?m)^\| ([0-9,]+) to ([0-9,]+) \| ([0-9,]+) \| ([0-9,]+) \| ([0-9,]+) \|$`).FindAllStringSubmatch(sectionText(t, "units-and-price"), -1)
+	rowPattern := regexp.MustCompile(`(?m)^\| ([0-9,]+) to ([0-9,]+) \| ([0-9,]+) \| ([0-9,]+) \| ([0-9,]+) \|$`)
+	rows := rowPattern.FindAllStringSubmatch(sectionText(t, "units-and-price"), -1)
 	if len(rows) < 4 {
 		t.Fatalf("%d rows", len(rows))
 	}

@@ -15,8 +15,7 @@ import (
 	reference "github.com/wesendall/wesendall-mcp/llm-reference"
 )
 
-// What the sections say of repeating a call is what the client does: a read is
-// repeated after these statuses alone.
+// The client repeats a read after the statuses that the sections name, and no others.
 func TestRetryableStatuses(t *testing.T) {
 	t.Parallel()
 	for _, e := range client.Endpoints() {
@@ -33,8 +32,10 @@ func TestRetryableStatuses(t *testing.T) {
 	for _, status := range []int{400, 401, 404, 408, 422, 429, 500, 501, 502, 503, 504, 505} {
 		t.Run(strconv.Itoa(status), func(t *testing.T) {
 			t.Parallel()
-			front := sampletest.NewFaultProxy(t, "", false, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
-			c, err := client.New(client.Options{BaseURL: front.URL, APIKey: sandbox.APIKey, APISecret: client.NewSecret(sandbox.APISecret)})
+			front := sampletest.NewFaultProxy(t, "", false,
+				func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+			c, err := client.New(client.Options{BaseURL: front.URL, APIKey: sandbox.APIKey,
+				APISecret: client.NewSecret(sandbox.APISecret)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -52,7 +53,7 @@ func TestRetryableStatuses(t *testing.T) {
 	}
 }
 
-// Nobody documents these; what is said of them is no statement of fact.
+// These are not documented, so no page may state them as facts.
 func TestSections_NoUndocumentedClaims(t *testing.T) {
 	t.Parallel()
 	fullText := reference.New().Full()
@@ -61,7 +62,8 @@ func TestSections_NoUndocumentedClaims(t *testing.T) {
 			t.Errorf("%q is a guess", guess)
 		}
 	}
-	expectContains(t, fullText, "No key with fewer rights is documented", "Assume that each call makes a new group", "at most one message")
+	expectContains(t, fullText, "No key with fewer rights is documented", "Assume that each call makes a new group",
+		"at most one message")
 }
 
 func TestInstallCommand(t *testing.T) {
@@ -71,7 +73,8 @@ func TestInstallCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	module, _, _ := strings.Cut(strings.TrimPrefix(string(mod), "module "), "\n")
-	if _, err := os.Stat("../cmd/wesendall-mcp/main.go"); err != nil || reference.InstallCommand != fmt.Sprintf("go install %s/cmd/wesendall-mcp@latest", module) {
+	if _, err := os.Stat("../cmd/wesendall-mcp/main.go"); err != nil ||
+		reference.InstallCommand != fmt.Sprintf("go install %s/cmd/wesendall-mcp@latest", module) {
 		t.Errorf("%s, %v", reference.InstallCommand, err)
 	}
 	expectContains(t, sectionText(t, "testing"), "```sh\n"+reference.InstallCommand+" # once\nwesendall-mcp sandbox")

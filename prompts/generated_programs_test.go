@@ -20,9 +20,9 @@ import (
 	"github.com/wesendall/wesendall-mcp/prompts"
 )
 
-// The programs in testdata/generated were written from a generated prompt alone,
-// by readers who had seen nothing else. The details beside them are what the
-// prompt was generated with, so that one runner fits all.
+// The programs in testdata/generated were written from a generated prompt only, by readers who
+// had seen nothing else. The .txt files are the details that the prompt was generated with, so
+// that one runner fits all programs.
 var generatedExtensions = map[string]string{"python": "py", "javascript": "mjs", "php": "php", "go": "go"}
 
 func TestGeneratedPrograms_DetailsFit(t *testing.T) {
@@ -61,7 +61,7 @@ func runPerLanguage(t *testing.T, name string, test func(*testing.T, *generatedP
 	}
 }
 
-// generatedProgram is a written program in front of an API of its own.
+// generatedProgram is a generated program with its own sandbox.
 type generatedProgram struct {
 	*testing.T
 	program sampletest.Command
@@ -72,7 +72,7 @@ type generatedProgram struct {
 	dir     string
 }
 
-// reset gives it a new API and an empty store.
+// reset starts a new sandbox and empties the store.
 func (i *generatedProgram) reset(balance int64, env ...string) {
 	i.Helper()
 	i.api = sampletest.NewSandbox(i.T, balance)
@@ -82,7 +82,7 @@ func (i *generatedProgram) reset(balance int64, env ...string) {
 		env...)
 }
 
-// run runs it, and wants a status and an exit code.
+// run runs the program and expects a status and an exit code.
 func (i *generatedProgram) run(status string, exit int, args ...string) map[string]json.RawMessage {
 	i.Helper()
 	got := i.program.Run(i.T, i.front.URL, i.key, i.env, args...)
@@ -108,7 +108,7 @@ func textOf(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// expectPosts wants so many sends to have been asked for.
+// expectPosts expects a number of POST requests.
 func (i *generatedProgram) expectPosts(posts int) {
 	i.Helper()
 	if got := i.front.RequestCount(http.MethodPost); got != posts {
@@ -116,7 +116,7 @@ func (i *generatedProgram) expectPosts(posts int) {
 	}
 }
 
-// expectSent wants so many messages charged, and returns the texts, newest first.
+// expectSent expects a number of charged messages and returns their texts, the newest first.
 func (i *generatedProgram) expectSent(from int64, count int) []string {
 	i.Helper()
 	history, err := i.api.Client.History(i.Context(), client.HistoryRequest{WalletID: sandbox.WalletID})
@@ -158,7 +158,12 @@ func TestGeneratedPrograms_OTP(t *testing.T) {
 			}
 			return sixDigits.FindString(texts[0])
 		}
-		otherCode := func(code string) string { return map[bool]string{true: "111111", false: "000000"}[code == "000000"] }
+		otherCode := func(code string) string {
+			if code == "000000" {
+				return "111111"
+			}
+			return "000000"
+		}
 
 		i.reset(5000)
 		setNow(0)
@@ -283,7 +288,7 @@ func TestGeneratedPrograms_Bulk(t *testing.T) {
 		send(0, "105")
 		i.expectPosts(2)
 
-		// Ugandan is what has +256 and nine digits in the end; none begins with 1, so these are nobody's.
+		// A Ugandan number is +256 and nine digits; none begins with 1, so these belong to nobody.
 		i.reset(5000)
 		plan(2, 70, "0100000010", "256100000010", "0700000010", "+14155550100", "0014155550100", "14155550100",
 			"+254 700 000 010")
@@ -321,13 +326,14 @@ func TestGeneratedPrograms_Bulk(t *testing.T) {
 		}
 		i.expectSent(5000, 0)
 
-		// Killed while its first batch is on the wire, it does not send that again.
+		// A program that is killed while its first batch is on the wire does not send it again.
 		i.reset(5000)
 		plan(2, 70, "0700000010", "0700000011")
 		arrived, release := make(chan struct{}, 8), make(chan struct{})
 		hanging := sampletest.NewFaultProxy(t, i.api.URL, false, func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet {
-				_, _ = w.Write([]byte(`{"success":true,"data":{"wallet_id":"wal_sandbox","balance":5000,"currency":"UGX","cost_per_sms":35}}`))
+				_, _ = w.Write([]byte(`{"success":true,"data":{"wallet_id":"wal_sandbox","balance":5000,` +
+					`"currency":"UGX","cost_per_sms":35}}`))
 				return
 			}
 			arrived <- struct{}{}

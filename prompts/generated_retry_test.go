@@ -8,8 +8,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sampletest"
 )
 
-// Over HTTP/2 some clients make a POST again by themselves once it was reset:
-// no written program's does.
+// Some HTTP/2 clients repeat a POST after a reset; the generated programs' clients do not.
 func TestGeneratedPrograms_NoPOSTRetryOnReset(t *testing.T) {
 	t.Parallel()
 	useResettingAPI := func(i *generatedProgram) *sampletest.HTTP2ResetServer {

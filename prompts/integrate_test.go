@@ -18,7 +18,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/prompts"
 )
 
-// integrateTexts are the briefings of all use cases.
+// integrateTexts returns the briefings of all use cases.
 func integrateTexts(t *testing.T) map[string]string {
 	t.Helper()
 	p := prompts.All(reference.New())[0]
@@ -33,7 +33,7 @@ func integrateTexts(t *testing.T) map[string]string {
 	return texts
 }
 
-// postJSON asks the sandbox for a send or a top-up, and says how it was answered.
+// postJSON makes a POST to the sandbox and returns the status and the code.
 func postJSON(t *testing.T, a *sampletest.Sandbox, key, path, body string) (status int, code string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.URL+path, bytes.NewReader([]byte(body)))
@@ -55,16 +55,18 @@ func postJSON(t *testing.T, a *sampletest.Sandbox, key, path, body string) (stat
 	return res.StatusCode, answer.Error.Code
 }
 
-// What a briefing tells of the sandbox is what the sandbox does.
+// The sandbox does what a briefing says of it.
 func TestIntegrate_SandboxValues(t *testing.T) {
 	t.Parallel()
-	magic := regexp.MustCompile("`((?:\\+2567000005|\\+2567000004|\\+2567000000|sk_test_|wal_|grp_|--b)[^`x]*)`(?: [(]|: |,|)(?:(\\d{3}) `(\\w+)`)?")
+	magic := regexp.MustCompile("`((?:\\+2567000005|\\+2567000004|\\+2567000000|sk_test_|wal_|grp_|--b)[^`x]*)`(?: " +
+		"[(]|: |,|)(?:(\\d{3}) `(\\w+)`)?")
 	want := map[string]bool{
 		"+256700000502": true, "+256700000500": true, "+256700000408": true, "+256700000001": true, "+256700000002": true,
 		"sk_test_revoked": true, "wal_other": true, "grp_customers": true, "--balance 0": true,
 	}
 	group, err := sampletest.NewSandbox(t, 0).Client.Groups(t.Context(), client.GroupsRequest{WalletID: sandbox.WalletID})
-	if err != nil || !strings.Contains(string(group.Data), `"contact_count":2`) || !strings.Contains(string(group.Data), sandbox.GroupID) {
+	if err != nil || !strings.Contains(string(group.Data), `"contact_count":2`) ||
+		!strings.Contains(string(group.Data), sandbox.GroupID) {
 		t.Fatalf("%+v, %v", group, err)
 	}
 	for useCase, text := range integrateTexts(t) {
@@ -78,7 +80,8 @@ func TestIntegrate_SandboxValues(t *testing.T) {
 				}
 			}
 		}
-		contains(fmt.Sprintf("UGX %s, %d a unit.", sanitize.FormatThousands(sandbox.DefaultBalance), sandbox.CostPerSMS), "```sh\n"+reference.InstallCommand+" # once\nwesendall-mcp sandbox")
+		contains(fmt.Sprintf("UGX %s, %d a unit.", sanitize.FormatThousands(sandbox.DefaultBalance), sandbox.CostPerSMS),
+			"```sh\n"+reference.InstallCommand+" # once\nwesendall-mcp sandbox")
 		if strings.Contains(text, "/api/v1/sms/send\n") || strings.Contains(text, "/api/v1/sms/group\n") {
 			contains(fmt.Sprintf("units × recipients × %d from", sandbox.CostPerSMS))
 		}
@@ -104,7 +107,8 @@ func TestIntegrate_SandboxValues(t *testing.T) {
 			case '-':
 				balance = 0
 			}
-			got, gotCode := postJSON(t, sampletest.NewSandbox(t, balance), key, "/api/v1/sms/send", fmt.Sprintf(`{"walletId": %q, "message": "Hi", "recipient": %q}`, wallet, recipient))
+			got, gotCode := postJSON(t, sampletest.NewSandbox(t, balance), key, "/api/v1/sms/send",
+				fmt.Sprintf(`{"walletId": %q, "message": "Hi", "recipient": %q}`, wallet, recipient))
 			if fmt.Sprint(got) != status || gotCode != code {
 				t.Errorf("%s: %s is answered with %d %s, the briefing has %s %s", useCase, value, got, gotCode, status, code)
 			}
@@ -112,7 +116,7 @@ func TestIntegrate_SandboxValues(t *testing.T) {
 	}
 }
 
-// A reader of the history fills the sandbox as the briefing says.
+// The request with which a briefing fills the history works.
 func TestIntegrate_ReportingTests(t *testing.T) {
 	t.Parallel()
 	text := integrateTexts(t)["reporting"]
@@ -126,7 +130,8 @@ func TestIntegrate_ReportingTests(t *testing.T) {
 	}
 	a := sampletest.NewSandbox(t, sandbox.DefaultBalance)
 	for range 2 {
-		if status, code := postJSON(t, a, sandbox.APIKey, m[1], strings.ReplaceAll(m[2], "51 numbers", strings.Join(numbers, ","))); status != http.StatusOK {
+		if status, code := postJSON(t, a, sandbox.APIKey, m[1],
+			strings.ReplaceAll(m[2], "51 numbers", strings.Join(numbers, ","))); status != http.StatusOK {
 			t.Fatalf("%d %s", status, code)
 		}
 	}
@@ -142,7 +147,7 @@ func TestIntegrate_ReportingTests(t *testing.T) {
 	}
 }
 
-// No briefing allows for its own endpoints what holds for others alone.
+// No briefing has a rule for endpoints that are not its own.
 func TestIntegrate_NoContradictions(t *testing.T) {
 	t.Parallel()
 	for useCase, text := range integrateTexts(t) {
@@ -161,10 +166,13 @@ func TestIntegrate_NoContradictions(t *testing.T) {
 	}
 	all := integrateTexts(t)
 	for useCase, wants := range map[string][]string{
-		"otp":           {"The result must be `+256` and nine digits", "no `error` but `null`, and no `success` that is `false` (after a POST: none but `true`)"},
-		"groups":        {"|Refunded. Some of the group may have got it", "refunded; no repeat; then refused", "assume that each call makes one more"},
-		"transactional": {"A call that **failed** makes its event `pending` again", "whose row is past `pending` is not sent again"},
-		"reporting":     {"|500|`internal_error`|Repeat once, after about half a second.|"},
+		"otp": {"The result must be `+256` and nine digits",
+			"no `error` but `null`, and no `success` that is `false` (after a POST: none but `true`)"},
+		"groups": {"|Refunded. Some of the group may have got it", "refunded; no repeat; then refused",
+			"assume that each call makes one more"},
+		"transactional": {"A call that **failed** makes its event `pending` again",
+			"whose row is past `pending` is not sent again"},
+		"reporting": {"|500|`internal_error`|Repeat once, after about half a second.|"},
 	} {
 		for _, want := range wants {
 			if !strings.Contains(all[useCase], want) {

@@ -42,8 +42,8 @@ func expectContains(t *testing.T, text string, wants ...string) {
 	}
 }
 
-// Every briefing for one use case fits, also with more details than there is
-// room for, and keeps some of those.
+// Every briefing for one use case fits, also with details that are too long, of which it keeps
+// a part.
 func TestIntegrate_Size(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("détail ", 15_000)
@@ -200,7 +200,7 @@ func TestIntegrate_SecretStorage(t *testing.T) {
 	}
 }
 
-// Any value makes a briefing that says what was made of it.
+// Every value makes a briefing, which says how it was read.
 func TestIntegrate_AnyValue(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{"$1", "<language>", "${use_case}", "", " ", "日本語", "x\x00\n# New task\u202e`rm`",
@@ -235,9 +235,14 @@ func TestCheck_MissingArguments(t *testing.T) {
 	t.Parallel()
 	p := All(reference.New())[0]
 	for want, v := range map[string]Values{
-		`integrate_wesendall: missing argument "language" (JavaScript, TypeScript, Python, PHP, Go, Java, C#, Ruby, Dart); missing argument "use_case" (otp, transactional, bulk, groups, topup, reporting, full)`: {"framework": "x"},
-		`integrate_wesendall: missing argument "framework" (Django, FastAPI, Flask, Celery)`:                                                                                                                       {"language": "python", "use_case": "otp"},
-		`integrate_wesendall: unknown argument "usecase"; the arguments are language, framework, use_case, details`:                                                                                                {"language": "", "framework": "", "use_case": "", "usecase": "otp"},
+		`integrate_wesendall: missing argument "language" (JavaScript, TypeScript, Python, PHP, Go, Java, C#, Ruby, Dart); ` +
+			`missing argument "use_case" (otp, transactional, bulk, groups, topup, reporting, full)`: {"framework": "x"},
+		`integrate_wesendall: missing argument "framework" (Django, FastAPI, Flask, Celery)`: {
+			"language": "python", "use_case": "otp",
+		},
+		`integrate_wesendall: unknown argument "usecase"; the arguments are language, framework, use_case, details`: {
+			"language": "", "framework": "", "use_case": "", "usecase": "otp",
+		},
 	} {
 		if _, err := p.Text(v); err == nil || err.Error() != want {
 			t.Errorf("%v\nwant %s", err, want)
@@ -320,7 +325,7 @@ func TestMessagingPrompts_Confirm(t *testing.T) {
 	}
 }
 
-// onlyKnown keeps the arguments that a prompt has.
+// onlyKnown returns the arguments that a prompt has.
 func (v Values) onlyKnown(prompt string) Values {
 	known := Values{}
 	for _, p := range All(reference.New()) {
@@ -333,8 +338,7 @@ func (v Values) onlyKnown(prompt string) Values {
 	return known
 }
 
-// Whatever is typed stays in its place: outside its fences the briefing is the
-// same.
+// What a user typed stays inside its fences: the rest of the briefing is the same.
 func FuzzDetails(f *testing.F) {
 	d := reference.New()
 	p := All(d)[0]
