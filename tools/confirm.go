@@ -11,7 +11,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/guard"
 )
 
-// SpendArgs are the arguments that every tool which spends has besides the API's.
+// SpendArgs are the arguments that every spending tool adds to those of the API.
 type SpendArgs struct {
 	DryRun         bool   `json:"dry_run,omitempty" jsonschema_description:"Quote the price; send nothing."`
 	Quote          string `json:"quote,omitempty" jsonschema_description:"Id of the quote your user agreed to."`
@@ -27,39 +27,45 @@ func (inv *invocation) quoteResult(q *guard.Quote) Result {
 	return Result{Summary: inv.markSandbox(summary), Sandbox: inv.sandbox}
 }
 
-// spendOptions says how the guard is to make a spend.
+// spendOptions are the options of the guard for this call.
 func (inv *invocation) spendOptions(args SpendArgs) guard.SpendOptions {
-	opts := guard.SpendOptions{DryRun: args.DryRun, QuoteID: args.Quote, AllowDuplicate: args.AllowDuplicate, Elicit: inv.elicit, Answer: inv.answer}
+	opts := guard.SpendOptions{
+		DryRun: args.DryRun, QuoteID: args.Quote, AllowDuplicate: args.AllowDuplicate,
+		Elicit: inv.elicit, Answer: inv.answer,
+	}
 	if inv.requestState != "" {
 		opts.QuoteID, opts.PresentedQuoteID = inv.requestState, args.Quote
 	}
 	return opts
 }
 
-// elicitTimeout is for how long a person may think.
+// elicitTimeout is how long the user has to answer.
 const elicitTimeout = 5 * time.Minute
 
-// confirmInputID names the question in a result that needs input.
+// confirmInputID is the key of the question in an input_required result.
 const confirmInputID = "confirm"
 
-// emptyForm is a form without fields: accepting it is the answer.
+// emptyForm is a form without fields: to accept it is to agree.
 var emptyForm = map[string]any{"type": "object", "properties": map[string]any{}}
 
-// initElicitation finds out whether the client can ask its person, and what that one
-// said already.
+// initElicitation finds out whether the client can ask its user, and what the user
+// has answered already.
 func (inv *invocation) initElicitation(ctx context.Context, req mcp.CallToolRequest) {
 	if server.IsModernRequest(ctx) {
 		inv.stateless = true
 		inv.requestState = req.Params.RequestState
 		if inv.requestState != "" || len(req.Params.InputResponses) > 0 {
 			inv.answer = guard.AnswerNo
-			// One that is not yet decoded is written as it was read.
+			// mcp-go has not decoded it, so this gives the JSON as it was read.
 			if raw, err := json.Marshal(req.Params.InputResponses[confirmInputID]); err == nil && IsAccepted(raw) {
 				inv.answer = guard.AnswerYes
 			}
 		}
-		if capabilities := server.RequestProtocolInfoFromContext(ctx).ClientCapabilities; capabilities != nil && supportsForms(*capabilities) {
-			inv.elicit = func(context.Context, string) (guard.Answer, error) { return guard.AnswerNone, guard.ErrAnswerPending }
+		capabilities := server.RequestProtocolInfoFromContext(ctx).ClientCapabilities
+		if capabilities != nil && supportsForms(*capabilities) {
+			inv.elicit = func(context.Context, string) (guard.Answer, error) {
+				return guard.AnswerNone, guard.ErrAnswerPending
+			}
 		}
 		return
 	}
@@ -68,7 +74,7 @@ func (inv *invocation) initElicitation(ctx context.Context, req mcp.CallToolRequ
 		return
 	}
 	inv.elicit = func(ctx context.Context, message string) (guard.Answer, error) {
-		defer inv.yieldSlot()() // others may run while a person thinks
+		defer inv.yieldSlot()() // other calls may run while the user thinks
 		ctx, cancel := context.WithTimeout(ctx, elicitTimeout)
 		defer cancel()
 		var elicitation mcp.ElicitationRequest
@@ -81,26 +87,29 @@ func (inv *invocation) initElicitation(ctx context.Context, req mcp.CallToolRequ
 	}
 }
 
-// IsAccepted tells whether the result of a question is a clean yes. It is read
-// strictly: the library takes names in any case.
+// IsAccepted tells whether the result of an elicitation is a yes. It decodes
+// strictly, because mcp-go accepts member names in any case.
 func IsAccepted(result json.RawMessage) bool {
 	var members, fields map[string]json.RawMessage
 	var action string
-	if json.Unmarshal(result, &members) != nil || json.Unmarshal(members["action"], &action) != nil || action != string(mcp.ElicitationResponseActionAccept) {
+	if json.Unmarshal(result, &members) != nil || json.Unmarshal(members["action"], &action) != nil {
+		return false
+	}
+	if action != string(mcp.ElicitationResponseActionAccept) {
 		return false
 	}
 	content, ok := members["content"]
 	return !ok || json.Unmarshal(content, &fields) == nil && fields != nil
 }
 
-// supportsForms tells whether a client can show a form: {} says so, and naming the
-// URL mode alone does not.
+// supportsForms tells whether a client can show a form. An empty elicitation
+// capability says so; one with only the URL mode does not.
 func supportsForms(c mcp.ClientCapabilities) bool {
 	return c.Elicitation != nil && (c.Elicitation.Form != nil || c.Elicitation.URL == nil)
 }
 
-// inputRequiredResult is the result that has a client of 2026-07-28 ask its person, and
-// call again with the answer. The quote's id is the state.
+// inputRequiredResult makes a client of 2026-07-28 ask its user and call again with
+// the answer. The request state is the id of the quote.
 func inputRequiredResult(guardErr *guard.Error) *mcp.CallToolResult {
 	return &mcp.CallToolResult{
 		Result: mcp.Result{ResultType: mcp.ResultTypeInputRequired},

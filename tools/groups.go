@@ -45,6 +45,7 @@ func addContacts(ctx context.Context, inv *invocation, r client.AddContactsReque
 	if err != nil {
 		return Result{}, err
 	}
-	summary := fmt.Sprintf("%s handed in; those already in the group were skipped.", sanitize.Pluralize(len(r.Contacts), "contact"))
+	contacts := sanitize.Pluralize(len(r.Contacts), "contact")
+	summary := fmt.Sprintf("%s handed in; those already in the group were skipped.", contacts)
 	return inv.newResult(response, summary), nil
 }

@@ -130,7 +130,9 @@ func toError(t registeredTool, err error) *guard.Error {
 
 // execute resolves the caller, decodes the arguments, waits for a slot and runs
 // the tool. A panic becomes an error.
-func (s *Toolset) execute(ctx context.Context, inv *invocation, t registeredTool, raw json.RawMessage) (value any, err error) {
+func (s *Toolset) execute(
+	ctx context.Context, inv *invocation, t registeredTool, raw json.RawMessage,
+) (value any, err error) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
 			err = fmt.Errorf("%v", recovered)
@@ -164,27 +166,33 @@ func (s *Toolset) execute(ctx context.Context, inv *invocation, t registeredTool
 
 // resolveCaller finds the caller of a tool, or the error why it may not call it.
 func (s *Toolset) resolveCaller(ctx context.Context, t registeredTool) (Caller, error) {
+	refuse := func(code, reason string) (Caller, error) { return Caller{}, guard.NewError(code, reason) }
 	isRead := t.Endpoint.Effect == client.EffectRead
 	if s.options.ReadOnly && !isRead {
-		return Caller{}, guard.NewError(guard.CodeReadOnly, t.Name+" is not allowed: the operator set WESENDALL_READ_ONLY or --read-only. Nothing was sent.")
+		return refuse(guard.CodeReadOnly, t.Name+
+			" is not allowed: the operator set WESENDALL_READ_ONLY or --read-only. Nothing was sent.")
 	}
 	if !s.options.MultiUser {
 		switch {
 		case s.guard == nil:
-			return Caller{}, guard.NewError(guard.CodeNotConfigured, "Nothing was sent: "+s.options.NotConfiguredReason)
+			return refuse(guard.CodeNotConfigured, "Nothing was sent: "+s.options.NotConfiguredReason)
 		case s.options.Wallet == "" && !isRead:
-			return Caller{}, guard.NewError(guard.CodeNotConfigured, "Nothing was sent: the operator must choose the wallet (WESENDALL_WALLET_ID) before anything can be changed.")
+			return refuse(guard.CodeNotConfigured, "Nothing was sent: "+
+				"the operator must choose the wallet (WESENDALL_WALLET_ID) before anything can be changed.")
 		}
 		return Caller{Wallet: s.options.Wallet}, nil
 	}
 	caller, ok := ctx.Value(callerKey{}).(Caller)
 	switch {
 	case !ok || caller.ID == "" || caller.Client == nil:
-		return Caller{}, guard.NewError(guard.CodeNotConfigured, "Nothing was sent: the request came without credentials. The host must be set to send them in the header Authorization, and the wallet in "+WalletHeader+".")
+		return refuse(guard.CodeNotConfigured, "Nothing was sent: the request came without credentials. "+
+			"Set the host to send them in the header Authorization, and the wallet in "+WalletHeader+".")
 	case caller.ReadOnly && !isRead:
-		return Caller{}, guard.NewError(guard.CodeReadOnly, t.Name+" is not allowed: the operator gave this token read access only. Nothing was sent.")
+		return refuse(guard.CodeReadOnly, t.Name+
+			" is not allowed: the operator gave this token read access only. Nothing was sent.")
 	case caller.Wallet == "":
-		return Caller{}, guard.NewError(guard.CodeNotConfigured, "Nothing was sent: the request names no wallet. The host must be set to send it in the header "+WalletHeader+".")
+		return refuse(guard.CodeNotConfigured, "Nothing was sent: the request names no wallet. "+
+			"Set the host to send it in the header "+WalletHeader+".")
 	}
 	return caller, nil
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/guard"
 )
 
-// How many calls run at once, and how many more may wait for one of them. Where
-// there are many callers one of them has a quarter of the running ones, and as
-// many as run in all may be waiting, running or asking a person.
+// Limits on calls of the whole server and, in a server for many callers, of each
+// caller. maxPerCaller counts running and waiting calls, and those that wait for
+// a user's answer.
 const (
 	maxRunning          = 64
 	maxWaiting          = 1024
@@ -18,7 +18,7 @@ const (
 	maxPerCaller        = maxRunning
 )
 
-// callerSlots are what each caller has of the running calls, while it has calls.
+// callerSlots counts the calls of each caller that has any.
 type callerSlots struct {
 	mu       sync.Mutex
 	byCaller map[string]*callerSlot
@@ -29,7 +29,7 @@ type callerSlot struct {
 	running chan struct{}
 }
 
-// acquire counts a call of a caller; nil is one too many.
+// acquire counts one more call of a caller. It returns nil above maxPerCaller.
 func (s *callerSlots) acquire(callerID string) *callerSlot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,11 +54,13 @@ func (s *callerSlots) release(callerID string) {
 	}
 }
 
-// acquire waits for a turn: in the caller's own share, where there are many, and
-// then among all. Aside gives the turn away for a while.
-func (s *Toolset) acquire(ctx context.Context, callerID string) (release func(), yield func() (resume func()), err error) {
-	// A host gives up after a minute, and a call may take 45 seconds: one that
-	// waits for long would leave when nobody listens any more.
+// acquire waits for a slot of the caller, if there is a caller, and then for one
+// of the server. yield gives both away until resume is called.
+func (s *Toolset) acquire(
+	ctx context.Context, callerID string,
+) (release func(), yield func() (resume func()), err error) {
+	// Hosts give up after a minute and a call may take 45 s: a call that waited
+	// longer could spend money when the host no longer listens.
 	timer := time.NewTimer(s.acquireTimeout)
 	defer timer.Stop()
 	if callerID == "" {
@@ -90,7 +92,7 @@ func (s *Toolset) acquire(ctx context.Context, callerID string) (release func(),
 	}, nil
 }
 
-// acquireGlobal waits for a turn among all calls.
+// acquireGlobal waits for a slot of the server.
 func (s *Toolset) acquireGlobal(ctx context.Context, timer *time.Timer) (release func(), err error) {
 	select {
 	case s.admitted <- struct{}{}:
@@ -104,16 +106,17 @@ func (s *Toolset) acquireGlobal(ctx context.Context, timer *time.Timer) (release
 	return func() { <-s.running; <-s.admitted }, nil
 }
 
-// acquireSlot waits for a slot, for as long as there is patience.
+// acquireSlot waits for a slot until the timer fires.
 func acquireSlot(ctx context.Context, slots chan struct{}, timer *time.Timer, holder string) error {
-	select { // a free one is taken at once, however little patience is left
+	select { // a free slot is taken even if the timer has fired
 	case slots <- struct{}{}:
 		return nil
 	default:
 	}
 	select {
 	case <-timer.C:
-		return guard.NewError(guard.CodeRateLimited, "Nothing was sent: "+holder+" has too many calls running. Try again in a minute.")
+		return guard.NewError(guard.CodeRateLimited,
+			"Nothing was sent: "+holder+" has too many calls running. Try again in a minute.")
 	case slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():

@@ -13,14 +13,16 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/guard"
 )
 
-// defaultProgressInterval is how often a host hears that a call still waits. Some give up on a call
-// that says nothing for a minute.
+// defaultProgressInterval is the time between two progress notifications. Some hosts
+// give up on a call that reports nothing for a minute.
 const defaultProgressInterval = 5 * time.Second
 
-// reportProgress tells the host, if it asked for that, what the call is waiting for:
-// at once where the guard says so, and every now and then while it lasts. Stop
-// ends it; after that nothing more is told.
-func (s *Toolset) reportProgress(ctx context.Context, req mcp.CallToolRequest) (progressCtx context.Context, stop func()) {
+// reportProgress tells a host that sent a progress token what the call waits for:
+// when the guard reports something new, and at each interval. After stop nothing
+// more is sent.
+func (s *Toolset) reportProgress(
+	ctx context.Context, req mcp.CallToolRequest,
+) (progressCtx context.Context, stop func()) {
 	session := server.ClientSessionFromContext(ctx)
 	if req.Params.Meta == nil || req.Params.Meta.ProgressToken == nil || session == nil {
 		return ctx, func() {}
@@ -37,15 +39,16 @@ func (s *Toolset) reportProgress(ctx context.Context, req mcp.CallToolRequest) (
 		if !now || ctx.Err() != nil {
 			return
 		}
-		elapsed = max(time.Since(start).Seconds(), elapsed+0.001) // it must grow
+		elapsed = max(time.Since(start).Seconds(), elapsed+0.001) // progress must increase
 		var n mcp.JSONRPCNotification
 		n.JSONRPC, n.Method = mcp.JSONRPC_VERSION, string(mcp.MethodNotificationProgress)
 		n.Params.AdditionalFields = map[string]any{
-			"progressToken": req.Params.Meta.ProgressToken, "progress": elapsed, "message": fmt.Sprintf("%s %.0f s so far.", activity, elapsed),
+			"progressToken": req.Params.Meta.ProgressToken, "progress": elapsed,
+			"message": fmt.Sprintf("%s %.0f s so far.", activity, elapsed),
 		}
 		select {
 		case session.NotificationChannel() <- n:
-		default: // the host does not read, and the next one says more
+		default: // the host does not read; the next notification says more
 		}
 	}
 	done := make(chan struct{})

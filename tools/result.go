@@ -8,13 +8,13 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
-// Result is what every tool answers on success.
+// Result is the result of a tool on success; some tools add fields.
 type Result struct {
 	Summary string `json:"summary"`
-	Sandbox bool   `json:"sandbox,omitempty"` // the money and the phones were not real
-	// Data is the API's own, untouched but for invisible characters.
+	Sandbox bool   `json:"sandbox,omitempty"` // no real money, no real phones
+	// Data is the API's data. Only invisible characters are removed.
 	Data      json.RawMessage            `json:"data,omitempty"`
-	Meta      map[string]json.RawMessage `json:"meta,omitempty"` // what the API put beside the data
+	Meta      map[string]json.RawMessage `json:"meta,omitempty"` // members of the answer next to data
 	RequestID string                     `json:"request_id,omitempty"`
 }
 
@@ -34,7 +34,7 @@ func (inv *invocation) markSandbox(summary string) string {
 	return summary
 }
 
-// encodeResult writes a result as compact JSON that hides nothing from its reader.
+// encodeResult encodes a result as compact JSON without invisible characters.
 func encodeResult(value any) (json.RawMessage, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)

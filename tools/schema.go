@@ -11,9 +11,9 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
-// buildSchemas are the tool's two JSON schemas, and the names of its arguments. The shape comes from the structs, the
-// limits and the prose from the client's catalogue. The wallet is an argument
-// only where it is not pinned.
+// buildSchemas returns the tool's JSON schemas and the names of its arguments.
+// Their shape comes from the Go structs; limits and descriptions come from the
+// client's endpoints. The wallet is an argument only if withWallet is set.
 func (t Tool) buildSchemas(withWallet bool) (input, output json.RawMessage, argNames []string) {
 	in := reflectSchema(t.inputType, false)
 	for _, p := range t.Endpoint.Params {
@@ -31,10 +31,11 @@ func (t Tool) buildSchemas(withWallet bool) (input, output json.RawMessage, argN
 		argNames = append(argNames, property.Key)
 	}
 	out := reflectSchema(t.outputType, true)
-	out.Required = nil // an error is a result of the same tool, and some clients check it too
+	out.Required = nil // some clients also check errors, which have other members
 	out.Properties.Set("data", &jsonschema.Schema{Extras: map[string]any{}})
 	if _, hasQuote := out.Properties.Get("quote"); hasQuote {
-		out.Properties.Set("quote", &jsonschema.Schema{Type: "object"}) // to be read, and not to be paid for in every conversation
+		// Without the members of a quote: every conversation pays for the schema.
+		out.Properties.Set("quote", &jsonschema.Schema{Type: "object"})
 	}
 	out.Properties.Delete("meta")
 	return mustMarshal(in), mustMarshal(out), argNames
@@ -43,18 +44,21 @@ func (t Tool) buildSchemas(withWallet bool) (input, output json.RawMessage, argN
 const walletIDParam = "walletId"
 
 func reflectSchema(typ reflect.Type, allowExtra bool) *jsonschema.Schema {
-	r := jsonschema.Reflector{Anonymous: true, DoNotReference: true, ExpandedStruct: true, AllowAdditionalProperties: allowExtra}
+	r := jsonschema.Reflector{
+		Anonymous: true, DoNotReference: true, ExpandedStruct: true, AllowAdditionalProperties: allowExtra,
+	}
 	s := r.ReflectFromType(typ)
 	s.Version = ""
 	return s
 }
 
-// applyLimits adds to a property what the catalogue says of the parameter.
+// applyLimits adds the description and the limits of a parameter to its property.
 func applyLimits(s *jsonschema.Schema, p client.Param) *jsonschema.Schema {
 	if p.Name == "recipient" { // one number, a list in a string, or an array
 		minValue := uint64(max(p.Min, 1))
 		numberSchema := &jsonschema.Schema{Type: "string", MinLength: &minValue}
-		s = &jsonschema.Schema{AnyOf: []*jsonschema.Schema{numberSchema, {Type: "array", Items: numberSchema, MinItems: &minValue}}}
+		listSchema := &jsonschema.Schema{Type: "array", Items: numberSchema, MinItems: &minValue}
+		s = &jsonschema.Schema{AnyOf: []*jsonschema.Schema{numberSchema, listSchema}}
 	}
 	s.Description = p.Description
 	if p.Default != 0 {
@@ -97,7 +101,7 @@ func removeName(list []string, name string) []string {
 	return rest
 }
 
-// mustMarshal writes a schema that this package built, which cannot fail.
+// mustMarshal encodes a schema of this package, which cannot fail.
 func mustMarshal(s *jsonschema.Schema) json.RawMessage {
 	raw, err := json.Marshal(s)
 	if err != nil {
@@ -106,8 +110,7 @@ func mustMarshal(s *jsonschema.Schema) json.RawMessage {
 	return raw
 }
 
-// mustCompile makes a validator of a schema that this package built, which cannot
-// fail.
+// mustCompile makes the validator of a schema of this package, which cannot fail.
 func mustCompile(name string, schema json.RawMessage) *validator.Schema {
 	doc, err := validator.UnmarshalJSON(bytes.NewReader(schema))
 	if err != nil {

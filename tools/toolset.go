@@ -16,56 +16,57 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/guard"
 )
 
-// Options say which tools are served, and on what.
+// Options say which tools are served, and with which API.
 type Options struct {
-	API                 guard.API      // nil answers not_configured
-	GuardOptions        *guard.Options // nil is its defaults
-	NotConfiguredReason string         // what must be set, where API is nil
-	Wallet              string         // pins the wallet; "" leaves only the reads, with an argument
-	Sandbox             bool           // results say so
-	ReadOnly            bool           // keeps the reads
-	Names               []string       // names; nil is all
-	// Callers says that each call brings its own with its context, in place of API
-	// and Wallet: one server for many.
+	API                 guard.API      // nil: every tool answers not_configured
+	GuardOptions        *guard.Options // nil: the defaults
+	NotConfiguredReason string         // what the operator must set, if API is nil
+	Wallet              string         // "": only reads work, and take the wallet as an argument
+	Sandbox             bool           // API is the sandbox; results say so
+	ReadOnly            bool           // only reads work
+	Names               []string       // of the tools to serve; nil: all
+	// MultiUser means that each call's context brings its own Caller, which
+	// replaces API and Wallet.
 	MultiUser bool
 	Logger    *slog.Logger
-	// Observe is told of each call, and gives it a context; what it returns is told
-	// the code that the call ended in, or ok. nil is nobody.
-	OnCall           func(ctx context.Context, tool string) (context.Context, func(outcome string))
-	ProgressInterval time.Duration // between two notes on the progress of a call; 0 is 5 s
+	// OnCall is called when a tool call begins, and returns the context for it.
+	// onDone gets the error code of the call, or "ok". May be nil.
+	OnCall           func(ctx context.Context, tool string) (callCtx context.Context, onDone func(outcome string))
+	ProgressInterval time.Duration // 0: defaultProgressInterval
 }
 
-// WalletHeader is where a request names the wallet, where one server has many
+// WalletHeader is the HTTP header that names the wallet in a server for many
 // callers.
 const WalletHeader = "X-Wesendall-Wallet"
 
-// Caller is whose call it is, where one server has many callers.
+// Caller is who makes a call in a server for many callers.
 type Caller struct {
-	// ID names the caller in the ledger, and scopes quotes, the rate and prices. It
-	// is no secret, and none can be found out from it: a token's name, or what
-	// Set.CallerID makes of all the credentials.
+	// ID names the caller in the ledger and scopes its quotes, rate limit and
+	// prices. It is not secret and reveals no secret: it is the name of a token
+	// or the result of Toolset.CallerID.
 	ID     string
-	Client guard.API // with the credentials that the caller's calls are made with
+	Client guard.API // with the caller's credentials
 	Wallet string
-	// Limits are of the caller itself, and only tighten the server's; see
-	// guard.Unlimited. With nil its spends are not counted for it besides.
+	// Limits tighten the server's limits for this caller; see guard.Unlimited.
+	// If nil, the caller's spends are not counted separately.
 	Limits   *guard.Limits
 	ReadOnly bool
 }
 
 type callerKey struct{}
 
-// WithCaller says whose calls those with this context are.
+// WithCaller returns a context for the calls of a caller.
 func WithCaller(ctx context.Context, c Caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, c)
 }
 
-// CallerID names a caller by a keyed hash of its credentials, all of them.
+// CallerID names a caller by a keyed hash of all parts of its credentials.
 func (s *Toolset) CallerID(ctx context.Context, parts ...string) (string, error) {
 	return s.guard.CallerID(ctx, parts...)
 }
 
-// DeriveKey is one that every process on the same ledger has, for one purpose.
+// DeriveKey returns a key for one purpose. Every process with the same ledger
+// gets the same key.
 func (s *Toolset) DeriveKey(ctx context.Context, purpose string) ([]byte, error) {
 	return s.guard.DeriveKey(ctx, purpose)
 }
@@ -79,21 +80,25 @@ type Toolset struct {
 	admitted chan struct{}
 	callers  callerSlots
 
-	acquireTimeout time.Duration // for how long a call waits for a slot
+	acquireTimeout time.Duration // how long a call waits for a slot
 }
 
 // registeredTool is a tool with its schemas.
 type registeredTool struct {
 	Tool
-	multiUser                 bool // many, each with its own wallet
-	inputSchema, outputSchema json.RawMessage
-	argNames                  []string                  // of the arguments
-	validator                 func() *jsonschema.Schema // made at the first call: it takes longer than the rest of the start
+	multiUser    bool
+	inputSchema  json.RawMessage
+	outputSchema json.RawMessage
+	argNames     []string
+	validator    func() *jsonschema.Schema // compiled at the first call, to keep the start fast
 }
 
-// New chooses the tools. It fails on a name that is no tool's.
+// New makes a toolset. It fails on an unknown name in Options.Names.
 func New(o Options) (*Toolset, error) {
-	s := &Toolset{options: o, running: make(chan struct{}, maxRunning), admitted: make(chan struct{}, maxRunning+maxWaiting), callers: callerSlots{byCaller: map[string]*callerSlot{}}, acquireTimeout: 10 * time.Second}
+	s := &Toolset{
+		options: o, running: make(chan struct{}, maxRunning), admitted: make(chan struct{}, maxRunning+maxWaiting),
+		callers: callerSlots{byCaller: map[string]*callerSlot{}}, acquireTimeout: 10 * time.Second,
+	}
 	if o.API != nil || o.MultiUser {
 		if o.GuardOptions == nil {
 			defaults := guard.DefaultOptions()
@@ -104,11 +109,9 @@ func New(o Options) (*Toolset, error) {
 	var names []string
 	for _, t := range AllTools() {
 		names = append(names, t.Name)
-		if o.Names != nil && !slices.Contains(o.Names, t.Name) {
-			continue
+		if o.Names == nil || slices.Contains(o.Names, t.Name) {
+			s.tools = append(s.tools, newRegisteredTool(t, o))
 		}
-		inputSchema, outputSchema, argNames := t.buildSchemas(o.Wallet == "" && !o.MultiUser && t.Endpoint.Effect == client.EffectRead)
-		s.tools = append(s.tools, registeredTool{t, o.MultiUser, inputSchema, outputSchema, argNames, sync.OnceValue(func() *jsonschema.Schema { return mustCompile(t.Name, inputSchema) })})
 	}
 	for _, name := range o.Names {
 		if !slices.Contains(names, name) {
@@ -118,7 +121,15 @@ func New(o Options) (*Toolset, error) {
 	return s, nil
 }
 
-// Names are the tools that answer, in order.
+func newRegisteredTool(t Tool, o Options) registeredTool {
+	walletIsArgument := o.Wallet == "" && !o.MultiUser && t.Endpoint.Effect == client.EffectRead
+	r := registeredTool{Tool: t, multiUser: o.MultiUser}
+	r.inputSchema, r.outputSchema, r.argNames = t.buildSchemas(walletIsArgument)
+	r.validator = sync.OnceValue(func() *jsonschema.Schema { return mustCompile(t.Name, r.inputSchema) })
+	return r
+}
+
+// Names are the names of the tools that answer, in order.
 func (s *Toolset) Names() []string {
 	names := make([]string, len(s.tools))
 	for i, t := range s.tools {
@@ -127,23 +138,23 @@ func (s *Toolset) Names() []string {
 	return names
 }
 
-// IsListed tells whether a tool is shown: read-only hides what changes anything,
-// and still answers it, for a model may remember it from another server.
+// IsListed tells whether tools/list shows a tool. A read-only server hides the
+// tools that change anything, but answers them with read_only, because a model
+// may remember them from another server.
 func (s *Toolset) IsListed(t Tool) bool {
 	return !s.options.ReadOnly || t.Endpoint.Effect == client.EffectRead
 }
 
-// LimiterStats is how many calls there are, and may be.
+// LimiterStats counts the calls and their limits.
 type LimiterStats struct{ Running, MaxRunning, Waiting, MaxWaiting int }
 
-// Stats counts the calls. One that waits for a person's answer is among those that
-// wait.
+// Stats counts the calls. A call that waits for a user's answer counts as waiting.
 func (s *Toolset) Stats() LimiterStats {
 	running := len(s.running)
 	return LimiterStats{running, cap(s.running), max(0, len(s.admitted)-running), cap(s.admitted) - cap(s.running)}
 }
 
-// LedgerSnapshot reads the ledger for who watches; there is none without an API.
+// LedgerSnapshot reads the ledger for metrics. Without an API there is no ledger.
 func (s *Toolset) LedgerSnapshot(ctx context.Context) (guard.Snapshot, error) {
 	if s.guard == nil {
 		return guard.Snapshot{}, errors.New("there is no ledger, since " + s.options.NotConfiguredReason)
@@ -151,7 +162,7 @@ func (s *Toolset) LedgerSnapshot(ctx context.Context) (guard.Snapshot, error) {
 	return s.guard.Snapshot(ctx)
 }
 
-// Close closes what the guard opened.
+// Close closes the guard.
 func (s *Toolset) Close() error {
 	if s.guard == nil {
 		return nil
@@ -159,7 +170,7 @@ func (s *Toolset) Close() error {
 	return s.guard.Close()
 }
 
-// IsServed tells whether the tool of a name is served and shown.
+// IsServed tells whether a tool with this name is served and listed.
 func (s *Toolset) IsServed(name string) bool {
 	return slices.ContainsFunc(s.tools, func(t registeredTool) bool { return t.Name == name && s.IsListed(t.Tool) })
 }
