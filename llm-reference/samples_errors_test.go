@@ -66,7 +66,11 @@ func TestSamples_RequireCredentials(t *testing.T) {
 		t.Run(l.Name, func(t *testing.T) {
 			t.Parallel()
 			sampletest.SkipUnlessInstalled(t, l.Name)
-			for _, endpoint := range []string{"get_balance", "send_sms"} {
+			endpoints := []string{client.ToolSendSMS, client.ToolGetBalance}
+			if !sampletest.RunAll() {
+				endpoints = endpoints[:1]
+			}
+			for _, endpoint := range endpoints {
 				source, _ := reference.New().Example(l.Name, endpoint)
 				sample := sampletest.Build(t, l.Name, l.Extension, source)
 				for _, name := range []string{"WESENDALL_API_KEY", "WESENDALL_API_SECRET", "WESENDALL_WALLET_ID"} {

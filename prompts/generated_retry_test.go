@@ -17,14 +17,14 @@ func TestGeneratedPrograms_NoPOSTRetryOnReset(t *testing.T) {
 		i.front = &sampletest.FaultProxy{URL: api.URL}
 		return api
 	}
-	runPerLanguage(t, "otp", func(_ *testing.T, i *generatedProgram) {
+	runPerLanguage(t, "otp", "go", func(_ *testing.T, i *generatedProgram) {
 		api := useResettingAPI(i)
 		i.run("unknown", 3, "request", "+256700000010")
 		if api.PostCount() != 1 {
 			i.Errorf("%d requests", api.PostCount())
 		}
 	})
-	runPerLanguage(t, "bulk", func(t *testing.T, i *generatedProgram) {
+	runPerLanguage(t, "bulk", "go", func(t *testing.T, i *generatedProgram) {
 		api := useResettingAPI(i)
 		list, journal := filepath.Join(i.dir, "list.txt"), filepath.Join(i.dir, "journal.json")
 		if err := os.WriteFile(list, []byte("+256700000010\n"), 0o600); err != nil {

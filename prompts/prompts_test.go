@@ -46,7 +46,7 @@ func expectContains(t *testing.T, text string, wants ...string) {
 // a part.
 func TestIntegrate_Size(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("détail ", 15_000)
+	long := strings.Repeat("détail ", maxPromptChars/4)
 	for _, l := range languages() {
 		for _, u := range useCases() {
 			for _, f := range append(nameList(l.Frameworks), "none", strings.Repeat("x", 50)) {

@@ -119,6 +119,10 @@ var languageRuntimes = map[string]struct {
 	"go":         {[]string{"go", "version"}, nil},
 }
 
+// RunAll reports whether every sample and every generated program is run, which
+// takes minutes: under CI=true. Otherwise the tests run a representative part.
+func RunAll() bool { return os.Getenv("CI") == "true" }
+
 // SkipUnlessInstalled skips a test if a language is not installed. Under CI=true
 // it fails the test instead.
 func SkipUnlessInstalled(t *testing.T, language string) {
@@ -127,7 +131,7 @@ func SkipUnlessInstalled(t *testing.T, language string) {
 	out, err := exec.CommandContext(t.Context(), check[0], check[1:]...).CombinedOutput() //nolint:gosec // the tests' own
 	switch {
 	case err == nil:
-	case os.Getenv("CI") == "true":
+	case RunAll():
 		t.Fatalf("%v: %v\n%s", check, err, out)
 	default:
 		t.Skipf("%v: %v", check, err)
