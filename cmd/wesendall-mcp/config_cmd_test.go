@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -194,5 +195,84 @@ func TestConfigCommand_Limits(t *testing.T) {
 		if got := runInHome(t, t.TempDir(), env, call...); got.exitCode != exitError || !strings.Contains(got.stdout, "read_only") {
 			t.Errorf("%s: %+v", way, got)
 		}
+	}
+}
+
+// Each host gets an entry for a server over HTTP, without a secret.
+func TestConfigCommand_HTTP(t *testing.T) {
+	t.Parallel()
+	const url = "https://mcp.example.com/mcp"
+	for _, host := range hostconfig.Hosts() {
+		got := runInProcess(t, t.TempDir(), nil, "", "config", host.Name, "--http", url)
+		entry := host.HTTPEntry(url, runtime.GOOS)
+		if got.exitCode != exitOK || got.stdout != entry.Text+"\n" || !strings.Contains(got.stdout, url) {
+			t.Errorf("%s: %+v", host.Name, got)
+		}
+		want := "Before you start " + host.Title + ", set these variables"
+		if entry.Caveat != "" {
+			want = host.Title + " " + entry.Caveat
+		}
+		if !strings.Contains(got.stderr, want) {
+			t.Errorf("%s: no %q in %s", host.Name, want, got.stderr)
+		}
+	}
+	// The address of a server on this machine is no URL for a host.
+	got := runInProcess(t, t.TempDir(), []string{"WESENDALL_HTTP=127.0.0.1:8080"}, "", "config", "cursor", "--sandbox")
+	if got.exitCode != exitOK || !strings.Contains(got.stdout, `"--sandbox"`) {
+		t.Errorf("%+v", got)
+	}
+	for name, args := range map[string][]string{
+		"loopback without TLS": {"--http", "http://127.0.0.1:8080/mcp"},
+		"localhost":            {"--http", "http://localhost:8080/mcp"},
+		"IPv6 loopback":        {"--http", "http://[::1]:8080/mcp"},
+	} {
+		got := runInProcess(t, t.TempDir(), nil, "", append([]string{"config", "codex"}, args...)...)
+		if got.exitCode != exitOK || !strings.Contains(got.stdout, args[1]) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	for name, args := range map[string][]string{
+		"no TLS":               {"--http", "http://mcp.example.com/mcp"},
+		"an address":           {"--http", "127.0.0.1:8080"},
+		"another scheme":       {"--http", "ftp://127.0.0.1/mcp"},
+		"no host":              {"--http", "https:///mcp"},
+		"credentials":          {"--http", "https://u:hunter2@mcp.example.com/mcp"},
+		"a fragment":           {"--http", url + "#x"},
+		"with a limit":         {"--http", url, "--max-per-day", "70"},
+		"with the sandbox":     {"--http", url, "--sandbox"},
+		"with --write":         {"--http", url, "--write"},
+		"with the credentials": {"--http", url, "--with-secrets"},
+	} {
+		got := runInProcess(t, t.TempDir(), nil, "", append([]string{"config", "cursor"}, args...)...)
+		isOneLine := strings.Count(got.stderr, "\n") == 1
+		if got.exitCode != exitUsage || got.stdout != "" || !isOneLine || strings.Contains(got.stderr, "hunter2") {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestConfigCommand_Remove(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"claude-code": "claude mcp remove --scope user wesendall\n",
+		"gemini-cli":  "gemini mcp remove --scope user wesendall\n",
+		"codex":       "codex mcp remove wesendall\n",
+		"copilot-cli": "copilot mcp remove wesendall\n",
+	} {
+		for _, args := range [][]string{nil, {"--http", "https://mcp.example.com/mcp"}} {
+			got := runInProcess(t, t.TempDir(), nil, "", append([]string{"config", name, "--remove"}, args...)...)
+			if got.exitCode != exitOK || got.stdout != want {
+				t.Errorf("%s: %+v", name, got)
+			}
+		}
+	}
+	home := t.TempDir()
+	got := runInHome(t, home, nil, "config", "cursor", "--remove")
+	want := `Delete the entry "wesendall" in ` + filepath.Join(home, ".cursor", "mcp.json") + " and restart Cursor.\n"
+	if got.exitCode != exitOK || got.stdout != want {
+		t.Errorf("%+v", got)
+	}
+	if got := runInHome(t, home, nil, "config", "cursor", "--remove", "--write"); got.exitCode != exitUsage {
+		t.Errorf("%+v", got)
 	}
 }
