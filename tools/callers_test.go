@@ -19,6 +19,7 @@ import (
 
 	api "github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/guard"
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
@@ -39,7 +40,7 @@ type multiUserEnv struct {
 	*testing.T
 	toolset       *Toolset
 	sessionClient *client.Client // that can ask its person
-	ledger        *guard.Ledger  // to look at
+	ledger        *ledger.Ledger // to look at
 	url           string
 
 	answer    atomic.Value // of a person: a mcp.ElicitationResponseAction
@@ -59,7 +60,7 @@ func newMultiUserEnv(t *testing.T, change func(*Options)) *multiUserEnv {
 	file := filepath.Join(t.TempDir(), "ledger.db")
 	g := guard.DefaultOptions()
 	g.BaseURL, g.Rate, g.Limits.ConfirmAbove = upstream.URL, 0, 0
-	g.OpenLedger = func(ctx context.Context) (*guard.Ledger, error) { return guard.OpenLedger(ctx, file) }
+	g.OpenLedger = func(ctx context.Context, o ledger.Options) (*ledger.Ledger, error) { return ledger.Open(ctx, file, o) }
 	o := Options{MultiUser: true, GuardOptions: &g, Wallet: "wal_of_the_operator"}
 	if change != nil {
 		change(&o)
@@ -67,7 +68,7 @@ func newMultiUserEnv(t *testing.T, change func(*Options)) *multiUserEnv {
 	if h.toolset, err = New(o); err != nil {
 		t.Fatal(err)
 	}
-	if h.ledger, err = guard.OpenLedger(t.Context(), file); err != nil {
+	if h.ledger, err = ledger.Open(t.Context(), file, ledger.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	m := server.NewMCPServer("test", "1", server.WithToolCapabilities(false), server.WithElicitation())
@@ -82,7 +83,7 @@ func newMultiUserEnv(t *testing.T, change func(*Options)) *multiUserEnv {
 		t.Fatal(err)
 	}
 	h.answer.Store(mcp.ElicitationResponseActionDecline)
-	t.Cleanup(func() { _ = h.sessionClient.Close(); _ = h.toolset.Close(); _ = h.ledger.Close() })
+	t.Cleanup(func() { _ = h.sessionClient.Close(); _ = h.toolset.Close(); _ = h.ledger.Close(context.Background()) })
 	return h
 }
 
@@ -208,7 +209,7 @@ func (h *multiUserEnv) snapshot(c Caller) string {
 		}
 		lines = append(lines, string(r.Data))
 	}
-	spends, err := h.ledger.ListSpends(h.Context(), time.Time{})
+	spends, err := h.ledger.List(h.Context(), time.Time{})
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -489,7 +490,7 @@ func TestCallers_TokenLimits(t *testing.T) {
 	if r := h.callAs(a, "send_sms", `{"recipient":"0700000011","message":"Ho"}`); r.get("code") != guard.CodeLimitExceeded || !strings.Contains(r.text, "of this token") {
 		t.Error(r.text)
 	}
-	spends, err := h.ledger.ListSpends(t.Context(), time.Time{})
+	spends, err := h.ledger.List(t.Context(), time.Time{})
 	if err != nil || len(spends) != 1 || spends[0].Caller != "clinic" {
 		t.Errorf("%+v, %v", spends, err)
 	}

@@ -31,7 +31,7 @@ func (inv *invocation) quoteResult(q *guard.Quote) Result {
 func (inv *invocation) spendOptions(args SpendArgs) guard.SpendOptions {
 	opts := guard.SpendOptions{
 		DryRun: args.DryRun, QuoteID: args.Quote, AllowDuplicate: args.AllowDuplicate,
-		Elicit: inv.elicit, Answer: inv.answer,
+		Elicit: inv.elicit, AskLater: inv.askLater, Answer: inv.answer,
 	}
 	if inv.requestState != "" {
 		opts.QuoteID, opts.PresentedQuoteID = inv.requestState, args.Quote
@@ -63,9 +63,7 @@ func (inv *invocation) initElicitation(ctx context.Context, req mcp.CallToolRequ
 		}
 		capabilities := server.RequestProtocolInfoFromContext(ctx).ClientCapabilities
 		if capabilities != nil && supportsForms(*capabilities) {
-			inv.elicit = func(context.Context, string) (guard.Answer, error) {
-				return guard.AnswerNone, guard.ErrAnswerPending
-			}
+			inv.askLater = true
 		}
 		return
 	}

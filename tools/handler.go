@@ -28,6 +28,7 @@ type invocation struct {
 
 	stateless    bool           // the client speaks 2026-07-28
 	elicit       guard.Elicitor // nil: the client cannot ask its user
+	askLater     bool           // the client asks its user, and calls again with the answer
 	answer       guard.Answer   // of the user, to an earlier question
 	requestState string         // the id of the quote that the question was about
 

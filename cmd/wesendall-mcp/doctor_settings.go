@@ -10,7 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/wesendall/wesendall-mcp/internal/doctor"
-	"github.com/wesendall/wesendall-mcp/internal/guard"
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
@@ -55,7 +55,7 @@ func (cfg *Config) effectiveSettings(
 
 // shownValue returns the value of a flag without a password.
 func shownValue(parsed *kong.Context, flag *kong.Flag) string {
-	value := guard.RedactSource(strings.Trim(fmt.Sprint(parsed.FlagValue(flag)), "[]"))
+	value := ledger.RedactSource(strings.Trim(fmt.Sprint(parsed.FlagValue(flag)), "[]"))
 	if flag.Name == "ledger" && looksLikeDatabaseURL(value) {
 		return "[not shown]" // it may contain a password
 	}

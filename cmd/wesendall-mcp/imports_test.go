@@ -18,25 +18,27 @@ func TestImports_Allowed(t *testing.T) {
 	const protocol = "github.com/mark3labs/mcp-go/"
 	allowedImports := map[string][]string{
 		// Two leaves, so that their rules are written once, and Unicode's decomposition of accented letters.
-		"client":                 {"internal/loopback", "internal/sanitize", "golang.org/x/text/unicode/norm"},
-		"internal/loopback":      {},
-		"internal/sanitize":      {},
-		"internal/sqlitedb":      {},
-		"internal/sandbox":       {"internal/loopback", "internal/sqlitedb"},
-		"internal/guard":         {"client", "internal/sanitize"},
-		"tools":                  {"internal/guard", "client", "internal/sanitize", protocol},
-		"llm-reference":          {"client", "internal/sanitize"},
-		"prompts":                {"llm-reference", "client", "internal/sanitize"},
-		"internal/mcpserver":     {"tools", "prompts", "llm-reference", "internal/loopback", "internal/sanitize", protocol},
-		"internal/auth":          {"tools", "internal/guard", "client", "internal/sanitize"},
-		"internal/observability": {"tools", "internal/guard", "client", "internal/loopback", protocol},
-		"internal/hostconfig":    {},
-		"internal/doctor":        {"internal/guard", "client", "internal/hostconfig"},
-		"internal/sampletest":    {"client", "internal/sandbox"}, // only for tests
-		"internal/docsection":    {},                             // only for tests
-		"test/load":              {},
+		"client":                     {"internal/loopback", "internal/sanitize", "golang.org/x/text/unicode/norm"},
+		"internal/loopback":          {},
+		"internal/sanitize":          {},
+		"internal/sqlitedb":          {},
+		"internal/sandbox":           {"internal/loopback", "internal/sqlitedb"},
+		"internal/ledger":            {},
+		"internal/ledger/ledgertest": {}, // only for tests
+		"internal/guard":             {"client", "internal/ledger", "internal/sanitize"},
+		"tools":                      {"internal/guard", "client", "internal/sanitize", protocol},
+		"llm-reference":              {"client", "internal/sanitize"},
+		"prompts":                    {"llm-reference", "client", "internal/sanitize"},
+		"internal/mcpserver":         {"tools", "prompts", "llm-reference", "internal/loopback", "internal/sanitize", protocol},
+		"internal/auth":              {"tools", "internal/guard", "client", "internal/sanitize"},
+		"internal/observability":     {"tools", "internal/guard", "internal/ledger", "client", "internal/loopback", protocol},
+		"internal/hostconfig":        {},
+		"internal/doctor":            {"internal/guard", "internal/ledger", "client", "internal/hostconfig"},
+		"internal/sampletest":        {"client", "internal/sandbox"}, // only for tests
+		"internal/docsection":        {},                             // only for tests
+		"test/load":                  {},
 		"cmd/wesendall-mcp": {
-			"internal/mcpserver", "internal/auth", "tools", "prompts", "llm-reference", "internal/guard", "client",
+			"internal/mcpserver", "internal/auth", "tools", "prompts", "llm-reference", "internal/guard", "internal/ledger", "client",
 			"internal/sandbox", "internal/hostconfig", "internal/doctor", "internal/observability",
 			"internal/loopback", "internal/sanitize", protocol,
 		},

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/wesendall/wesendall-mcp/client"
-	"github.com/wesendall/wesendall-mcp/internal/guard"
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
 )
 
 type ledgerCmd struct {
@@ -28,8 +28,8 @@ func (c ledgerShowCmd) Run(ctx context.Context, env environment, cfg *Config) er
 	if err != nil {
 		return err
 	}
-	defer func() { _ = store.Close() }()
-	spends, err := store.ListSpends(ctx, time.Now().Add(-c.Since))
+	defer func() { _ = store.Close(ctx) }()
+	spends, err := store.List(ctx, time.Now().Add(-c.Since))
 	if err != nil {
 		return err
 	}
@@ -40,15 +40,15 @@ func (c ledgerShowCmd) Run(ctx context.Context, env environment, cfg *Config) er
 }
 
 // printSpends prints a table. It has the column CALLER only if a spend has a caller.
-func printSpends(env environment, spends []guard.Spend) error {
+func printSpends(env environment, spends []ledger.Spend) error {
 	table := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
 	callerColumn := func(string) string { return "" }
-	if slices.ContainsFunc(spends, func(s guard.Spend) bool { return s.Caller != "" }) {
+	if slices.ContainsFunc(spends, func(s ledger.Spend) bool { return s.Caller != "" }) {
 		callerColumn = func(name string) string { return "\t" + name }
 	}
 	_, _ = fmt.Fprintln(table, "ID\tKAMPALA TIME\tTOOL\tRECIPIENTS\tUNITS\tUGX\tOUTCOME"+callerColumn("CALLER"))
 	for _, s := range spends {
-		state := s.State
+		state := string(s.State)
 		if s.Code != "" {
 			state += " (" + s.Code + ")"
 		}
@@ -69,8 +69,8 @@ func (c ledgerResolveCmd) Run(ctx context.Context, env environment, cfg *Config)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = store.Close() }()
-	if err := store.ResolveSpend(ctx, c.ID, c.Outcome); err != nil {
+	defer func() { _ = store.Close(ctx) }()
+	if err := store.Resolve(ctx, c.ID, ledger.State(c.Outcome)); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(env.stdout, "%s is %s.\n", c.ID, c.Outcome)
@@ -78,7 +78,7 @@ func (c ledgerResolveCmd) Run(ctx context.Context, env environment, cfg *Config)
 }
 
 // openLedger opens the ledger that the server would use.
-func (cfg *Config) openLedger(ctx context.Context) (*guard.Ledger, error) {
+func (cfg *Config) openLedger(ctx context.Context) (*ledger.Ledger, error) {
 	api, err := cfg.newClient(cfg.BaseURL, "", client.Secret{})
 	if err != nil {
 		return nil, usageError{err}
@@ -94,5 +94,5 @@ func (cfg *Config) openLedger(ctx context.Context) (*guard.Ledger, error) {
 		return nil, usageErrorf("ledger: a ledger in memory exists only inside the process that sends; " +
 			"set WESENDALL_LEDGER=PATH to keep one")
 	}
-	return guard.OpenLedger(ctx, source)
+	return ledger.Open(ctx, source, ledger.Options{})
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/adrg/xdg"
 
 	"github.com/wesendall/wesendall-mcp/client"
-	"github.com/wesendall/wesendall-mcp/internal/guard"
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
 )
 
 // ledgerSource returns the ledger's file or PostgreSQL URL; "" means in memory. The ledger of
@@ -19,7 +19,7 @@ func (cfg *Config) ledgerSource(baseURL string) (string, error) {
 	switch {
 	case cfg.Ledger == "memory", cfg.Sandbox:
 		return "", nil
-	case guard.IsPostgresURL(cfg.Ledger):
+	case ledger.IsPostgresURL(cfg.Ledger):
 		return cfg.Ledger, nil
 	case looksLikeDatabaseURL(cfg.Ledger):
 		return "", usageErrorf("--ledger: this looks like a database: write it as postgres://USER@HOST/DATABASE, " +
@@ -49,5 +49,5 @@ var databaseURLPattern = regexp.MustCompile(
 func looksLikeDatabaseURL(value string) bool {
 	isPath := filepath.IsAbs(value) || strings.HasPrefix(value, ".")
 	isDatabase := databaseURLPattern.MatchString(value) || !isPath && strings.Contains(value, "@")
-	return isDatabase && !guard.IsPostgresURL(value)
+	return isDatabase && !ledger.IsPostgresURL(value)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/auth"
 	"github.com/wesendall/wesendall-mcp/internal/guard"
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
 	"github.com/wesendall/wesendall-mcp/internal/loopback"
 	"github.com/wesendall/wesendall-mcp/internal/mcpserver"
 )
@@ -56,7 +57,7 @@ func (cfg *Config) serveHTTP(ctx context.Context, env environment, log *slog.Log
 	if opts.Authenticator, err = cfg.newAuthenticator(b, log); err != nil {
 		return err
 	}
-	if guard.IsPostgresURL(cfg.Ledger) {
+	if ledger.IsPostgresURL(cfg.Ledger) {
 		opts.SessionKey = func(ctx context.Context) ([]byte, error) { return b.tools.DeriveKey(ctx, "sessions") }
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.HTTPAddr)

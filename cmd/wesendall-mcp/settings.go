@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/wesendall/wesendall-mcp/internal/guard"
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
 	"github.com/wesendall/wesendall-mcp/internal/mcpserver"
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
@@ -115,6 +116,8 @@ func (cfg *Config) guardOptions(baseURL string, log *slog.Logger) (*guard.Option
 			PerCall: cfg.MaxPerCall, PerDay: cfg.MaxPerDay, TopUp: cfg.MaxTopup, Recipients: cfg.MaxRecipients,
 			ConfirmAbove: cfg.ConfirmAbove, DuplicateWindow: cfg.DuplicateWindow,
 		},
-		OpenLedger: func(ctx context.Context) (*guard.Ledger, error) { return guard.OpenLedger(ctx, source) },
+		OpenLedger: func(ctx context.Context, o ledger.Options) (*ledger.Ledger, error) {
+			return ledger.Open(ctx, source, o)
+		},
 	}, nil
 }

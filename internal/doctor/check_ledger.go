@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/wesendall/wesendall-mcp/internal/guard"
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
 )
 
 // checkLedger opens the ledger, writes to it and removes what it wrote.
@@ -12,30 +12,30 @@ func (o Options) checkLedger(ctx context.Context) []Finding {
 	if o.Ledger == "" {
 		return []Finding{ok("ledger", "in memory: it is lost when the server ends")}
 	}
-	location := guard.RedactSource(o.Ledger)
+	location := ledger.RedactSource(o.Ledger)
 	unusable := func(err error) Finding {
-		f := failure("ledger", location+": "+err.Error(), guard.LedgerFix(err)+"; until then nothing is sent")
+		f := failure("ledger", location+": "+err.Error(), ledger.FixFor(err)+"; until then nothing is sent")
 		if o.ReadOnly {
 			f.Status = StatusWarning
 		}
 		return f
 	}
-	ledger, err := guard.OpenLedger(ctx, o.Ledger)
+	l, err := ledger.Open(ctx, o.Ledger, ledger.Options{})
 	if err != nil {
 		return []Finding{unusable(err)}
 	}
-	defer func() { _ = ledger.Close() }()
-	if err := ledger.CheckWritable(ctx); err != nil {
+	defer func() { _ = l.Close(ctx) }()
+	if err := l.CheckWritable(ctx); err != nil {
 		return []Finding{unusable(err)}
 	}
 	findings := []Finding{ok("ledger", location+" can be written")}
-	spends, err := ledger.ListSpends(ctx, o.Now())
+	spends, err := l.List(ctx, o.Now())
 	if err != nil {
 		return append(findings, unusable(err))
 	}
 	unknown := 0
 	for _, spend := range spends {
-		if spend.State == guard.StateUnknown {
+		if spend.State == ledger.StateUnknown {
 			unknown++
 		}
 	}

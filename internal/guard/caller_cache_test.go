@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
@@ -93,17 +94,13 @@ func (s testCaller) spendFuncs() map[string]func(SpendOptions) (*Receipt, *Error
 // dumpLedger is all that the ledger has.
 func (env *testEnv) dumpLedger() string {
 	env.Helper()
-	l, err := env.guard.openLedger(context.Background())
-	if err != nil {
-		env.Fatal(err)
-	}
 	var lines []string
 	for _, query := range []string{
-		`SELECT id || ' ' || account || ' ' || caller || ' ' || tool || ' ' || state, total, asked FROM spends ORDER BY seq`,
-		`SELECT account || ' ' || kind, day, total FROM days ORDER BY account, kind, day`,
-		`SELECT 'covered', count(*), 0 FROM covered`,
+		`SELECT id || ' ' || account || ' ' || caller || ' ' || tool || ' ' || state, total, user_asked FROM spends ORDER BY seq`,
+		`SELECT account || ' ' || kind, kampala_day, total FROM daily_totals ORDER BY account, kind, kampala_day`,
+		`SELECT 'spend_targets', count(*), 0 FROM spend_targets`,
 	} {
-		rows, err := l.DB.QueryContext(context.Background(), query)
+		rows, err := env.db().QueryContext(context.Background(), query)
 		if err != nil {
 			env.Fatal(err)
 		}
@@ -191,7 +188,7 @@ func TestCallerCache_Eviction(t *testing.T) {
 	c.max = 3
 	seat := func(id string) *callerState { return c.state(id, now.now(), 1) }
 	for _, id := range []string{"a", "b", "c"} {
-		seat(id).rate.reserve(now.now())
+		seat(id).rate.ReserveN(now.now(), 1)
 		seat(id).prices.put("w", cachedPrice{unitCost: 1, fetchedAt: now.now()})
 	}
 	if seat("d") != nil || len(c.states) != 3 {
@@ -202,14 +199,16 @@ func TestCallerCache_Eviction(t *testing.T) {
 	if seat("d") == nil || seat("a") != a || len(c.states) != 3 {
 		t.Error("A was here last, and lost the seat")
 	}
-	if got := seat("c"); got.prices.get("w").unitCost != 1 {
+	if p, ok := seat("c").prices.get("w"); !ok || p.unitCost != 1 {
 		t.Error("C lost its price, and B was idle for longer")
 	}
-	a.rate.tokens = -100
+	a.rate.ReserveN(now.now(), 5) // owes nothing by the time that its price expires
 	now.advance(priceTTL - time.Nanosecond)
 	seat("c").lastUsed = now.now()
 	now.advance(time.Nanosecond)
-	a.rate.tokens, a.rate.updatedAt = -1000, now.now() // owes for longer than a price holds
+	for range 1000 { // owes for longer than a price is kept
+		a.rate.ReserveN(now.now(), 1)
+	}
 	c.max = 10
 	if seat("e"); len(c.states) != 3 || seat("a") != a || c.states["d"] != nil {
 		t.Errorf("%d seats: only who was idle, and owes nothing, is forgotten", len(c.states))
@@ -230,7 +229,7 @@ func TestCallerCache_Bounded(t *testing.T) {
 	for i := range 10 * maxCachedWallets {
 		p.put(fmt.Sprint(i), cachedPrice{unitCost: 1})
 	}
-	if len(p.byWallet) > maxCachedWallets || p.get(fmt.Sprint(10*maxCachedWallets-1)).unitCost != 1 {
+	if last, ok := p.get(fmt.Sprint(10*maxCachedWallets - 1)); len(p.byWallet) > maxCachedWallets || !ok || last.unitCost != 1 {
 		t.Errorf("%d wallets are kept", len(p.byWallet))
 	}
 	env.guard.callerStates.max = 0
@@ -247,7 +246,7 @@ func TestWalletAccess_Denied(t *testing.T) {
 	quotes := map[string]string{}
 	for name, spend := range a.spendFuncs() {
 		quotes[name+" fresh"] = env.expectOK(func() (*Receipt, *Error) { return spend(SpendOptions{DryRun: true}) }).Quote.ID
-		quotes[name+" asked"] = env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return spend(SpendOptions{Elicit: elicitPending}) }).Quote.ID
+		quotes[name+" asked"] = env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return spend(SpendOptions{AskLater: true}) }).Quote.ID
 		env.expectOK(func() (*Receipt, *Error) { return spend(SpendOptions{Elicit: elicitYes}) })
 	}
 	before := env.dumpLedger()
@@ -265,8 +264,8 @@ func TestWalletAccess_Denied(t *testing.T) {
 			for way, opts := range map[string]SpendOptions{
 				"as it is": {}, "asking": {Elicit: elicitYes}, "a dry run": {DryRun: true}, "twice": {AllowDuplicate: true, Elicit: elicitYes},
 				"a dry run of twice": {DryRun: true, AllowDuplicate: true}, "with a quote": {QuoteID: freshID},
-				"no": {QuoteID: asked, Answer: AnswerNo, Elicit: elicitPending}, "no to both": {QuoteID: asked, PresentedQuoteID: freshID, Answer: AnswerNo, Elicit: elicitPending},
-				"yes": {QuoteID: asked, Answer: AnswerYes, Elicit: elicitPending}, "an unknown quote": {QuoteID: "x"},
+				"no": {QuoteID: asked, Answer: AnswerNo, AskLater: true}, "no to both": {QuoteID: asked, PresentedQuoteID: freshID, Answer: AnswerNo, AskLater: true},
+				"yes": {QuoteID: asked, Answer: AnswerYes, AskLater: true}, "an unknown quote": {QuoteID: "x"},
 			} {
 				failure := env.expectError(c.code, func() (*Receipt, *Error) { return spend(opts) })
 				if failure.HTTPStatus < 401 || strings.Contains(failure.Message, "UGX") {
@@ -280,7 +279,7 @@ func TestWalletAccess_Denied(t *testing.T) {
 	}
 	for name, spend := range a.spendFuncs() {
 		env.advance(time.Minute)
-		if _, failure := spend(SpendOptions{QuoteID: quotes[name+" asked"], Answer: AnswerYes, Elicit: elicitPending, AllowDuplicate: true}); failure == nil || failure.Code != CodeConfirmationRequired {
+		if _, failure := spend(SpendOptions{QuoteID: quotes[name+" asked"], Answer: AnswerYes, AskLater: true, AllowDuplicate: true}); failure == nil || failure.Code != CodeConfirmationRequired {
 			t.Errorf("%s: %v", name, failure)
 		}
 	}
@@ -311,12 +310,12 @@ func TestWalletAccess_SingleUser(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, nil)
 	balances := env.countGets("/balance")
-	id := env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return env.topUp(500, SpendOptions{Elicit: elicitPending}, phone1) }).Quote.ID
+	id := env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return env.topUp(500, SpendOptions{AskLater: true}, phone1) }).Quote.ID
 	env.expectOK(func() (*Receipt, *Error) {
-		return env.topUp(500, SpendOptions{QuoteID: id, Answer: AnswerYes, Elicit: elicitPending}, phone1)
+		return env.topUp(500, SpendOptions{QuoteID: id, Answer: AnswerYes, AskLater: true}, phone1)
 	})
 	env.expectError(CodeDeclined, func() (*Receipt, *Error) {
-		return env.topUp(600, SpendOptions{QuoteID: id, Answer: AnswerNo, Elicit: elicitPending}, phone1)
+		return env.topUp(600, SpendOptions{QuoteID: id, Answer: AnswerNo, AskLater: true}, phone1)
 	})
 	if got := balances.Load(); got != 1 {
 		t.Errorf("the balance was asked for %d times", got)
@@ -336,7 +335,7 @@ func TestQuote_OtherCaller(t *testing.T) {
 			env.setResponse("/groups", groups)
 			spend := a.spendFuncs()[kind]
 			freshID := env.expectOK(func() (*Receipt, *Error) { return spend(SpendOptions{DryRun: true}) }).Quote.ID
-			asked := env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return spend(SpendOptions{Elicit: elicitPending}) }).Quote.ID
+			asked := env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return spend(SpendOptions{AskLater: true}) }).Quote.ID
 			usedID := env.expectOK(func() (*Receipt, *Error) { return spend(SpendOptions{DryRun: true}) }).Quote.ID
 			env.expectOK(func() (*Receipt, *Error) { return spend(SpendOptions{QuoteID: usedID}) })
 			env.advance(time.Second)
@@ -349,15 +348,15 @@ func TestQuote_OtherCaller(t *testing.T) {
 						t.Errorf("%s: %s", caller.id, got.Message)
 					}
 					if got := env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) {
-						return spendAsOther(SpendOptions{QuoteID: id, Answer: AnswerYes, Elicit: elicitPending})
+						return spendAsOther(SpendOptions{QuoteID: id, Answer: AnswerYes, AskLater: true})
 					}); got.Message != none || got.Quote != nil {
 						t.Errorf("%s: %s", caller.id, got.Message)
 					}
 					env.expectError(CodeDeclined, func() (*Receipt, *Error) {
-						return spendAsOther(SpendOptions{QuoteID: id, Answer: AnswerNo, Elicit: elicitPending})
+						return spendAsOther(SpendOptions{QuoteID: id, Answer: AnswerNo, AskLater: true})
 					})
 					env.expectError(CodeDeclined, func() (*Receipt, *Error) {
-						return spendAsOther(SpendOptions{QuoteID: "none", PresentedQuoteID: id, Answer: AnswerNo, Elicit: elicitPending})
+						return spendAsOther(SpendOptions{QuoteID: "none", PresentedQuoteID: id, Answer: AnswerNo, AskLater: true})
 					})
 				}
 			}
@@ -371,12 +370,12 @@ func TestQuote_OtherCaller(t *testing.T) {
 				t.Error(got.Message)
 			}
 			env.expectError(CodeDeclined, func() (*Receipt, *Error) {
-				return a.spendFuncs()[kind](SpendOptions{QuoteID: freshID, Answer: AnswerNo, Elicit: elicitPending})
+				return a.spendFuncs()[kind](SpendOptions{QuoteID: freshID, Answer: AnswerNo, AskLater: true})
 			})
 			env.expectOK(func() (*Receipt, *Error) { return spend(SpendOptions{QuoteID: freshID}) })
 			env.advance(time.Second)
 			env.expectOK(func() (*Receipt, *Error) {
-				return spend(SpendOptions{QuoteID: asked, Answer: AnswerYes, Elicit: elicitPending})
+				return spend(SpendOptions{QuoteID: asked, Answer: AnswerYes, AskLater: true})
 			})
 		})
 	}
@@ -484,11 +483,11 @@ func TestLedgerDown_ReadsOnly(t *testing.T) {
 	down.Store(1)
 	var file string
 	env := newTestEnv(t, 5000, func(o *Options) {
-		o.OpenLedger = func(ctx context.Context) (*Ledger, error) {
+		o.OpenLedger = func(ctx context.Context, o ledger.Options) (*ledger.Ledger, error) {
 			if tried.Add(1); down.Load() == 1 {
 				return nil, errors.New("its disk is gone: /secret/path")
 			}
-			return OpenLedger(ctx, file)
+			return ledger.Open(ctx, file, o)
 		}
 	})
 	file = env.ledgerSource
@@ -524,7 +523,7 @@ func TestLedgerDown_ReadsOnly(t *testing.T) {
 			}
 		}
 	}
-	if rows := env.dumpLedger(); rows != "covered 0 0" {
+	if rows := env.dumpLedger(); rows != "spend_targets 0 0" {
 		t.Error(rows)
 	}
 	a.id = id() // anew, as each request has it made
@@ -540,13 +539,13 @@ func TestLedgerDown_OneProbe(t *testing.T) {
 	opening, proceed := make(chan struct{}), make(chan struct{})
 	var tried atomic.Int64
 	env := newTestEnv(t, 5000, func(o *Options) {
-		o.OpenLedger = func(ctx context.Context) (*Ledger, error) {
+		o.OpenLedger = func(ctx context.Context, o ledger.Options) (*ledger.Ledger, error) {
 			if tried.Add(1) == 1 {
 				return nil, errors.New("away")
 			}
 			close(opening)
 			<-proceed
-			return OpenLedger(ctx, "")
+			return ledger.Open(ctx, "", o)
 		}
 	})
 	id := func() string {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
@@ -150,7 +151,7 @@ func TestCallerLimits_UnknownOutcome(t *testing.T) {
 		t.Fatal(failure)
 	}
 	env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) { return a.send("Ho", SpendOptions{}, phone1) })
-	if err := env.guard.ledger.ResolveSpend(t.Context(), failure.SpendID, StateFailed); err != nil {
+	if err := env.guard.opened().Resolve(t.Context(), failure.SpendID, ledger.StateFailed); err != nil {
 		t.Fatal(err)
 	}
 	env.expectOK(func() (*Receipt, *Error) { return a.send("Ho", SpendOptions{}, phone1) })

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
+	"github.com/wesendall/wesendall-mcp/internal/ledger/ledgertest"
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
@@ -14,37 +17,37 @@ import (
 // the second waits, and then sees what became of the row.
 func TestConcurrency_Serialized(t *testing.T) {
 	t.Parallel()
-	postgresOnly(t)
+	ledgertest.PostgresOnly(t)
 	for name, c := range map[string]struct {
 		first  string // changes the row of the id $1
 		second func(env *testEnv, id string) string
 		want   string
 		total  int64 // that is reserved then
 	}{
-		"a quote is burnt while it is used": {`UPDATE spends SET state = 'burnt' WHERE id = $1`, func(env *testEnv, id string) string {
+		"a quote is voided while it is used": {`UPDATE spends SET state = 'void' WHERE id = $1`, func(env *testEnv, id string) string {
 			_, failure := env.send("Hi", SpendOptions{QuoteID: id}, phone1)
 			return failure.Error()
-		}, "the quote counts no more", 0},
-		"a quote is used while it is burnt": {`UPDATE spends SET state = 'in_progress' WHERE id = $1`, func(env *testEnv, id string) string {
-			if err := env.guard.ledger.Void(context.Background(), &Intent{Account: env.guard.accountKey(sandbox.WalletID)}, id); err != nil {
+		}, "the quote is void", 0},
+		"a quote is used while it is voided": {`UPDATE spends SET state = 'in_progress' WHERE id = $1`, func(env *testEnv, id string) string {
+			if err := env.guard.opened().Void(context.Background(), ledger.Intent{Account: env.guard.accountKey(sandbox.WalletID)}, id); err != nil {
 				return err.Error()
 			}
-			return env.states()[0]
-		}, StateInProgress, 0},
+			return string(env.states()[0])
+		}, string(ledger.StateInProgress), 0},
 		"a quote is used while it is used": {`UPDATE spends SET state = 'in_progress' WHERE id = $1`, func(env *testEnv, id string) string {
 			_, failure := env.send("Hi", SpendOptions{QuoteID: id}, phone1)
 			return failure.Code
 		}, CodeDuplicateSend, 0},
 		"an outcome comes while a person settles it": {`UPDATE spends SET state = 'sent' WHERE id = $1`, func(env *testEnv, id string) string {
-			env.advance(CallTimeout)
-			return env.guard.ledger.ResolveSpend(context.Background(), id, StateFailed).Error()
+			env.advance(ledger.CallTimeout)
+			return env.guard.opened().Resolve(context.Background(), id, ledger.StateFailed).Error()
 		}, "is known: sent", 35},
 		"an outcome comes twice": {`UPDATE spends SET state = 'failed' WHERE id = $1`, func(env *testEnv, id string) string {
-			if err := env.guard.ledger.RecordOutcome(context.Background(), Decision{SpendID: id, AttemptID: env.attemptID(id)}, StateFailed, ""); err != nil {
+			if err := env.guard.opened().RecordOutcome(context.Background(), ledger.SpendRef{ID: id, AttemptID: env.attemptID(id)}, ledger.StateFailed, ""); err != nil {
 				return err.Error()
 			}
-			return env.states()[0]
-		}, StateFailed, 35}, // since this first one released nothing
+			return string(env.states()[0])
+		}, string(ledger.StateFailed), 35}, // since this first one released nothing
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -52,16 +55,18 @@ func TestConcurrency_Serialized(t *testing.T) {
 			env.expectOK(func() (*Receipt, *Error) {
 				return env.send("so that the price is known", SpendOptions{DryRun: true}, phone1)
 			})
-			l := env.guard.ledger
+			l := env.guard.opened()
 			id := env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{DryRun: true}, phone1) }).Quote.ID
 			if strings.HasPrefix(name, "an outcome") {
-				d, err := l.Reserve(t.Context(), &Intent{Account: "base wallet", Tool: sendTool, DedupKey: []string{"Hi"}, Targets: []string{phone1}, TotalUGX: 35}, Policy{Limits: DefaultOptions().Limits})
+				d, err := l.Reserve(t.Context(), ledger.Intent{
+					Account: "base wallet", Tool: client.ToolSendSMS, Kind: ledger.KindSend, Content: []string{"Hi"}, Targets: []string{phone1}, TotalUGX: 35,
+				}, ledger.Policy{Limits: DefaultLimits()})
 				if err != nil {
 					t.Fatal(err)
 				}
-				id = d.SpendID
+				id = d.Spend.ID
 			}
-			first, err := l.DB.BeginTx(t.Context(), nil)
+			first, err := env.db().BeginTx(t.Context(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,7 +87,7 @@ func TestConcurrency_Serialized(t *testing.T) {
 				t.Errorf("%s, %d requests", got, env.requestCount())
 			}
 			var total int64
-			if err := l.DB.QueryRow(`SELECT coalesce(sum(total), 0) FROM days`).Scan(&total); err != nil || total != c.total {
+			if err := env.db().QueryRow(`SELECT coalesce(sum(total), 0) FROM daily_totals`).Scan(&total); err != nil || total != c.total {
 				t.Errorf("UGX %d are reserved: %v", total, err)
 			}
 		})
@@ -92,11 +97,11 @@ func TestConcurrency_Serialized(t *testing.T) {
 // waitUntilBlocked returns when somebody waits for a process of the server.
 func (env *testEnv) waitUntilBlocked(pid int) {
 	env.Helper()
-	db, err := openTestDB()
+	db, err := ledgertest.Server()
 	if err != nil {
 		env.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), LockTimeout/2)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	for waiting := false; !waiting; {
 		if err := db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid)))`, pid).Scan(&waiting); err != nil {
@@ -136,7 +141,7 @@ func TestConcurrency_ReplicaBudget(t *testing.T) {
 // attemptID is the present one of a row.
 func (env *testEnv) attemptID(id string) (attempt string) {
 	env.Helper()
-	if err := env.guard.ledger.DB.QueryRow(`SELECT attempt FROM spends WHERE id = $1`, id).Scan(&attempt); err != nil {
+	if err := env.db().QueryRow(`SELECT attempt_id FROM spends WHERE id = $1`, id).Scan(&attempt); err != nil {
 		env.Error(err)
 	}
 	return attempt

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/wesendall/wesendall-mcp/internal/ledger/ledgertest"
 )
 
 // A person who agrees to a repetition was told which calls it repeats.
@@ -85,7 +87,7 @@ func TestDuplicate_ListsOverlap(t *testing.T) {
 	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone2) })
 	failure := env.expectError(CodeDuplicateSend, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1, phone2, "+256700000408") })
 	overlap := slices.Sorted(slices.Values(failure.DuplicateRecipients))
-	if !slices.Equal(overlap, []string{phone2, "+256700000408"}) || !strings.Contains(failure.Message, "nobody knows. So it was with 1 other call. 2 of these recipients are covered.") {
+	if !slices.Equal(overlap, []string{phone2, "+256700000408"}) || !strings.Contains(failure.Message, "has an unknown outcome. So it was with 1 other call. 2 of these recipients are covered.") {
 		t.Errorf("%v: %s", overlap, failure.Message)
 	}
 	question := ""
@@ -93,7 +95,7 @@ func TestDuplicate_ListsOverlap(t *testing.T) {
 	env.expectError(CodeDeclined, func() (*Receipt, *Error) {
 		return env.send("Hi", SpendOptions{AllowDuplicate: true, Elicit: ask}, phone1, phone2, "+256700000408")
 	})
-	if !strings.Contains(question, "one of 24 November 12:00 (UGX 35), whose outcome nobody knows, and one of 24 November 12:01 (UGX 35)") {
+	if !strings.Contains(question, "one of 24 November 12:00 (UGX 35), with an unknown outcome, and one of 24 November 12:01 (UGX 35)") {
 		t.Error(question)
 	}
 }
@@ -140,7 +142,7 @@ func TestAnswer_UnaskedQuote(t *testing.T) {
 // A ledger that was removed goes on existing for this process alone.
 func TestLedger_Removed(t *testing.T) {
 	t.Parallel()
-	sqliteOnly(t)
+	ledgertest.SQLiteOnly(t)
 	env := newTestEnv(t, 5000, nil)
 	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
 	if err := os.Rename(env.ledgerSource, env.ledgerSource+".old"); err != nil {
@@ -183,7 +185,7 @@ func TestConfirmPrompt_RecentDuplicate(t *testing.T) {
 
 func TestLedger_RemovedDuringConfirm(t *testing.T) {
 	t.Parallel()
-	sqliteOnly(t)
+	ledgertest.SQLiteOnly(t)
 	for _, name := range []string{"", "-wal"} {
 		env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
 		ask := func(context.Context, string) (Answer, error) { return AnswerYes, os.Remove(env.ledgerSource + name) }
@@ -201,11 +203,11 @@ func TestQuote_VoidedAfterUse(t *testing.T) {
 	for name, how := range map[string]func(presented, asked string) SpendOptions{
 		"said no at once": func(p, _ string) SpendOptions { return SpendOptions{QuoteID: p, Elicit: elicitNo} },
 		"said no later": func(p, a string) SpendOptions {
-			return SpendOptions{QuoteID: a, PresentedQuoteID: p, Answer: AnswerNo, Elicit: elicitPending}
+			return SpendOptions{QuoteID: a, PresentedQuoteID: p, Answer: AnswerNo, AskLater: true}
 		},
 		"said yes at once": func(p, _ string) SpendOptions { return SpendOptions{QuoteID: p, Elicit: elicitYes} },
 		"said yes later on": func(p, a string) SpendOptions {
-			return SpendOptions{QuoteID: a, PresentedQuoteID: p, Answer: AnswerYes, Elicit: elicitPending}
+			return SpendOptions{QuoteID: a, PresentedQuoteID: p, Answer: AnswerYes, AskLater: true}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -215,7 +217,7 @@ func TestQuote_VoidedAfterUse(t *testing.T) {
 			asked := ""
 			if strings.Contains(name, "later") {
 				asked = env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) {
-					return env.send("Hi", SpendOptions{QuoteID: q.ID, Elicit: elicitPending}, phone1)
+					return env.send("Hi", SpendOptions{QuoteID: q.ID, AskLater: true}, phone1)
 				}).Quote.ID
 			}
 			_, _ = env.send("Hi", how(q.ID, asked), phone1)

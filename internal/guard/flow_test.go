@@ -2,7 +2,6 @@ package guard
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
+	"github.com/wesendall/wesendall-mcp/internal/ledger/ledgertest"
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
@@ -59,7 +60,6 @@ func TestDryRun(t *testing.T) {
 func elicitYes(context.Context, string) (Answer, error)     { return AnswerYes, nil }
 func elicitNo(context.Context, string) (Answer, error)      { return AnswerNo, nil }
 func elicitInvalid(context.Context, string) (Answer, error) { return Answer(7), nil }
-func elicitPending(context.Context, string) (Answer, error) { return AnswerNone, ErrAnswerPending }
 func elicitError(context.Context, string) (Answer, error) {
 	return AnswerNone, errors.New("no answer in time")
 }
@@ -68,24 +68,25 @@ func elicitError(context.Context, string) (Answer, error) {
 func TestConfirmation(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		mode ConfirmMode
-		name string
-		ask  Elicitor
-		code string // "" spends
-		then string // and what the same with the quote's id comes to
+		mode     ConfirmMode
+		name     string
+		ask      Elicitor
+		code     string // "" spends
+		then     string // and what the same with the quote's id comes to
+		askLater bool
 	}{
-		{ConfirmAuto, "accepts", elicitYes, "", ""},
-		{ConfirmAuto, "declines", elicitNo, CodeDeclined, ""},
-		{ConfirmAuto, "answers nonsense", elicitInvalid, CodeDeclined, ""},
-		{ConfirmAuto, "never answers", elicitError, CodeDeclined, ""},
-		{ConfirmAuto, "answers later", elicitPending, CodeConfirmationRequired, ""},
-		{ConfirmAuto, "cannot be asked", nil, CodeConfirmationRequired, "spends"},
-		{ConfirmElicit, "accepts", elicitYes, "", ""},
-		{ConfirmElicit, "declines", elicitNo, CodeDeclined, ""},
-		{ConfirmElicit, "cannot be asked", nil, CodeConfirmationRequired, "no quote"},
-		{ConfirmByQuote, "would accept", elicitYes, CodeConfirmationRequired, "spends"},
-		{ConfirmByQuote, "cannot be asked", nil, CodeConfirmationRequired, "spends"},
-		{ConfirmOff, "cannot be asked", nil, "", ""},
+		{ConfirmAuto, "accepts", elicitYes, "", "", false},
+		{ConfirmAuto, "declines", elicitNo, CodeDeclined, "", false},
+		{ConfirmAuto, "answers nonsense", elicitInvalid, CodeDeclined, "", false},
+		{ConfirmAuto, "never answers", elicitError, CodeDeclined, "", false},
+		{ConfirmAuto, "answers later", nil, CodeConfirmationRequired, "", true},
+		{ConfirmAuto, "cannot be asked", nil, CodeConfirmationRequired, "spends", false},
+		{ConfirmElicit, "accepts", elicitYes, "", "", false},
+		{ConfirmElicit, "declines", elicitNo, CodeDeclined, "", false},
+		{ConfirmElicit, "cannot be asked", nil, CodeConfirmationRequired, "no quote", false},
+		{ConfirmByQuote, "would accept", elicitYes, CodeConfirmationRequired, "spends", false},
+		{ConfirmByQuote, "cannot be asked", nil, CodeConfirmationRequired, "spends", false},
+		{ConfirmOff, "cannot be asked", nil, "", "", false},
 	} {
 		t.Run(string(c.mode)+", "+c.name, func(t *testing.T) {
 			t.Parallel()
@@ -97,10 +98,10 @@ func TestConfirmation(t *testing.T) {
 				},
 			} {
 				if c.code == "" {
-					env.expectOK(func() (*Receipt, *Error) { return call(SpendOptions{Elicit: c.ask}) })
+					env.expectOK(func() (*Receipt, *Error) { return call(SpendOptions{Elicit: c.ask, AskLater: c.askLater}) })
 					continue
 				}
-				failure := env.expectError(c.code, func() (*Receipt, *Error) { return call(SpendOptions{Elicit: c.ask}) })
+				failure := env.expectError(c.code, func() (*Receipt, *Error) { return call(SpendOptions{Elicit: c.ask, AskLater: c.askLater}) })
 				if !strings.Contains(failure.Message, "othing was sent") {
 					t.Errorf("%s: %s", name, failure.Message)
 				}
@@ -109,7 +110,9 @@ func TestConfirmation(t *testing.T) {
 					if failure.ConfirmationPrompt != "" {
 						t.Error("a question that nobody can answer")
 					}
-					env.expectOK(func() (*Receipt, *Error) { return call(SpendOptions{Elicit: c.ask, QuoteID: failure.Quote.ID}) })
+					env.expectOK(func() (*Receipt, *Error) {
+						return call(SpendOptions{Elicit: c.ask, AskLater: c.askLater, QuoteID: failure.Quote.ID})
+					})
 				case "no quote":
 					if failure.Quote != nil {
 						t.Errorf("%+v", failure.Quote)
@@ -155,30 +158,30 @@ func TestAnswer_BoundToQuote(t *testing.T) {
 		code  string
 	}{
 		"yes": {how: func(id string) SpendOptions {
-			return SpendOptions{Elicit: elicitPending, QuoteID: id, Answer: AnswerYes}
+			return SpendOptions{AskLater: true, QuoteID: id, Answer: AnswerYes}
 		}},
 		"no": {how: func(id string) SpendOptions {
-			return SpendOptions{Elicit: elicitPending, QuoteID: id, Answer: AnswerNo}
+			return SpendOptions{AskLater: true, QuoteID: id, Answer: AnswerNo}
 		}, code: CodeDeclined},
-		"yes to nothing": {how: func(string) SpendOptions { return SpendOptions{Elicit: elicitPending, Answer: AnswerYes} }, code: CodeConfirmationRequired},
+		"yes to nothing": {how: func(string) SpendOptions { return SpendOptions{AskLater: true, Answer: AnswerYes} }, code: CodeConfirmationRequired},
 		"yes to another": {how: func(string) SpendOptions {
-			return SpendOptions{Elicit: elicitPending, QuoteID: "abc", Answer: AnswerYes}
+			return SpendOptions{AskLater: true, QuoteID: "abc", Answer: AnswerYes}
 		}, code: CodeConfirmationRequired},
 		"yes, but to others": {how: func(id string) SpendOptions {
-			return SpendOptions{Elicit: elicitPending, QuoteID: id, Answer: AnswerYes}
+			return SpendOptions{AskLater: true, QuoteID: id, Answer: AnswerYes}
 		}, to: phone2, code: CodeConfirmationRequired},
 		"yes, too late": {how: func(id string) SpendOptions {
-			return SpendOptions{Elicit: elicitPending, QuoteID: id, Answer: AnswerYes}
+			return SpendOptions{AskLater: true, QuoteID: id, Answer: AnswerYes}
 		}, pass: 10 * time.Minute, code: CodeConfirmationRequired},
 		"yes, by another": {how: func(id string) SpendOptions {
-			return SpendOptions{Elicit: elicitPending, QuoteID: id, Answer: AnswerYes}
+			return SpendOptions{AskLater: true, QuoteID: id, Answer: AnswerYes}
 		}, other: true, code: CodeConfirmationRequired},
-		"the id and no answer": {how: func(id string) SpendOptions { return SpendOptions{Elicit: elicitPending, QuoteID: id} }, code: CodeConfirmationRequired},
+		"the id and no answer": {how: func(id string) SpendOptions { return SpendOptions{AskLater: true, QuoteID: id} }, code: CodeConfirmationRequired},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
-			failure := env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{Elicit: elicitPending}, phone1) })
+			failure := env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{AskLater: true}, phone1) })
 			if failure.ConfirmationPrompt == "" {
 				t.Fatal("there is no question")
 			}
@@ -205,7 +208,7 @@ func TestAnswer_BoundToQuote(t *testing.T) {
 			}
 			// Whatever it was, the quote is burnt.
 			env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) {
-				return env.send("Hi", SpendOptions{Elicit: elicitPending, QuoteID: failure.Quote.ID, Answer: AnswerYes}, phone1)
+				return env.send("Hi", SpendOptions{AskLater: true, QuoteID: failure.Quote.ID, Answer: AnswerYes}, phone1)
 			})
 		})
 	}
@@ -335,7 +338,7 @@ func TestBudget_Release(t *testing.T) {
 		t.Fatal(failure)
 	}
 	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
-	if got := env.states(); !slices.Equal(got, []string{"failed", "sent"}) {
+	if got := env.states(); !slices.Equal(got, []ledger.State{ledger.StateFailed, ledger.StateSent}) {
 		t.Error(got)
 	}
 
@@ -344,24 +347,24 @@ func TestBudget_Release(t *testing.T) {
 		t.Fatal(failure)
 	}
 	env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
-	if got := env.states(); !slices.Equal(got, []string{"unknown"}) {
+	if got := env.states(); !slices.Equal(got, []ledger.State{"unknown"}) {
 		t.Error(got)
 	}
 	l, err := env.guard.openLedger(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	spends, err := l.ListSpends(t.Context(), env.now())
+	spends, err := l.List(t.Context(), env.now())
 	if err != nil || len(spends) != 1 {
 		t.Fatalf("%v, %v", spends, err)
 	}
-	if err := l.ResolveSpend(t.Context(), spends[0].ID, "maybe"); err == nil {
+	if err := l.Resolve(t.Context(), spends[0].ID, "maybe"); err == nil {
 		t.Error("an outcome that is none")
 	}
-	if err := errors.Join(l.ResolveSpend(t.Context(), "nope", StateFailed), l.ResolveSpend(t.Context(), spends[0].ID, StateFailed)); err == nil || !strings.Contains(err.Error(), `no spend "nope"`) || strings.Contains(err.Error(), "known") {
+	if err := errors.Join(l.Resolve(t.Context(), "nope", ledger.StateFailed), l.Resolve(t.Context(), spends[0].ID, ledger.StateFailed)); err == nil || !strings.Contains(err.Error(), `no spend "nope"`) || strings.Contains(err.Error(), "known") {
 		t.Error(err)
 	}
-	if err := l.ResolveSpend(t.Context(), spends[0].ID, StateSent); err == nil || !strings.Contains(err.Error(), "is known: failed") {
+	if err := l.Resolve(t.Context(), spends[0].ID, ledger.StateSent); err == nil || !strings.Contains(err.Error(), "is known: failed") {
 		t.Error(err)
 	}
 	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
@@ -434,7 +437,7 @@ func TestDuplicate_UnknownOutcome(t *testing.T) {
 	env.advance(30 * 24 * time.Hour)
 	env.restart()
 	failure := env.expectError(CodeDuplicateSend, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1, "+256700000408") })
-	if !strings.Contains(failure.Message, "nobody knows") {
+	if !strings.Contains(failure.Message, "unknown outcome") {
 		t.Error(failure.Message)
 	}
 	if _, failure := env.send("Hi", SpendOptions{AllowDuplicate: true, Elicit: elicitYes}, "+256700000408"); failure == nil || failure.Code != CodeOutcomeUnknown {
@@ -470,7 +473,7 @@ func TestDuplicate_Concurrent(t *testing.T) {
 
 func TestLedger_FailureBlocksSpendsOnly(t *testing.T) {
 	t.Parallel()
-	sqliteOnly(t)
+	ledgertest.SQLiteOnly(t)
 	dir := t.TempDir()
 	corrupt := filepath.Join(dir, "corrupt.db")
 	if err := os.WriteFile(corrupt, []byte(strings.Repeat("not a database\n", 1000)), 0o600); err != nil {
@@ -488,30 +491,9 @@ func TestLedger_FailureBlocksSpendsOnly(t *testing.T) {
 		if _, err := env.guard.History(t.Context(), client.HistoryRequest{WalletID: sandbox.WalletID}); err != nil {
 			t.Errorf("%s: reading stopped too: %v", name, err)
 		}
-		env.ledgerSource = filepath.Join(t.TempDir(), "mended.db")
+		env.ledgerSource = filepath.Join(t.TempDir(), "fixed.db")
 		env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
 	}
-	t.Run("the disk is full", func(t *testing.T) {
-		env := newTestEnv(t, 5000, nil)
-		l, err := env.guard.openLedger(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := l.DB.ExecContext(t.Context(), `PRAGMA max_page_count = 1`); err != nil {
-			t.Fatal(err)
-		}
-		full := false
-		for i := range 200 { // until the pages that it has are full
-			if _, failure := env.send(fmt.Sprint("Hi ", i), SpendOptions{Elicit: elicitYes}, phone1); failure != nil {
-				full = failure.Code == CodeNotConfigured && strings.Contains(failure.Message, "full")
-				break
-			}
-		}
-		before := env.requestCount()
-		if _, charged := env.charges(t); !full || len(charged) != before {
-			t.Errorf("full: %v, %d charged, %d asked", full, len(charged), before)
-		}
-	})
 }
 
 func TestTopUp_OnePayer(t *testing.T) {
@@ -615,8 +597,8 @@ func TestCancel_LedgerConsistent(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 50_000, func(o *Options) {
 		o.Confirm = ConfirmOff
-		if !usingPostgres() {
-			o.OpenLedger = func(ctx context.Context) (*Ledger, error) { return OpenLedger(ctx, "") } // whose connection it is
+		if !ledgertest.UsingPostgres() {
+			o.OpenLedger = func(ctx context.Context, o ledger.Options) (*ledger.Ledger, error) { return ledger.Open(ctx, "", o) } // whose connection it is
 		}
 	})
 	env.expectOK(func() (*Receipt, *Error) { return env.send("kept", SpendOptions{}, phone1) })
@@ -634,14 +616,14 @@ func TestCancel_LedgerConsistent(t *testing.T) {
 	wg.Wait()
 	env.expectError(CodeDuplicateSend, func() (*Receipt, *Error) { return env.send("kept", SpendOptions{}, phone1) })
 	_, charged := env.charges(t)
-	if got := len(charged); got != env.requestCount() || strings.Count(strings.Join(env.states(), " "), StateSent) != got {
+	if got := len(charged); got != env.requestCount() || env.countState(ledger.StateSent) != got {
 		t.Errorf("%d charged, %d asked, %v", got, env.requestCount(), env.states())
 	}
 }
 
 func TestPrivacy_SQLite(t *testing.T) {
 	t.Parallel()
-	sqliteOnly(t)
+	ledgertest.SQLiteOnly(t)
 	env := newTestEnv(t, 5000, nil)
 	env.expectOK(func() (*Receipt, *Error) { return env.send("private words", SpendOptions{}, phone1) })
 	_, _ = env.send("private words", SpendOptions{DryRun: true}, phone2)
@@ -660,32 +642,4 @@ func TestPrivacy_SQLite(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestPrune(t *testing.T) {
-	t.Parallel()
-	env := newTestEnv(t, 5000, nil)
-	_, _ = env.send("Hi", SpendOptions{}, "+256700000408")
-	env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
-	l, err := env.guard.openLedger(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Many more than are pruned at once, behind one that never is.
-	if _, err := l.DB.ExecContext(t.Context(), `WITH RECURSIVE old(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM old WHERE value < 2500)
-		INSERT INTO spends (id, account, caller, tool, content, arguments, recipients, units, total, state, confirmed, created, deadline, day)
-		SELECT 'old' || value, '', '', '', $1, $1, 1, 1, 35, 'sent', 0, $2, 0, 0 FROM old`, []byte{}, env.now().UnixMilli()); err != nil {
-		t.Fatal(err)
-	}
-	env.advance(91 * 24 * time.Hour)
-	for range 3 {
-		if err := l.WithTx(t.Context(), func(ctx context.Context, tx *sql.Tx) error { _, err := l.Prune(ctx, tx); return err }); err != nil {
-			t.Fatal(err)
-		}
-	}
-	l.BackgroundTasks.Wait() // which may have been at it, too
-	if got := env.states(); !slices.Equal(got, []string{"unknown"}) {
-		t.Error(len(got))
-	}
-	env.expectError(CodeDuplicateSend, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, "+256700000408") })
 }

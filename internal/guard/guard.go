@@ -1,28 +1,23 @@
-// Package guard stands between the tools and the client and keeps money safe:
-// it wraps the client's eight methods, prices a spend, holds it against the
-// operator's limits, has a person agree where that is due, writes it down before
-// it is made and its outcome after, and makes of every failure a code that says
-// what became of the money and what to do.
-//
-// Every call that spends goes through it. It must never repeat a call by
-// itself, and never call an outcome known that nobody documents.
+// Package guard enforces the spending rules: phone numbers, price, limits,
+// duplicates and confirmation. It stores each spend before its request leaves and
+// its outcome after, and gives every failure a code that says what it means for the
+// money. It never repeats a call, and never calls an outcome known that Wesendall
+// does not document.
 package guard
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
 )
 
-// API is what the guard wraps; *client.Client is one.
+// API is what the guard calls; *client.Client implements it.
 type API interface {
 	Balance(context.Context, client.BalanceRequest) (*client.Response, error)
 	TopUp(context.Context, client.TopUpRequest) (*client.Response, error)
@@ -36,155 +31,48 @@ type API interface {
 
 // Options say what the guard allows.
 type Options struct {
-	BaseURL    string // the API's base URL: budgets are for it and a wallet
-	Limits     Limits
-	Confirm    ConfirmMode
-	Countries  []string // calling codes, such as 256
-	Rate       float64  // upstream calls a second; 0 is no limit
-	OpenLedger func(context.Context) (*Ledger, error)
+	BaseURL   string // budgets are for it and a wallet
+	Limits    Limits
+	Confirm   ConfirmMode
+	Countries []string // calling codes, such as 256
+	Rate      float64  // upstream calls a second; 0 is no limit
+	// OpenLedger opens the ledger at the first spend or quote. nil is one in memory.
+	OpenLedger func(context.Context, ledger.Options) (*ledger.Ledger, error)
 	Logger     *slog.Logger
-	Clock      func() time.Time // nil is the clock
-	// Sleep waits for a turn, until the context ends at the latest; nil waits by
-	// the clock.
+	Clock      func() time.Time // nil is the system's
+	// SleepFunc waits for a rate token, at most until the context ends; nil is
+	// client.SleepContext.
 	SleepFunc func(context.Context, time.Duration) error
 }
 
-// DefaultOptions are the limits that hold where the operator sets none, and a ledger
-// in memory.
-func DefaultOptions() Options {
-	return Options{
-		Limits: Limits{
-			PerCall: 50_000, PerDay: 100_000, TopUp: 500_000, Recipients: 1_000,
-			ConfirmAbove: 1_000, DuplicateWindow: 10 * time.Minute,
-		},
-		Confirm: ConfirmAuto, Countries: []string{"256"}, Rate: 10,
-		OpenLedger: func(ctx context.Context) (*Ledger, error) { return OpenLedger(ctx, "") },
-	}
-}
-
-// Guard is a careful client. Its errors are all of type *Error. It is safe for
-// concurrent use.
+// Guard is a client that keeps the rules. All its errors are of type *Error. It is
+// safe for concurrent use.
 type Guard struct {
 	api          API
 	options      Options
-	now          func() time.Time
-	sleepFunc    func(context.Context, time.Duration) error
-	defaultState *callerState // of the one caller
+	defaultState *callerState // of the only caller
 	callerStates *callerCache // where there are many
-	callerID     string       // "" is the one
-	callerLimits *Limits      // of the caller; nil for none
+	callerID     string       // "" is the only caller
+	callerLimits *Limits      // nil for none
 	*ledgerHandle
 }
 
-// ledgerHandle keeps the ledger, once it is open.
-type ledgerHandle struct {
-	mu      sync.Mutex
-	ledger  *Ledger
-	opening *flight // while that lasts
-	closed  bool
-
-	// What callers are named with.
-	firstOpen   sync.Once
-	lastFailure atomic.Int64           // when it was last found closed
-	key         atomic.Pointer[[]byte] // the ledger's, once it is open
-	fallbackKey func() *[]byte         // until then
-}
-
-func newLedgerHandle() *ledgerHandle {
-	return &ledgerHandle{fallbackKey: sync.OnceValue(func() *[]byte {
-		key := make([]byte, 32)
-		_, _ = rand.Read(key) // which never fails
-		return &key
-	})}
-}
-
-// New wraps a client. It opens nothing: the ledger is opened at the first spend
-// or quote.
+// New returns a guard around a client. It opens nothing.
 func New(api API, o Options) *Guard {
-	g := &Guard{api: api, options: o, now: o.Clock, sleepFunc: o.SleepFunc, defaultState: newCallerState(o.Rate), callerStates: newCallerCache(), ledgerHandle: newLedgerHandle()}
-	if g.now == nil {
-		g.now = time.Now
+	ledgerClock := o.Clock
+	if o.Clock == nil {
+		o.Clock = time.Now
 	}
-	if g.sleepFunc == nil {
-		g.sleepFunc = sleep
+	if o.SleepFunc == nil {
+		o.SleepFunc = client.SleepContext
 	}
-	return g
-}
-
-// openLedger is the ledger, which is opened if it is not open. Calls that come
-// meanwhile wait for that together. A failure is not kept: the operator may mend
-// it.
-func (g *Guard) openLedger(ctx context.Context) (*Ledger, error) {
-	g.mu.Lock()
-	if g.ledger != nil {
-		defer g.mu.Unlock()
-		return g.ledger, nil
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	o := g.opening
-	if o == nil {
-		o = &flight{done: make(chan struct{})}
-		g.opening = o
-		life, cancel := context.WithCancel(context.WithoutCancel(ctx))
-		o.stop = cancel
-		go g.open(life, o)
+	return &Guard{
+		api: api, options: o, defaultState: newCallerState(o.Rate), callerStates: newCallerCache(),
+		ledgerHandle: newLedgerHandle(ledgerClock),
 	}
-	g.mu.Unlock()
-	select {
-	case <-o.done:
-	case <-ctx.Done():
-		return nil, g.ledgerError(ctx.Err())
-	}
-	if o.err != nil {
-		return nil, g.ledgerError(o.err)
-	}
-	return o.book, nil
-}
-
-// flight is an attempt to open the ledger.
-type flight struct {
-	stop context.CancelFunc
-	done chan struct{} // closed when it is over
-	book *Ledger
-	err  error
-}
-
-func (g *Guard) open(ctx context.Context, o *flight) {
-	defer close(o.done)
-	defer o.stop()
-	l, err := g.options.OpenLedger(ctx)
-	if err == nil && g.options.Clock != nil {
-		l.Now = g.options.Clock
-	}
-	if err == nil && g.options.Logger != nil {
-		l.Logger = g.options.Logger
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if o.err, g.opening = err, nil; err != nil {
-		return
-	}
-	if g.closed {
-		o.err = errors.Join(context.Canceled, l.Close())
-		return
-	}
-	o.book, g.ledger = l, l
-	g.key.Store(&l.Key)
-}
-
-// Close closes the ledger.
-func (g *Guard) Close() error {
-	g.mu.Lock()
-	o, l := g.opening, g.ledger
-	g.closed = true
-	g.mu.Unlock()
-	switch {
-	case o != nil:
-		o.stop()
-		<-o.done
-	case l != nil:
-		return l.Close()
-	}
-	return nil
 }
 
 // Balance reads the wallet's balance and price.
@@ -194,14 +82,6 @@ func (g *Guard) Balance(ctx context.Context, req client.BalanceRequest) (*client
 		g.cacheBalance(req.WalletID, response)
 	}
 	return response, err
-}
-
-// callRateLimited makes a call at the rate that is allowed.
-func callRateLimited[R any](ctx context.Context, g *Guard, method func(context.Context, R) (*client.Response, error), req R) (*client.Response, error) {
-	if err := g.waitForRate(ctx); err != nil {
-		return nil, err
-	}
-	return callUpstream(ctx, method, req)
 }
 
 // History reads a page of what was sent.
@@ -214,7 +94,7 @@ func (g *Guard) Groups(ctx context.Context, req client.GroupsRequest) (*client.R
 	return callRateLimited(ctx, g, g.api.Groups, req)
 }
 
-// CreateGroup makes a group.
+// CreateGroup creates a group.
 func (g *Guard) CreateGroup(ctx context.Context, req client.CreateGroupRequest) (*client.Response, error) {
 	return callRateLimited(ctx, g, g.api.CreateGroup, req)
 }
@@ -242,8 +122,18 @@ func (g *Guard) AddContacts(ctx context.Context, req client.AddContactsRequest) 
 	return callRateLimited(ctx, g, g.api.AddContacts, req)
 }
 
-// callUpstream makes one call and explains its failure.
-func callUpstream[R any](ctx context.Context, method func(context.Context, R) (*client.Response, error), req R) (*client.Response, error) {
+type apiMethod[R any] func(context.Context, R) (*client.Response, error)
+
+// callRateLimited makes a call when the rate allows it.
+func callRateLimited[R any](ctx context.Context, g *Guard, method apiMethod[R], req R) (*client.Response, error) {
+	if err := g.waitForRate(ctx); err != nil {
+		return nil, err
+	}
+	return callUpstream(ctx, method, req)
+}
+
+// callUpstream makes a call, and turns the client's error into one for an agent.
+func callUpstream[R any](ctx context.Context, method apiMethod[R], req R) (*client.Response, error) {
 	response, err := method(ctx, req)
 	if err == nil {
 		return response, nil

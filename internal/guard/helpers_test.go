@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
+	"github.com/wesendall/wesendall-mcp/internal/ledger/ledgertest"
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
@@ -138,22 +141,31 @@ func (c *clock) set(text string) {
 	c.nanos.Store(parsed.UnixNano())
 }
 
-// testEnv is a guard before a vendor.
+// testEnv is a guard in front of a fake API.
 type testEnv struct {
 	testing.TB
 	*fakeAPI
 	*clock
 	options      Options
 	guard        *Guard
-	ledgerSource string // or the URL of the ledger's database
+	ledgerSource string                     // or the URL of the ledger's database
+	background   map[*Guard]*sync.WaitGroup // of its ledger
 }
+
+// db is a connection to the ledger's database that is not the ledger's own.
+func (env *testEnv) db() *sql.DB {
+	env.Helper()
+	return ledgertest.OpenDB(env.TB, env.ledgerSource)
+}
+
+// waitBackground returns when the present guard's ledger has written what waits.
+func (env *testEnv) waitBackground() { env.background[env.guard].Wait() }
 
 func newTestEnv(t testing.TB, balance int64, change func(*Options)) *testEnv {
 	t.Helper()
-	env := &testEnv{TB: t, fakeAPI: newFakeAPI(t, balance), clock: newClock(), ledgerSource: newLedgerSource(t)}
+	env := &testEnv{TB: t, fakeAPI: newFakeAPI(t, balance), clock: newClock(), ledgerSource: ledgertest.NewSource(t), background: map[*Guard]*sync.WaitGroup{}}
 	env.options = DefaultOptions()
 	env.options.BaseURL, env.options.Rate, env.options.Clock = env.url, 0, env.now
-	env.options.OpenLedger = func(ctx context.Context) (*Ledger, error) { return OpenLedger(ctx, env.ledgerSource) }
 	if change != nil {
 		change(&env.options)
 	}
@@ -163,8 +175,16 @@ func newTestEnv(t testing.TB, balance int64, change func(*Options)) *testEnv {
 
 // restart is another process on the same ledger.
 func (env *testEnv) restart() {
-	g := New(env.newClient(env.TB, env.url), env.options)
-	env.guard = g
+	var background sync.WaitGroup
+	options := env.options
+	if options.OpenLedger == nil {
+		options.OpenLedger = func(ctx context.Context, o ledger.Options) (*ledger.Ledger, error) {
+			o.Background = &background
+			return ledger.Open(ctx, env.ledgerSource, o)
+		}
+	}
+	g := New(env.newClient(env.TB, env.url), options)
+	env.guard, env.background[g] = g, &background
 	env.Cleanup(func() { _ = g.Close() })
 }
 
@@ -225,13 +245,13 @@ func (env *testEnv) expectOK(call func() (*Receipt, *Error)) *Receipt {
 }
 
 // spends are all rows that are not quotes.
-func (env *testEnv) spends() []Spend {
+func (env *testEnv) spends() []ledger.Spend {
 	env.Helper()
 	l, err := env.guard.openLedger(context.Background())
 	if err != nil {
 		env.Fatal(err)
 	}
-	spends, err := l.ListSpends(context.Background(), time.Time{})
+	spends, err := l.List(context.Background(), time.Time{})
 	if err != nil {
 		env.Fatal(err)
 	}
@@ -239,14 +259,25 @@ func (env *testEnv) spends() []Spend {
 }
 
 // states are their states, sorted.
-func (env *testEnv) states() []string {
+func (env *testEnv) states() []ledger.State {
 	env.Helper()
-	var states []string
+	var states []ledger.State
 	for _, s := range env.spends() {
 		states = append(states, s.State)
 	}
 	slices.Sort(states)
 	return states
+}
+
+// countState is how many spends are in a state.
+func (env *testEnv) countState(state ledger.State) (count int) {
+	env.Helper()
+	for _, s := range env.states() {
+		if s == state {
+			count++
+		}
+	}
+	return count
 }
 
 const (

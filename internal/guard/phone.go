@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"github.com/nyaruka/phonenumbers"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // defaultRegion is where a number without a country code is from.
@@ -112,17 +113,13 @@ func (phones *phoneList) removeOtherCountries(countries []string) []string {
 func (phones phoneList) problems(argument string) []string {
 	var problems []string
 	for _, r := range phones.rejected {
-		problems = append(problems, fmt.Sprintf("%s: %q %s", argument, truncate(r.Input), r.Reason))
+		problems = append(problems, fmt.Sprintf("%s: %q %s", argument, sanitize.Truncate(r.Input, maxQuotedRunes), r.Reason))
 	}
 	return problems
 }
 
-func truncate(text string) string {
-	if runes := []rune(text); len(runes) > 40 {
-		return string(runes[:40]) + "…"
-	}
-	return text
-}
+// maxQuotedRunes is how much of a value an error repeats.
+const maxQuotedRunes = 40
 
 // joinGroups makes numbers of the pieces between spaces. A piece begins a new number
 // when the one before it is complete, or when it begins with a plus.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"io"
 	"net"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
+	"github.com/wesendall/wesendall-mcp/internal/ledger/ledgertest"
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
@@ -134,11 +135,14 @@ func (a hookAPI) Send(ctx context.Context, r client.SendRequest) (*client.Respon
 // The database goes away at each point of a spend, and comes back.
 func TestOutage_AtEachStage(t *testing.T) {
 	t.Parallel()
-	postgresOnly(t)
+	ledgertest.PostgresOnly(t)
 	nothing := func() {}
-	for _, to := range []struct{ number, outcome, state string }{{phone1, "", StateSent}, {"+256700000502", "send_failed", StateFailed}, {"+256700000408", CodeOutcomeUnknown, StateUnknown}} {
+	for _, to := range []struct {
+		number, outcome string
+		state           ledger.State
+	}{{phone1, "", ledger.StateSent}, {"+256700000502", "send_failed", ledger.StateFailed}, {"+256700000408", CodeOutcomeUnknown, ledger.StateUnknown}} {
 		for _, at := range []string{"between the intent and the request", "between the request and the outcome"} {
-			t.Run(to.state+" "+at, func(t *testing.T) {
+			t.Run(string(to.state)+" "+at, func(t *testing.T) {
 				t.Parallel()
 				env := newTestEnv(t, 5000, nil)
 				proxy := env.useFlakyProxy()
@@ -155,8 +159,8 @@ func TestOutage_AtEachStage(t *testing.T) {
 				env.expectError(CodeNotConfigured, func() (*Receipt, *Error) { return env.send("Ho", SpendOptions{}, phone2) })
 				env.expectReadsWork()
 				proxy.reconnect()
-				env.guard.ledger.BackgroundTasks.Wait()
-				if got := env.states(); !slices.Equal(got, []string{to.state}) {
+				env.waitBackground()
+				if got := env.states(); !slices.Equal(got, []ledger.State{to.state}) {
 					t.Errorf("%v", got)
 				}
 				env.guard.api = api.API
@@ -171,7 +175,7 @@ func TestOutage_AtEachStage(t *testing.T) {
 		proxy := env.useFlakyProxy()
 		for _, opened := range []bool{false, true} {
 			proxy.disconnect()
-			if env.guard.ledger != nil != opened {
+			if env.guard.opened() != nil != opened {
 				t.Fatal("not what this is about")
 			}
 			failure := env.expectError(CodeNotConfigured, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
@@ -195,13 +199,14 @@ func TestOutage_AtEachStage(t *testing.T) {
 		proxy := env.useFlakyProxy()
 		env.guard.api = hookAPI{env.guard.api, nothing, proxy.disconnect}
 		env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
-		env.guard.ledger.Cancel() // its time is over
-		_ = env.guard.Close()
+		closed, cancel := context.WithCancel(t.Context())
+		cancel() // its time is over
+		_ = env.guard.opened().Close(closed)
 		proxy.reconnect()
 		env.restart()
 		env.expectError(CodeDuplicateSend, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
-		env.advance(CallTimeout)
-		if got := env.states(); !slices.Equal(got, []string{StateUnknown}) {
+		env.advance(ledger.CallTimeout)
+		if got := env.states(); !slices.Equal(got, []ledger.State{ledger.StateUnknown}) {
 			t.Errorf("%v", got)
 		}
 		env.checkInvariants(map[string]bool{"Hi " + phone1: true})
@@ -230,38 +235,37 @@ func (env *testEnv) expectReadsWork() {
 // sent, and nothing of it stays.
 func TestOutage_LostCommit(t *testing.T) {
 	t.Parallel()
-	postgresOnly(t)
+	ledgertest.PostgresOnly(t)
 	for _, c := range []struct {
 		name   string
 		commit func(client, server net.Conn, message []byte, awaited func())
-		states []string
+		states []ledger.State
 	}{
 		{"it never arrived", func(client, server net.Conn, _ []byte, _ func()) {
 			reset(server)
 			reset(client)
-		}, []string{StateSent}},
+		}, []ledger.State{ledger.StateSent}},
 		{"it arrived", func(client, server net.Conn, message []byte, _ func()) {
 			reset(client)
 			_, _ = server.Write(message)
-		}, []string{StateFailed, StateSent}},
+		}, []ledger.State{ledger.StateFailed, ledger.StateSent}},
 		{"it arrives late", func(client, server net.Conn, message []byte, awaited func()) {
 			reset(client)
 			awaited()
 			_, _ = server.Write(message)
-		}, []string{StateFailed, StateSent}},
+		}, []ledger.State{ledger.StateFailed, ledger.StateSent}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			env := newTestEnv(t, 5000, func(o *Options) { o.Limits.PerDay = 70 })
 			proxy := env.useFlakyProxy()
 			env.expectOK(func() (*Receipt, *Error) { return env.send("before", SpendOptions{}, phone1) })
-			l := env.guard.ledger
-			l.BackgroundTasks.Wait()
+			env.waitBackground()
 			proxy.onCommit = func(client, server net.Conn, message []byte) {
 				c.commit(client, server, message, env.waitForPending)
 			}
 			env.expectError(CodeNotConfigured, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) })
-			l.BackgroundTasks.Wait()
+			env.waitBackground()
 			if got := env.states(); !slices.Equal(got, c.states) {
 				t.Errorf("%v", got)
 			}
@@ -273,13 +277,13 @@ func TestOutage_LostCommit(t *testing.T) {
 
 // waitForPending returns when somebody waits for the lock of an account in the rig's ledger.
 func (env *testEnv) waitForPending() {
-	db, err := openTestDB()
+	db, err := ledgertest.Server()
 	if err != nil {
 		env.Error(err)
 		return
 	}
 	schema, _ := url.Parse(env.ledgerSource)
-	ctx, cancel := context.WithTimeout(context.Background(), LockTimeout/2)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	for waiting := false; !waiting; {
 		// Only the ledgers of this schema have its meta.
@@ -296,7 +300,7 @@ func (env *testEnv) waitForPending() {
 // The server itself is stopped while a request is at the vendor, and started again.
 func TestOutage_Restart(t *testing.T) {
 	t.Parallel()
-	postgresOnly(t)
+	ledgertest.PostgresOnly(t)
 	server := exec.Command("../../test/with-postgres", "bash", "-c", `echo "$WESENDALL_TEST_POSTGRES"
 		while read -r verb; do $WESENDALL_TEST_PG_CTL "$verb" >&2; echo "$verb"; done`)
 	in, err := server.StdinPipe()
@@ -334,9 +338,9 @@ func TestOutage_Restart(t *testing.T) {
 	env.expectError(CodeNotConfigured, func() (*Receipt, *Error) { return env.send("Ho", SpendOptions{}, phone1) })
 	env.expectReadsWork()
 	control("start")()
-	env.guard.ledger.BackgroundTasks.Wait()
+	env.waitBackground()
 	env.expectOK(func() (*Receipt, *Error) { return env.send("Ho", SpendOptions{}, phone1) })
-	if got := env.states(); !slices.Equal(got, []string{StateSent, StateSent, StateSent}) {
+	if got := env.states(); !slices.Equal(got, []ledger.State{ledger.StateSent, ledger.StateSent, ledger.StateSent}) {
 		t.Errorf("%v", got)
 	}
 	env.checkInvariants(map[string]bool{"before " + phone1: true, "Hi " + phone1: true, "Ho " + phone1: true})
@@ -346,7 +350,7 @@ func TestOutage_Restart(t *testing.T) {
 // What is late is written down before a ledger is closed.
 func TestClose_WaitsForRetries(t *testing.T) {
 	t.Parallel()
-	postgresOnly(t)
+	ledgertest.PostgresOnly(t)
 	env := newTestEnv(t, 5000, nil)
 	proxy := env.useFlakyProxy()
 	env.guard.api = hookAPI{env.guard.api, func() {}, proxy.disconnect}
@@ -356,7 +360,7 @@ func TestClose_WaitsForRetries(t *testing.T) {
 		t.Error(err)
 	}
 	env.restart()
-	if got := env.states(); !slices.Equal(got, []string{StateSent}) {
+	if got := env.states(); !slices.Equal(got, []ledger.State{ledger.StateSent}) {
 		t.Errorf("%v", got)
 	}
 }
@@ -364,68 +368,15 @@ func TestClose_WaitsForRetries(t *testing.T) {
 // Who declined while the database was away has declined.
 func TestOutage_DeferredVoid(t *testing.T) {
 	t.Parallel()
-	postgresOnly(t)
+	ledgertest.PostgresOnly(t)
 	env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
 	proxy := env.useFlakyProxy()
 	id := env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{}, phone1) }).Quote.ID
 	proxy.disconnect()
 	env.expectError(CodeNotConfigured, func() (*Receipt, *Error) {
-		return env.send("Hi", SpendOptions{QuoteID: id, Answer: AnswerNo, Elicit: elicitPending}, phone1)
+		return env.send("Hi", SpendOptions{QuoteID: id, Answer: AnswerNo, AskLater: true}, phone1)
 	})
 	proxy.reconnect()
-	env.guard.ledger.BackgroundTasks.Wait()
+	env.waitBackground()
 	env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{QuoteID: id}, phone1) })
-}
-
-// One account whose lock is taken, and many of whose calls wait, keeps nobody else
-// waiting.
-func TestLocks_PerAccount(t *testing.T) {
-	t.Parallel()
-	postgresOnly(t)
-	env := newTestEnv(t, 5000, nil)
-	env.expectOK(func() (*Receipt, *Error) { return env.send("before", SpendOptions{}, phone1) })
-	l := env.guard.ledger
-	accountKey := env.guard.accountKey(sandbox.WalletID)
-	held, release := make(chan struct{}), make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		other, err := OpenLedger(context.Background(), env.ledgerSource) // another replica
-		if err != nil {
-			t.Error(err)
-			close(held)
-			return
-		}
-		defer func() { _ = other.Close() }()
-		if err := other.WithAccountTx(context.Background(), accountKey, func(context.Context, *sql.Tx) error {
-			close(held)
-			<-release
-			return nil
-		}); err != nil {
-			t.Error(err)
-		}
-	})
-	<-held
-	for range 20 {
-		wg.Go(func() {
-			if _, failure := env.send("Hi", SpendOptions{}, phone1); failure != nil && failure.Code != CodeDuplicateSend {
-				t.Error(failure)
-			}
-		})
-	}
-	for waiting := 0; waiting < 20; { // until all of them do
-		l.Backend.(*Postgres).AccountLocks.Mu.Lock()
-		if entry := l.Backend.(*Postgres).AccountLocks.Entries[accountKey]; entry != nil {
-			waiting = entry.Refs
-		}
-		l.Backend.(*Postgres).AccountLocks.Mu.Unlock()
-	}
-	intent := Intent{Account: "another", Tool: sendTool, DedupKey: []string{"Hi"}, Targets: []string{phone1}, Recipients: 1, Units: 1, TotalUGX: 35}
-	if d, err := l.Reserve(context.Background(), &intent, Policy{Limits: DefaultOptions().Limits}); err != nil || d.SpendID == "" {
-		t.Errorf("%+v, %v", d, err)
-	}
-	close(release)
-	wg.Wait()
-	if env.requestCount() != 2 {
-		t.Errorf("%d requests", env.requestCount())
-	}
 }

@@ -242,7 +242,7 @@ func TestRateLimit(t *testing.T) {
 	if failure := send(ctx, "Hi"); failure != nil { // groups, balance, send: the third waits
 		t.Fatal(failure)
 	}
-	if !slices.Equal(delays, []time.Duration{time.Second}) || len(progressTexts) != 1 || !strings.HasPrefix(progressTexts[0], "Waiting 1.0 s for a turn") {
+	if !slices.Equal(delays, []time.Duration{time.Second}) || len(progressTexts) != 1 || !strings.HasPrefix(progressTexts[0], "Waiting 1.0 s for the rate limit") {
 		t.Errorf("%v, %q", delays, progressTexts)
 	}
 	// A call that is cancelled while it waits is not written down.
@@ -251,19 +251,19 @@ func TestRateLimit(t *testing.T) {
 	if failure := send(cancelledCtx, "Ho"); failure == nil || failure.Code != CodeUnreachable || env.requestCount() != 1 || len(env.states()) != 1 {
 		t.Errorf("%v, %d requests, %v", failure, env.requestCount(), env.states())
 	}
-	// What is refused takes no turn, nor does who gave up.
+	// A refusal takes a token like the read of the group; a call that is given up takes none.
 	env.advance(5 * time.Second)
 	delays = nil
 	for range 20 {
 		if failure := send(t.Context(), "Hi"); failure == nil || failure.Code != CodeDuplicateSend && failure.Code != CodeRateLimited {
 			t.Fatal(failure)
 		}
-		env.advance(time.Second) // for the reading of the group
+		env.advance(2 * time.Second)
 	}
 	if len(delays) > 0 {
 		t.Errorf("%v", delays)
 	}
-	env.guard.sleepFunc = func(context.Context, time.Duration) error { return context.Canceled }
+	env.guard.options.SleepFunc = func(context.Context, time.Duration) error { return context.Canceled }
 	for range 20 {
 		history()
 	}
@@ -272,7 +272,7 @@ func TestRateLimit(t *testing.T) {
 		t.Errorf("those who gave up are waited for: %v", err)
 	}
 	// A queue that is too long refuses.
-	env.guard.sleepFunc = func(context.Context, time.Duration) error { return nil } // they all come at once
+	env.guard.options.SleepFunc = func(context.Context, time.Duration) error { return nil } // they all come at once
 	for range 20 {
 		history()
 	}

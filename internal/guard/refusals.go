@@ -1,102 +1,161 @@
 package guard
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	"context"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
-// describeUnknown adds to the error of an unknown outcome what it is about.
-func (s *spendCall) describeUnknown(err error, spendID string, l *Ledger) error {
-	failure := *toError(err)
-	if failure.Money != client.MoneyUnknown {
-		return &failure
+// refusalError is the error of a spend that the ledger refused.
+func refusalError(in ledger.Intent, d ledger.Decision) *Error {
+	var problem string
+	switch r := d.Refusal; r.Reason {
+	case ledger.RefusedDuplicate:
+		return duplicateError(in, d.Duplicates)
+	case ledger.RefusedPerCallLimit, ledger.RefusedPerDayLimit:
+		return limitError(in, d)
+	case ledger.RefusedQuoteNotFound:
+		problem = "there is no such quote"
+	case ledger.RefusedQuoteMismatch:
+		problem = "the quote was for something else"
+	case ledger.RefusedQuoteMoreRecipients:
+		problem = fmt.Sprintf("it would now reach %d recipients, not the %d of the quote", in.Recipients, r.QuotedRecipients)
+	case ledger.RefusedQuoteHigherPrice:
+		problem = fmt.Sprintf("it would now cost UGX %d, not the UGX %d of the quote", in.TotalUGX, r.QuotedUGX)
+	case ledger.RefusedQuoteVoid:
+		problem = "the quote is void"
+	case ledger.RefusedQuoteExpired:
+		problem = "the quote has expired"
+	case ledger.RefusedQuoteNotAsked:
+		problem = "nobody was asked about this quote"
+	case ledger.RefusedQuoteDuplicates:
+		problem = "the quote does not say that " + describeDuplicates(d.Duplicates)
 	}
-	description := fmt.Sprintf("a message to %s, about UGX %s", s.quote.audience, formatThousands(s.intent.TotalUGX))
-	if s.intent.TopUp {
-		description = fmt.Sprintf("a request to %s for UGX %s", s.quote.audience, formatThousands(s.intent.TotalUGX))
+	return NewError(CodeConfirmationRequired, "Nothing was sent: "+problem+
+		". Make a new quote with dry_run, show it to your user, and use that one.")
+}
+
+// limitError names the limit, what is left of it, and what is needed.
+func limitError(in ledger.Intent, d ledger.Decision) *Error {
+	perCall := d.Refusal.Reason == ledger.RefusedPerCallLimit
+	remaining := fmt.Sprintf("UGX %s are left of today's limit", sanitize.FormatThousands(d.RemainingUGX))
+	name := "WESENDALL_MAX_PER_DAY"
+	if perCall {
+		remaining = "one call may take UGX " + sanitize.FormatThousands(d.CallLimitUGX)
+		name = "WESENDALL_MAX_PER_CALL"
 	}
-	failure.SpendID = spendID
-	failure.Message += fmt.Sprintf(" It was %s; in the ledger it is %s.", description, spendID)
-	if l.Persistent {
-		failure.Message += " A person settles it with: wesendall-mcp ledger resolve " + spendID + " sent|failed."
+	switch {
+	case d.Refusal.CallerLimit:
+		name = CallerLimitName
+	case in.Kind == ledger.KindTopUp:
+		name = "WESENDALL_MAX_TOPUP"
 	}
-	return &failure
+	return NewError(CodeLimitExceeded, fmt.Sprintf("Nothing was sent: it takes UGX %s, and %s (%s). Only the operator can change it.",
+		sanitize.FormatThousands(d.TotalUGX), remaining, name))
 }
 
 // duplicateError is the refusal of what was already done, or may have been.
-func duplicateError(intent *Intent, dups *Duplicates) *Error {
-	first := dups.Spends[0]
-	if first.State == StateFailed { // and this is its quote
-		return NewError(CodeDuplicateSend, fmt.Sprintf("Nothing was sent: the quote was used at %s, and that call failed without a charge. Make a new quote with dry_run.", first.TimeString()))
+func duplicateError(in ledger.Intent, d *ledger.Duplicates) *Error {
+	first := d.Spends[0]
+	at := kampalaTime(first.Created)
+	if first.State == ledger.StateFailed { // and this is its quote
+		return NewError(CodeDuplicateSend, fmt.Sprintf("Nothing was sent: the quote was used at %s, and that call failed without a charge. "+
+			"Make a new quote with dry_run.", at))
 	}
-	verb, nextTool := "sent", "list_sms_history"
-	if intent.TopUp {
-		verb, nextTool = "asked for", "get_balance"
+	done, next := "sent", client.ToolListSMSHistory
+	if in.Kind == ledger.KindTopUp {
+		done, next = "asked for", client.ToolGetBalance
 	}
-	outcome := map[string]string{StateSent: "was accepted", StateInProgress: "is still running, or was cut off", StateUnknown: "has an outcome that nobody knows"}[first.State]
-	message := fmt.Sprintf("Nothing was %s: the same was %s at %s (UGX %s), and that %s.", verb, verb, first.TimeString(), formatThousands(first.TotalUGX), outcome)
-	if more := len(dups.Spends) - 1; more > 0 {
-		message += fmt.Sprintf(" So it was with %s.", pluralize(more, "other call"))
+	outcome := "was accepted"
+	switch first.State {
+	case ledger.StateInProgress:
+		outcome = "is still running, or was cut off"
+	case ledger.StateUnknown:
+		outcome = "has an unknown outcome"
 	}
-	failure := NewError(CodeDuplicateSend, "")
-	failure.NextTool = nextTool
-	if len(dups.Recipients) > 0 && intent.Tool == sendTool {
-		failure.DuplicateRecipients = dups.Recipients[:min(len(dups.Recipients), maxListed)]
-		message += fmt.Sprintf(" %d of these recipients are covered.", len(dups.Recipients))
+	message := fmt.Sprintf("Nothing was %s: the same was %s at %s (UGX %s), and that %s.", done, done, at, sanitize.FormatThousands(first.TotalUGX), outcome)
+	if more := len(d.Spends) - 1; more > 0 {
+		message += fmt.Sprintf(" So it was with %s.", sanitize.Pluralize(more, "other call"))
 	}
-	failure.Message = message + " Look at " + nextTool + ". Only if your user wants it twice, call again with allow_duplicate: true."
-	return failure
+	e := NewError(CodeDuplicateSend, "")
+	e.NextTool = next
+	if len(d.Targets) > 0 && in.Tool == client.ToolSendSMS {
+		e.DuplicateRecipients = d.Targets[:min(len(d.Targets), maxListed)]
+		message += fmt.Sprintf(" %d of these recipients are covered.", len(d.Targets))
+	}
+	e.Message = message + " Look at " + next + ". Only if your user wants it twice, call again with allow_duplicate: true."
+	return e
 }
 
-// ledgerError is the error of a ledger that does not work. What a database says may
-// tell of the network that it is in: that is for the log.
+// describeDuplicates says which spends are repeated, as part of a sentence.
+func describeDuplicates(d *ledger.Duplicates) string {
+	var names []string
+	for _, s := range d.Spends[:min(len(d.Spends), 3)] {
+		name := fmt.Sprintf("one of %s (UGX %s)", s.Created.In(kampalaZone).Format("2 January 15:04"), sanitize.FormatThousands(s.TotalUGX))
+		if s.State != ledger.StateSent {
+			name += ", with an unknown outcome,"
+		}
+		names = append(names, name)
+	}
+	if more := len(d.Spends) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return "it repeats " + strings.TrimSuffix(strings.Join(names, " and "), ",")
+}
+
+var kampalaZone = time.FixedZone("Africa/Kampala", 3*60*60)
+
+func kampalaTime(t time.Time) string { return t.In(kampalaZone).Format("15:04:05 on 2 January") }
+
+// describeUnknown adds to the error of an unknown outcome what it is about.
+func (g *Guard) describeUnknown(err error, c spendCall, cost spendCost, d ledger.Decision) error {
+	e := *toError(err)
+	if e.Money != client.MoneyUnknown {
+		return &e
+	}
+	what := fmt.Sprintf("a message to %s, about UGX %s", cost.audience, sanitize.FormatThousands(d.TotalUGX))
+	if c.intent.Kind == ledger.KindTopUp {
+		what = fmt.Sprintf("a request to %s for UGX %s", cost.audience, sanitize.FormatThousands(d.TotalUGX))
+	}
+	e.SpendID = d.Spend.ID
+	e.Message += fmt.Sprintf(" It was %s; in the ledger it is %s.", what, e.SpendID)
+	if g.opened().Persistent() {
+		e.Message += " A user settles it with: wesendall-mcp ledger resolve " + e.SpendID + " sent|failed."
+	}
+	return &e
+}
+
+// ledgerError is the error of a ledger that does not work. A database's error may
+// describe the operator's network, and a file's its paths: those are only logged.
 func (g *Guard) ledgerError(err error) *Error {
 	if errors.Is(err, context.Canceled) {
 		return NewError(CodeUnreachable, "The call was cancelled before it began. Nothing was sent.")
 	}
-	if _, isPostgres := errors.AsType[*PostgresError](err); isPostgres || g.callerID != "" { // nor are the operator's paths for whoever calls
-		if g.options.Logger != nil {
-			g.options.Logger.Error("the ledger cannot be used", "error", err)
-		}
-		problem := "the ledger of spends cannot be used"
-		if isPostgres {
-			problem = "the database with the ledger of spends cannot be used or reached"
-		}
-		return NewError(CodeNotConfigured, "Nothing was sent: "+problem+". Spending goes on by itself when it works again; the operator must see to it (the log and wesendall-mcp doctor say more). Reading works.")
+	_, isDatabase := errors.AsType[*ledger.PostgresError](err)
+	if !isDatabase && g.callerID == "" {
+		return NewError(CodeNotConfigured, "Nothing was sent: the ledger of spends cannot be used ("+err.Error()+"). "+
+			"The operator must fix it: "+ledger.FixFor(err)+". Reading works.")
 	}
-	return NewError(CodeNotConfigured, "Nothing was sent: the ledger of spends cannot be used ("+err.Error()+"). The operator must mend it: "+LedgerFix(err)+". Reading works.")
-}
-
-// LedgerFix says what an operator can do about a ledger that does not work.
-func LedgerFix(err error) string {
-	if _, ok := errors.AsType[*PostgresError](err); ok {
-		return "see that the database runs, that this machine may connect to it, and that its user may make and change tables there (WESENDALL_LEDGER=postgres://USER@HOST/DATABASE?sslmode=verify-full, the password in PGPASSWORD or PGPASSFILE)"
+	g.options.Logger.Error("the ledger cannot be used", "error", err)
+	what := "the ledger of spends cannot be used"
+	if isDatabase {
+		what = "the database with the ledger of spends cannot be used or reached"
 	}
-	code := 0
-	if sqliteErr, ok := errors.AsType[*sqlite.Error](err); ok {
-		code = sqliteErr.Code() & 0xff
-	}
-	switch code {
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return "it is damaged, or no ledger: move the file away once you know from the dashboard what was sent, for its budgets and duplicates are forgotten with it, or choose another (WESENDALL_LEDGER=PATH)"
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-		return "end the other program that has it open, or wait for that"
-	case sqlite3.SQLITE_FULL:
-		return "free space on its disk"
-	}
-	return "make the file writable, or choose another (WESENDALL_LEDGER=PATH)"
+	return NewError(CodeNotConfigured, "Nothing was sent: "+what+". Spending continues when it works again; "+
+		"the operator must look at it (the log and wesendall-mcp doctor say more). Reading works.")
 }
 
 // toError is an error as all of this package's are.
 func toError(err error) *Error {
-	if failure, ok := errors.AsType[*Error](err); ok {
-		return failure
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
 	}
 	return NewError(CodeOutcomeUnknown, err.Error())
 }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
@@ -153,19 +154,15 @@ func (env *testEnv) checkCharges(maxCharges map[string]int) (balance int64, char
 		}
 		spent += int64(times) * sandbox.CostPerSMS
 	}
-	l, err := env.guard.openLedger(context.Background())
-	if err != nil {
-		env.Fatal(err)
-	}
 	var open, total int64
 	for _, s := range env.spends() {
-		if s.Tool == topUpTool {
+		if s.Tool == client.ToolTopUpWallet {
 			continue
 		}
-		if s.State != StateFailed {
+		if s.State != ledger.StateFailed {
 			total += s.TotalUGX
 		}
-		if s.State != StateFailed && s.State != StateSent {
+		if s.State != ledger.StateFailed && s.State != ledger.StateSent {
 			open += s.TotalUGX
 		}
 	}
@@ -173,7 +170,7 @@ func (env *testEnv) checkCharges(maxCharges map[string]int) (balance int64, char
 		env.Errorf("UGX %d were charged (balance %d), the ledger has %d, of which %d are open", spent, balance, total, open)
 	}
 	var reserved int64
-	if err := l.DB.QueryRow(`SELECT coalesce(sum(total), 0) FROM days WHERE kind = 'send'`).Scan(&reserved); err != nil || reserved != total {
+	if err := env.db().QueryRow(`SELECT coalesce(sum(total), 0) FROM daily_totals WHERE kind = 'send'`).Scan(&reserved); err != nil || reserved != total {
 		env.Errorf("UGX %d are reserved, the rows have %d: %v", reserved, total, err)
 	}
 	return balance, charged
@@ -307,7 +304,9 @@ func actAsChild(t *testing.T) bool {
 	if strings.HasPrefix(parts[2], "race") {
 		o.Limits.PerDay = 350
 	}
-	o.OpenLedger = func(ctx context.Context) (*Ledger, error) { return OpenLedger(ctx, parts[1]) }
+	o.OpenLedger = func(ctx context.Context, o ledger.Options) (*ledger.Ledger, error) {
+		return ledger.Open(ctx, parts[1], o)
+	}
 	g := New(crashingAPI{f.newClient(t, parts[0]), parts[2]}, o)
 	sends := 1
 	if strings.HasPrefix(parts[2], "race") {
@@ -332,17 +331,17 @@ func TestCrash_AtEachStage(t *testing.T) {
 		return
 	}
 	for stage, want := range map[string]struct {
-		states  []string
+		states  []ledger.State
 		charged int
 		again   string
 	}{
 		"before the intent":         {nil, 0, ""},
-		"after the intent":          {[]string{"unknown"}, 0, CodeDuplicateSend},
-		"while it is at the vendor": {[]string{"unknown"}, 0, CodeDuplicateSend},
-		"after the vendor charged":  {[]string{"unknown"}, 1, CodeDuplicateSend},
-		"after the answer":          {[]string{"unknown"}, 1, CodeDuplicateSend},
-		"after the outcome":         {[]string{"sent"}, 1, CodeDuplicateSend},
-		"never":                     {[]string{"sent"}, 1, CodeDuplicateSend},
+		"after the intent":          {[]ledger.State{"unknown"}, 0, CodeDuplicateSend},
+		"while it is at the vendor": {[]ledger.State{"unknown"}, 0, CodeDuplicateSend},
+		"after the vendor charged":  {[]ledger.State{"unknown"}, 1, CodeDuplicateSend},
+		"after the answer":          {[]ledger.State{"unknown"}, 1, CodeDuplicateSend},
+		"after the outcome":         {[]ledger.State{"sent"}, 1, CodeDuplicateSend},
+		"never":                     {[]ledger.State{"sent"}, 1, CodeDuplicateSend},
 	} {
 		t.Run(stage, func(t *testing.T) {
 			t.Parallel()
@@ -352,7 +351,7 @@ func TestCrash_AtEachStage(t *testing.T) {
 			} else if err := env.runChild("TestCrash_AtEachStage", stage, "Hi", phone1); err != nil {
 				t.Fatal(err)
 			}
-			env.options.Clock = func() time.Time { return time.Now().Add(2 * CallTimeout) } // and the call's time is over
+			env.options.Clock = func() time.Time { return time.Now().Add(2 * ledger.CallTimeout) } // and the call's time is over
 			env.options.Limits.DuplicateWindow = time.Hour
 			env.restart()
 			if got := env.states(); !slices.Equal(got, want.states) {

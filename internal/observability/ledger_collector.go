@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/wesendall/wesendall-mcp/internal/guard"
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
 )
 
 const (
@@ -87,7 +88,7 @@ func (c *ledgerCollector) Collect(out chan<- prometheus.Metric) {
 	gauge(upDesc, 1)
 	for _, row := range []struct {
 		kind   string
-		totals guard.KindTotals
+		totals ledger.KindTotals
 		limit  int64
 	}{{"send", snap.Sends, snap.Limits.PerDay}, {"topup", snap.TopUps, snap.Limits.TopUp}} {
 		age := 0.0

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wesendall/wesendall-mcp/internal/guard"
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
 )
 
 func TestLedgerCollector_UnknownAge(t *testing.T) {
@@ -20,8 +21,8 @@ func TestLedgerCollector_UnknownAge(t *testing.T) {
 		time.Sleep(time.Hour)
 		l := newLedgerCollector(func(context.Context) (guard.Snapshot, error) {
 			return guard.Snapshot{
-				Totals: guard.Totals{Sends: guard.KindTotals{UnknownCount: 2, OldestUnknown: start, MaxAccountTotal: 90},
-					TopUps: guard.KindTotals{MaxAccountTotal: 700}},
+				Totals: ledger.Totals{Sends: ledger.KindTotals{UnknownCount: 2, OldestUnknown: start, MaxAccountTotal: 90},
+					TopUps: ledger.KindTotals{MaxAccountTotal: 700}},
 				Limits: guard.Limits{PerDay: 100, TopUp: 500},
 			}, nil
 		})

@@ -1,0 +1,92 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Duplicates are the spends that an intent would repeat: those without a known
+// outcome first, then the newest first.
+type Duplicates struct {
+	Spends  []DuplicateSpend
+	Targets []string // of the intent, that they reached
+}
+
+// DuplicateSpend is one spend that an intent would repeat.
+type DuplicateSpend struct {
+	ID       string
+	State    State
+	Created  time.Time
+	TotalUGX int64
+}
+
+// ids are the ids of the spends, sorted and separated by spaces.
+func (d *Duplicates) ids() string {
+	if d == nil {
+		return ""
+	}
+	ids := make([]string, len(d.Spends))
+	for i, s := range d.Spends {
+		ids[i] = s.ID
+	}
+	slices.Sort(ids)
+	return strings.Join(ids, " ")
+}
+
+// subsetOf reports whether all spends are among ids.
+func (d *Duplicates) subsetOf(ids string) bool {
+	known := strings.Fields(ids)
+	return !slices.ContainsFunc(d.Spends, func(s DuplicateSpend) bool { return !slices.Contains(known, s.ID) })
+}
+
+// targetHashes are the hashes of an intent's targets as a JSON list of hex, and
+// the targets by hash.
+func (l *Ledger) targetHashes(in Intent) (list string, targetByHash map[string]string) {
+	targetByHash = make(map[string]string, len(in.Targets))
+	hashes := make([]string, len(in.Targets))
+	for i, target := range in.Targets {
+		hashes[i] = hex.EncodeToString(l.Hash("target", target))
+		targetByHash[hashes[i]] = target
+	}
+	return jsonOf(hashes), targetByHash
+}
+
+// findDuplicates finds the spends with the same content that reached some of the
+// same targets: since a time, or at any time while their outcome is unknown.
+func (l *Ledger) findDuplicates(ctx context.Context, tx *sql.Tx, in Intent, since time.Time) (*Duplicates, error) {
+	list, targetByHash := l.targetHashes(in)
+	//nolint:gosec // the dialect is a constant
+	rows, err := tx.QueryContext(ctx, `SELECT j.value, s.id, s.state, s.created_ms, s.total
+		FROM `+l.jsonList+` JOIN spend_targets t ON t.dedup_hash = $2 AND t.target_hash = `+l.hexToBytes+` JOIN spends s ON s.seq = t.spend
+		WHERE s.state IN ('in_progress', 'unknown') OR s.state = 'sent' AND s.created_ms > $3
+		ORDER BY s.state = 'sent', s.seq DESC`, list, l.dedupHash(in), since.UnixMilli())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var d *Duplicates
+	for rows.Next() {
+		var s DuplicateSpend
+		var hash string
+		var created int64
+		if err := rows.Scan(&hash, &s.ID, &s.State, &created, &s.TotalUGX); err != nil {
+			return nil, err
+		}
+		s.Created = time.UnixMilli(created)
+		if d == nil {
+			d = &Duplicates{}
+		}
+		if len(d.Spends) == 0 || d.Spends[len(d.Spends)-1].ID != s.ID {
+			d.Spends = append(d.Spends, s)
+		}
+		if target, first := targetByHash[hash]; first {
+			d.Targets = append(d.Targets, target)
+			delete(targetByHash, hash)
+		}
+	}
+	return d, rows.Err()
+}

@@ -1,0 +1,139 @@
+// Package ledgertest gives tests a new ledger, in a file or in PostgreSQL. It is
+// only for tests.
+package ledgertest
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"flag"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver pgx
+	_ "modernc.org/sqlite"             // the driver sqlite
+)
+
+// databaseEnv has the URL of a PostgreSQL to test with, which test/with-postgres
+// starts; backendEnv says in the second run that its ledgers are there.
+const (
+	databaseEnv = "WESENDALL_TEST_POSTGRES"
+	backendEnv  = "LEDGER_TEST_BACKEND"
+)
+
+// Run runs a package's tests with ledgers in files and, in a process of their own,
+// with ledgers in PostgreSQL and postgresArgs. Under CI it fails without one.
+func Run(m *testing.M, postgresArgs ...string) int {
+	database := os.Getenv(databaseEnv)
+	code := m.Run()
+	switch {
+	case UsingPostgres() || fuzzing():
+		return code
+	case database == "":
+		if os.Getenv("CI") != "" {
+			fmt.Fprintln(os.Stderr, databaseEnv+" must be set under CI: test/with-postgres sets it")
+			return 1
+		}
+		return code
+	}
+	fmt.Fprintln(os.Stderr, "and with PostgreSQL:")
+	again := exec.CommandContext(context.Background(), os.Args[0], append(os.Args[1:len(os.Args):len(os.Args)], postgresArgs...)...) //nolint:gosec // this binary
+	again.Env = append(os.Environ(), backendEnv+"=postgres")
+	again.Stdout, again.Stderr = os.Stdout, os.Stderr //nolint:forbidigo // as a test's own
+	if err := again.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "with PostgreSQL:", err)
+		return 1
+	}
+	return code
+}
+
+// fuzzing reports whether this is the fuzzer, whose targets use no ledger.
+func fuzzing() bool {
+	for _, arg := range os.Args {
+		if strings.HasPrefix(arg, "-test.fuzz=") || arg == "-test.fuzzworker" {
+			return true
+		}
+	}
+	return flag.Lookup("test.fuzz").Value.String() != ""
+}
+
+// UsingPostgres reports whether the ledgers of this run are in PostgreSQL.
+func UsingPostgres() bool { return os.Getenv(backendEnv) == "postgres" }
+
+// SQLiteOnly skips a test that is about files.
+func SQLiteOnly(t *testing.T) {
+	t.Helper()
+	if UsingPostgres() {
+		t.Skip("is about files")
+	}
+}
+
+// PostgresOnly skips a test that is about PostgreSQL.
+func PostgresOnly(t *testing.T) {
+	t.Helper()
+	if !UsingPostgres() {
+		t.Skip("is about PostgreSQL")
+	}
+}
+
+// NewSource is where a new ledger can be: a file that does not exist, or an empty
+// schema that is dropped with the test.
+func NewSource(t testing.TB) string {
+	t.Helper()
+	if !UsingPostgres() {
+		return filepath.Join(t.TempDir(), "state", "ledger.db")
+	}
+	name := "ledger_" + strings.ToLower(rand.Text())
+	Exec(t, "CREATE SCHEMA "+name)
+	t.Cleanup(func() { Exec(t, "DROP SCHEMA "+name+" CASCADE") })
+	return WithParam(t, os.Getenv(databaseEnv), "search_path", name)
+}
+
+// WithParam is a ledger's URL with a parameter.
+func WithParam(t testing.TB, source, name, value string) string {
+	t.Helper()
+	u, err := url.Parse(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set(name, value)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// Server is a connection to PostgreSQL that no ledger uses.
+var Server = sync.OnceValues(func() (*sql.DB, error) { return sql.Open("pgx", os.Getenv(databaseEnv)) })
+
+// Exec runs a statement in PostgreSQL.
+func Exec(t testing.TB, statement string, args ...any) {
+	t.Helper()
+	db, err := Server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(context.Background(), statement, args...); err != nil {
+		t.Error(err)
+	}
+}
+
+// OpenDB opens another connection to the database of a ledger, to look into it.
+func OpenDB(t testing.TB, source string) *sql.DB {
+	t.Helper()
+	driver, dsn := "pgx", source
+	if !strings.HasPrefix(source, "postgres") {
+		driver, dsn = "sqlite", "file:"+url.PathEscape(source)+"?_txlock=immediate&_pragma=busy_timeout(10000)"
+	}
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}

@@ -1,0 +1,323 @@
+package ledger
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+)
+
+// CallTimeout is how long after its reservation a spend without an outcome counts
+// as running. After that its outcome is unknown.
+const CallTimeout = 60 * time.Second
+
+// Kind is which daily budget a spend counts towards.
+type Kind string
+
+// The kinds of spend.
+const (
+	KindSend  Kind = "send"
+	KindTopUp Kind = "topup"
+)
+
+// Intent is one spend that is about to be made.
+type Intent struct {
+	Account string // what budgets and duplicates are counted for: base URL and wallet
+	Caller  string // "" for the only caller of a server over stdio
+	Tool    string
+	Kind    Kind
+	// Content and Targets make a duplicate: the same content to any same target.
+	Content []string
+	Targets []string // phone numbers, a group's id, or the payer
+	// Arguments are the call's other arguments. A quote is bound to all three.
+	Arguments  []string
+	Recipients int // 0 where their number is unknown
+	Units      int // SMS units for each recipient
+	TotalUGX   int64
+}
+
+func (l *Ledger) dedupHash(in Intent) []byte {
+	return l.Hash(append([]string{"content", in.Account, in.Tool}, in.Content...)...)
+}
+
+func (l *Ledger) argumentsHash(in Intent) []byte {
+	parts := append([]string{"arguments", in.Account, in.Caller, in.Tool}, in.Content...)
+	parts = append(append(append(parts, "targets"), in.Targets...), "rest")
+	return l.Hash(append(parts, in.Arguments...)...)
+}
+
+// Policy is how an intent may be reserved.
+type Policy struct {
+	UseQuote        string // id of the quote to use, if any
+	AlsoVoid        string // id of another quote, void once this intent is reserved
+	UserAnswered    bool   // the user was asked about UseQuote and said yes
+	Confirmed       bool   // the user agreed, or UseQuote counts as agreement
+	ConfirmOff      bool   // no confirmation is needed
+	AllowDuplicate  bool
+	Limits          Limits
+	CallerLimits    *Limits // the caller's own, counted besides; nil for none
+	DuplicateWindow time.Duration
+}
+
+// Verdict is the ledger's decision on an intent.
+type Verdict int
+
+// The verdicts. A decision with an error has none.
+const (
+	_ Verdict = iota
+	Reserved
+	Refused
+	NeedsConfirmation
+)
+
+// SpendRef names one attempt to make a spend. A quote that is used twice keeps its
+// id; the attempt tells the uses apart.
+type SpendRef struct{ ID, AttemptID string }
+
+// Decision is what Reserve decided.
+type Decision struct {
+	Verdict      Verdict
+	Spend        SpendRef // of Reserved
+	TotalUGX     int64    // reserved, or to be reserved: a quote may know a higher price than the intent
+	RemainingUGX int64    // of today's budget: after a reservation, otherwise before it
+	CallLimitUGX int64    // what one call may cost
+	Refusal      Refusal  // of Refused
+	Confirm      Confirmation
+	Duplicates   *Duplicates // of a duplicate that was refused or needs a confirmation
+}
+
+// RefusalReason says why an intent is refused.
+type RefusalReason int
+
+// The reasons.
+const (
+	_ RefusalReason = iota
+	RefusedDuplicate
+	RefusedPerCallLimit
+	RefusedPerDayLimit
+	RefusedQuoteNotFound
+	RefusedQuoteMismatch       // the quote is for other arguments
+	RefusedQuoteMoreRecipients // than QuotedRecipients
+	RefusedQuoteHigherPrice    // than QuotedUGX
+	RefusedQuoteVoid
+	RefusedQuoteExpired
+	RefusedQuoteNotAsked   // the user was not asked about this quote
+	RefusedQuoteDuplicates // the quote does not name all Duplicates
+)
+
+// Refusal is why an intent is refused, with the figures for a sentence about it.
+type Refusal struct {
+	Reason           RefusalReason
+	CallerLimit      bool // the limit is the caller's own, not the operator's
+	QuotedRecipients int
+	QuotedUGX        int64
+}
+
+// ConfirmReason says why a user must agree.
+type ConfirmReason int
+
+// The reasons.
+const (
+	_ ConfirmReason = iota
+	ConfirmTopUp
+	ConfirmDuplicate       // see Decision.Duplicates
+	ConfirmThreshold       // the total is above ThresholdUGX
+	ConfirmHourlyThreshold // the total with UnconfirmedUGX of the last hour is
+)
+
+// Confirmation is why a user must agree, with the figures for a sentence about it.
+type Confirmation struct {
+	Reason         ConfirmReason
+	ThresholdUGX   int64
+	UnconfirmedUGX int64
+}
+
+// Reserve decides on an intent, and stores it if it may be made. All of it happens
+// in one transaction, one at a time for each account.
+func (l *Ledger) Reserve(ctx context.Context, in Intent, p Policy) (Decision, error) {
+	var d Decision
+	err := l.withAccountTx(ctx, in.Account, func(ctx context.Context, tx *sql.Tx) error {
+		d = Decision{}
+		if err := l.checkIdentity(ctx, tx, l.key); err != nil {
+			return err
+		}
+		var err error
+		d, err = l.reserve(ctx, tx, in, p)
+		return err
+	})
+	if _, ok := errors.AsType[commitError](err); ok && d.Verdict == Reserved {
+		l.recordNotSent(in.Account, d.Spend)
+	}
+	if err != nil {
+		return Decision{}, err
+	}
+	return d, nil
+}
+
+func (l *Ledger) reserve(ctx context.Context, tx *sql.Tx, in Intent, p Policy) (Decision, error) {
+	now := l.clock()
+	quote, refusal, err := l.findQuote(ctx, tx, in, p, now)
+	if err != nil {
+		return Decision{}, err
+	}
+	if refusal.Verdict == Refused {
+		return refusal, voidIfUnusable(ctx, tx, in, p.UseQuote, refusal)
+	}
+	in.TotalUGX = max(in.TotalUGX, quote.totalUGX)
+	d, err := l.evaluate(ctx, tx, in, p, quote.duplicateIDs, now)
+	switch {
+	case err != nil:
+		return Decision{}, err
+	case d.Verdict == Refused:
+		return d, voidIfUnusable(ctx, tx, in, p.UseQuote, d)
+	case d.Verdict == NeedsConfirmation:
+		return d, nil
+	}
+	if err := voidQuote(ctx, tx, in, p.AlsoVoid); err != nil {
+		return Decision{}, err
+	}
+	d.Spend, err = l.storeIntent(ctx, tx, in, p, quote, now)
+	d.RemainingUGX -= in.TotalUGX
+	return d, err
+}
+
+// evaluate decides on an intent without storing anything. The duplicate ids are
+// those that a user was told of.
+func (l *Ledger) evaluate(ctx context.Context, tx *sql.Tx, in Intent, p Policy, toldDuplicates string, now time.Time) (Decision, error) {
+	d := Decision{Verdict: Reserved, TotalUGX: in.TotalUGX}
+	var err error
+	if d.Duplicates, err = l.findDuplicates(ctx, tx, in, now.Add(-p.DuplicateWindow)); err != nil {
+		return d, err
+	}
+	switch {
+	case d.Duplicates == nil:
+	case !p.AllowDuplicate:
+		return d.refuse(Refusal{Reason: RefusedDuplicate}), nil
+	case p.Confirmed && !d.Duplicates.subsetOf(toldDuplicates):
+		return d.refuse(Refusal{Reason: RefusedQuoteDuplicates}), nil
+	case !p.Confirmed && !p.ConfirmOff:
+		d.Confirm.Reason = ConfirmDuplicate
+	}
+	d, err = checkBudgets(ctx, tx, d, in, p, now)
+	if err != nil || d.Verdict == Refused {
+		return d, err
+	}
+	if d.Confirm.Reason == 0 && !p.Confirmed && !p.ConfirmOff {
+		if d.Confirm, err = confirmReason(ctx, tx, in, p, now); err != nil {
+			return d, err
+		}
+	}
+	if d.Confirm.Reason != 0 {
+		d.Verdict = NeedsConfirmation
+	}
+	return d, nil
+}
+
+func (d Decision) refuse(r Refusal) Decision {
+	d.Verdict, d.Refusal = Refused, r
+	return d
+}
+
+// confirmReason tells why a user must agree to an intent first, if so.
+func confirmReason(ctx context.Context, tx *sql.Tx, in Intent, p Policy, now time.Time) (Confirmation, error) {
+	if in.Kind == KindTopUp {
+		return Confirmation{Reason: ConfirmTopUp}, nil
+	}
+	const unconfirmed = `SELECT coalesce(sum(total), 0) FROM spends WHERE account = $1 AND created_ms > $2
+		AND confirmed = 0 AND kind = 'send' AND state IN ('in_progress', 'sent', 'unknown')`
+	since := now.Add(-time.Hour).UnixMilli()
+	var recentUGX int64
+	if err := tx.QueryRowContext(ctx, unconfirmed, in.Account, since).Scan(&recentUGX); err != nil {
+		return Confirmation{}, err
+	}
+	c := thresholdReason(in.TotalUGX, recentUGX, p.Limits.ConfirmAbove)
+	if c.Reason != 0 || p.CallerLimits == nil {
+		return c, nil
+	}
+	if err := tx.QueryRowContext(ctx, unconfirmed+` AND caller = $3`, in.Account, since, in.Caller).Scan(&recentUGX); err != nil {
+		return Confirmation{}, err
+	}
+	return thresholdReason(in.TotalUGX, recentUGX, p.CallerLimits.ConfirmAbove), nil
+}
+
+func thresholdReason(totalUGX, recentUGX, thresholdUGX int64) Confirmation {
+	switch {
+	case totalUGX > thresholdUGX:
+		return Confirmation{Reason: ConfirmThreshold, ThresholdUGX: thresholdUGX}
+	case totalUGX+recentUGX > thresholdUGX:
+		return Confirmation{Reason: ConfirmHourlyThreshold, ThresholdUGX: thresholdUGX, UnconfirmedUGX: recentUGX}
+	}
+	return Confirmation{}
+}
+
+// storeIntent stores the intent and reserves its total. A quote's row becomes the
+// spend's.
+func (l *Ledger) storeIntent(ctx context.Context, tx *sql.Tx, in Intent, p Policy, quote quoteRow, now time.Time) (SpendRef, error) {
+	r := newRow(in, StateInProgress, now, now.Add(CallTimeout))
+	r.confirmed, r.attemptID = p.Confirmed, rand.Text()
+	ref := SpendRef{ID: r.id, AttemptID: r.attemptID}
+	var err error
+	if quote.seq == 0 {
+		quote.seq, err = l.insertRow(ctx, tx, r)
+	} else {
+		ref.ID = p.UseQuote
+		// What is released one day is what is reserved now, not what was quoted.
+		_, err = tx.ExecContext(ctx, `UPDATE spends SET state = 'in_progress', confirmed = $1, created_ms = $2, deadline_ms = $3,
+			kampala_day = $4, recipients = $5, units = $6, total = $7, attempt_id = $8 WHERE seq = $9`,
+			boolToInt(r.confirmed), now.UnixMilli(), r.deadline.UnixMilli(), kampalaDay(now),
+			in.Recipients, in.Units, in.TotalUGX, r.attemptID, quote.seq)
+	}
+	if err != nil {
+		return ref, err
+	}
+	hashes, _ := l.targetHashes(in)
+	//nolint:gosec // the dialect is a constant
+	_, err = tx.ExecContext(ctx, `INSERT INTO spend_targets (dedup_hash, target_hash, spend)
+		SELECT $2, `+l.hexToBytes+`, $3 FROM `+l.jsonList, hashes, l.dedupHash(in), quote.seq)
+	if err != nil {
+		return ref, err
+	}
+	b := budgetRow{account: in.Account, kind: in.Kind, day: kampalaDay(now)}
+	return ref, b.reserve(ctx, tx, in, p.CallerLimits != nil)
+}
+
+// row is a row of the table spends that is about to be stored.
+type row struct {
+	Intent
+	id, attemptID     string
+	state             State
+	confirmed, asked  bool
+	created, deadline time.Time
+	duplicateIDs      string
+}
+
+func newRow(in Intent, state State, created, deadline time.Time) row {
+	// At least 128 bits.
+	return row{Intent: in, id: strings.ToLower(rand.Text()), state: state, created: created, deadline: deadline}
+}
+
+func (l *Ledger) insertRow(ctx context.Context, tx *sql.Tx, r row) (seq int64, err error) {
+	err = tx.QueryRowContext(ctx, `INSERT INTO spends (id, account, caller, tool, kind, dedup_hash, arguments_hash, recipients, units, total,
+			state, confirmed, user_asked, created_ms, deadline_ms, kampala_day, attempt_id, duplicate_of)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING seq`,
+		r.id, r.Account, r.Caller, r.Tool, r.Kind, l.dedupHash(r.Intent), l.argumentsHash(r.Intent), r.Recipients, r.Units, r.TotalUGX,
+		r.state, boolToInt(r.confirmed), boolToInt(r.asked), r.created.UnixMilli(), r.deadline.UnixMilli(), kampalaDay(r.created),
+		r.attemptID, r.duplicateIDs).Scan(&seq)
+	return seq, err
+}
+
+// boolToInt is how both databases store a bool.
+func boolToInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func jsonOf(values any) string {
+	data, _ := json.Marshal(values) // numbers and strings always marshal
+	return string(data)
+}
