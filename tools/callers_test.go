@@ -309,7 +309,7 @@ func (h *multiUserEnv) expectUnaffected(a Caller, l callerActivity) {
 		if r := h.callAs(a, tool, arguments+`}`); r.get("code") != guard.CodeDuplicateSend {
 			h.Errorf("%s: %s", tool, r.text)
 		}
-		// Only for what they say can they be used, which is burnt then.
+		// A quote is good only for its own arguments, and other arguments void it.
 		if r := h.callStateless(a, false, tool, arguments+`,"quote":"`+l.fresh[tool]+`"`+again, "", ""); !strings.Contains(r.text, "the quote was for something else") {
 			h.Errorf("%s: %s", tool, r.text)
 		}

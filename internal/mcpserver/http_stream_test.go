@@ -217,7 +217,7 @@ func TestHTTP_StatelessElicitation(t *testing.T) {
 	}
 }
 
-// Whoever goes away, or says so, cancels a read, and no spend that left.
+// A client that disconnects or sends a cancel stops a read, but no spend that has left.
 func TestHTTP_CancelBeforeSend(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"by going away", "by a message", "by another caller's message"} {
@@ -376,7 +376,7 @@ func TestHTTP_ShutdownTimeout(t *testing.T) {
 	if err := <-s.serveErr; err != nil {
 		t.Error(err)
 	}
-	// Whoever waits is told what to do.
+	// A client that waits is told what to do.
 	told := false
 	for {
 		a, err := stream.next()

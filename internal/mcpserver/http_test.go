@@ -475,8 +475,8 @@ func TestSessions_Eviction(t *testing.T) {
 	}
 }
 
-// Whoever floods the server with sessions ends none of those who came with
-// credentials, nor one in which something runs.
+// A flood of sessions ends no session of a caller with credentials, and none with a
+// running request.
 func TestSessions_Flood(t *testing.T) {
 	t.Parallel()
 	v := newTestSessionStore("key", time.Now)

@@ -22,8 +22,7 @@ import (
 // startTimeout is how long a program may take to answer for the first time.
 const startTimeout = 20 * time.Second
 
-// cluster is the stand-in API, replicas of the server before it, and whatever
-// stands before those.
+// cluster is the sandbox, the replicas of the server, and the proxy in front of them.
 type cluster struct {
 	dir        string // for files, and for what the programs say
 	binaryPath string

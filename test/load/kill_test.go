@@ -42,9 +42,9 @@ func requireOrSkip(t *testing.T, what string, available bool) {
 // serverName is the one that the documents give the server.
 const serverName = "mcp.example.com"
 
-// startProxy puts nginx before the replicas, with the configuration of the documents
-// but for its addresses and files. It returns a client that goes there whatever
-// the URL.
+// startProxy starts nginx in front of the replicas. Its configuration is that of the
+// documents, with other addresses and files. It returns a client that connects to the
+// proxy for every URL.
 func startProxy(t *testing.T, c *cluster) *http.Client {
 	t.Helper()
 	addresses, err := freeAddrs(1)

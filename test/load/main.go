@@ -1,11 +1,11 @@
-// Command load measures the server over HTTP: it starts the stand-in API and
-// replicas of the server on this machine, has callers call a tool as fast as they
-// can for a while, and prints a line of a table for each round.
+// Command load measures the server over HTTP: it starts the sandbox and
+// replicas of the server on this machine, lets callers call a tool as fast as they
+// can, and prints a line of a table for each round.
 //
 //	go run ./test/load
 //	test/with-postgres go run ./test/load -replicas 3
 //
-// It is bounded in time and in calls, and reaches nobody but this machine.
+// Time and calls are bounded, and it contacts no other machine.
 package main
 
 import (
