@@ -22,9 +22,21 @@ import (
 	"github.com/wesendall/wesendall-mcp/tools"
 )
 
-// The catalogue and the tools' input schemas, as an MCP client gets them, agree.
-func TestEndpoints_MatchTools(t *testing.T) {
-	t.Parallel()
+// inputSchema is what the tests read of a tool's input schema.
+type inputSchema struct {
+	Required   []string
+	Properties map[string]struct {
+		Type                                     string
+		AnyOf                                    []map[string]any
+		Minimum, Maximum, Default                int64
+		MinLength, MaxLength, MinItems, MaxItems int64
+		Description                              string
+	}
+}
+
+// listInputSchemas returns the input schemas by tool, as an MCP client gets them.
+func listInputSchemas(t *testing.T) map[string]inputSchema {
+	t.Helper()
 	set, err := tools.New(tools.Options{Wallet: "wal_1"})
 	if err != nil {
 		t.Fatal(err)
@@ -43,28 +55,30 @@ func TestEndpoints_MatchTools(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range client.Endpoints() {
-		index := slices.IndexFunc(listed.Tools, func(tool mcp.Tool) bool { return tool.Name == e.Name })
-		if index < 0 {
-			t.Errorf("no tool is called %s", e.Name)
-			continue
-		}
-		text, err := json.Marshal(listed.Tools[index].InputSchema)
+	schemas := map[string]inputSchema{}
+	for _, tool := range listed.Tools {
+		text, err := json.Marshal(tool.InputSchema)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var schema struct {
-			Required   []string
-			Properties map[string]struct {
-				Type                                     string
-				AnyOf                                    []map[string]any
-				Minimum, Maximum, Default                int64
-				MinLength, MaxLength, MinItems, MaxItems int64
-				Description                              string
-			}
-		}
+		var schema inputSchema
 		if err := json.Unmarshal(text, &schema); err != nil {
 			t.Fatal(err)
+		}
+		schemas[tool.Name] = schema
+	}
+	return schemas
+}
+
+// The catalogue and the tools' input schemas agree.
+func TestEndpoints_MatchTools(t *testing.T) {
+	t.Parallel()
+	schemas := listInputSchemas(t)
+	for _, e := range client.Endpoints() {
+		schema, ok := schemas[e.Name]
+		if !ok {
+			t.Errorf("no tool is called %s", e.Name)
+			continue
 		}
 		for _, guardArgument := range []string{"dry_run", "quote", "allow_duplicate"} {
 			if _, has := schema.Properties[guardArgument]; has != (e.Effect == client.EffectSpend) {
