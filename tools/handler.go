@@ -124,9 +124,9 @@ func toError(t registeredTool, err error) *guard.Error {
 		return guardErr
 	}
 	if t.Endpoint.Effect == client.EffectRead {
-		return guard.NewError(guard.CodeBadResponse, "A fault of this server: "+err.Error())
+		return guard.NewError(guard.CodeBadResponse, "An internal error of this server: "+err.Error())
 	}
-	return guard.NewOutcomeUnknown(t.Endpoint, "a fault of this server: "+err.Error())
+	return guard.NewOutcomeUnknown(t.Endpoint, "an internal error of this server: "+err.Error())
 }
 
 // execute resolves the caller, decodes the arguments, waits for a slot and runs

@@ -12,14 +12,14 @@ import (
 	"github.com/wesendall/wesendall-mcp/tools"
 )
 
-// clientSession is what the library knows of the client at the other end. Its
-// capabilities are declared once in the handshake, or anew with each request.
+// clientSession is the client as mcp-go sees it. The client declares its
+// capabilities in the handshake or, since 2026-07-28, with each request.
 type clientSession struct {
 	id               string
 	notifications    chan mcp.JSONRPCNotification
 	initialized      atomic.Bool
-	outgoingRequests chan mcp.JSONRPCMessage // from this side, to be written
-	done             chan struct{}           // closed when no answer can come any more
+	outgoingRequests chan mcp.JSONRPCMessage // from the server to the client
+	done             chan struct{}           // closed when the client can no longer answer
 	elicitations     *pendingElicitations
 
 	mu           sync.Mutex
@@ -30,12 +30,12 @@ type clientSession struct {
 
 func newClientSession() *clientSession {
 	return &clientSession{
-		id: "stdio", notifications: make(chan mcp.JSONRPCNotification, 64), outgoingRequests: make(chan mcp.JSONRPCMessage),
-		done: make(chan struct{}), elicitations: newPendingElicitations(),
+		id: "stdio", notifications: make(chan mcp.JSONRPCNotification, 64),
+		outgoingRequests: make(chan mcp.JSONRPCMessage), done: make(chan struct{}), elicitations: newPendingElicitations(),
 	}
 }
 
-// pendingElicitations are the requests to a client that wait for its answers.
+// pendingElicitations are the elicitations that wait for an answer.
 type pendingElicitations struct {
 	mu      sync.Mutex
 	seq     int
@@ -75,13 +75,16 @@ func (p *pendingElicitations) resolve(response *rpcMessage) {
 
 var errNoElicitationAnswer = errors.New("the client did not answer")
 
-// RequestElicitation puts a question to the client's person, and waits for what
-// they say.
+// RequestElicitation asks the client's user and waits for the answer. When the
+// context ends, the client is told that the question is cancelled.
 func (s *clientSession) RequestElicitation(ctx context.Context, req mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
 	id, response := s.elicitations.register()
 	defer s.elicitations.remove(id)
 	select {
-	case s.outgoingRequests <- mcp.JSONRPCRequest{JSONRPC: mcp.JSONRPC_VERSION, ID: mcp.NewRequestId(id), Request: mcp.Request{Method: string(mcp.MethodElicitationCreate)}, Params: req.Params}:
+	case s.outgoingRequests <- mcp.JSONRPCRequest{
+		JSONRPC: mcp.JSONRPC_VERSION, ID: mcp.NewRequestId(id),
+		Request: mcp.Request{Method: string(mcp.MethodElicitationCreate)}, Params: req.Params,
+	}:
 	case <-s.done:
 		return nil, errNoElicitationAnswer
 	case <-ctx.Done():
@@ -101,15 +104,32 @@ func (s *clientSession) RequestElicitation(ctx context.Context, req mcp.Elicitat
 	case <-s.done:
 		return nil, errNoElicitationAnswer
 	case <-ctx.Done():
-		// The question is of no more use: a host may take it off the screen.
-		var notification mcp.JSONRPCNotification
-		notification.JSONRPC, notification.Method = mcp.JSONRPC_VERSION, string(mcp.MethodNotificationCancelled)
-		notification.Params.AdditionalFields = map[string]any{"requestId": id, "reason": "nobody answered in time"}
-		select {
-		case s.notifications <- notification:
-		default:
-		}
+		s.notifyCancelled(id) // so that the host can close the form
 		return nil, ctx.Err()
+	}
+}
+
+// notifyCancelled tells the client that a request to it is cancelled, unless the
+// client does not read.
+func (s *clientSession) notifyCancelled(id string) {
+	var n mcp.JSONRPCNotification
+	n.JSONRPC, n.Method = mcp.JSONRPC_VERSION, string(mcp.MethodNotificationCancelled)
+	n.Params.AdditionalFields = map[string]any{"requestId": id, "reason": "nobody answered in time"}
+	select {
+	case s.notifications <- n:
+	default:
+	}
+}
+
+// flushNotifications writes the notifications that are queued.
+func (s *clientSession) flushNotifications(write func(mcp.JSONRPCNotification)) {
+	for {
+		select {
+		case n := <-s.notifications:
+			write(n)
+		default:
+			return
+		}
 	}
 }
 

@@ -35,6 +35,9 @@ func (r *rpcError) toMessage() mcp.JSONRPCMessage {
 	return mcp.NewJSONRPCError(rawID(r.id), r.code, r.message, nil)
 }
 
+// errTextInternal is what a client is told about a panic.
+const errTextInternal = "an internal error of this server"
+
 // rawID is an id that is written as it was read: mcp-go would turn an integer
 // into a floating point number.
 func rawID(id json.RawMessage) mcp.RequestId {
@@ -154,7 +157,7 @@ func (s *Server) dispatch(ctx context.Context, m *rpcMessage) (resp mcp.JSONRPCM
 	defer func() {
 		if recovered := recover(); recovered != nil {
 			s.logger.Error("a request failed", "method", m.method, "fault", recovered, "stack", string(debug.Stack()))
-			resp = (&rpcError{m.id, mcp.INTERNAL_ERROR, "a fault of this server"}).toMessage()
+			resp = (&rpcError{m.id, mcp.INTERNAL_ERROR, errTextInternal}).toMessage()
 		}
 	}()
 	return setID(hideGoTypes(s.mcp.HandleMessage(ctx, m.raw), m), m.id)

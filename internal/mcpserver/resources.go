@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
+
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 	reference "github.com/wesendall/wesendall-mcp/llm-reference"
 	"github.com/wesendall/wesendall-mcp/prompts"
@@ -13,11 +14,13 @@ import (
 
 const mimeMarkdown = "text/markdown"
 
-// listResources are the documents that a client is shown, in the order to read them.
+// listResources lists the documents, in the order to read them.
 func listResources(d *reference.Document) []mcp.Resource {
 	newResource := func(uri, name, title, description, text string, priority float64) mcp.Resource {
 		size := int64(len(text))
-		r := mcp.Resource{URI: uri, Name: name, Title: title, Description: description, MIMEType: mimeMarkdown, Size: &size}
+		r := mcp.Resource{
+			URI: uri, Name: name, Title: title, Description: description, MIMEType: mimeMarkdown, Size: &size,
+		}
 		r.Annotations = &mcp.Annotations{Audience: []mcp.Role{mcp.RoleAssistant}, Priority: &priority}
 		return r
 	}
@@ -31,7 +34,7 @@ func listResources(d *reference.Document) []mcp.Resource {
 	return list
 }
 
-// registerResources serves the reference.
+// registerResources adds the reference to the MCP server.
 func (s *Server) registerResources() {
 	handler := func(_ context.Context, req mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
 		contents, err := s.readResource(req.Params.URI)
@@ -40,8 +43,8 @@ func (s *Server) registerResources() {
 		}
 		return []mcp.ResourceContents{contents}, nil
 	}
-	// How they are shown is for the list alone, since sizes are known only once
-	// everything is written.
+	// Only the address is needed here: listResources fills the lists when they are
+	// asked for, because the sizes need the rendered texts.
 	for _, uri := range []string{reference.LLMsTxtURI, reference.ReferenceURI} {
 		s.mcp.AddResource(mcp.Resource{URI: uri}, handler)
 	}
@@ -49,14 +52,17 @@ func (s *Server) registerResources() {
 		s.mcp.AddResource(mcp.Resource{URI: reference.SectionURI(name)}, handler)
 	}
 	s.mcp.AddResourceTemplate(mcp.NewResourceTemplate(reference.SectionTemplate, "section",
-		mcp.WithTemplateTitle("A section"), mcp.WithTemplateDescription("One section of the reference"), mcp.WithTemplateMIMEType(mimeMarkdown),
+		mcp.WithTemplateTitle("A section"), mcp.WithTemplateDescription("One section of the reference"),
+		mcp.WithTemplateMIMEType(mimeMarkdown),
 		mcp.WithTemplateAnnotations([]mcp.Role{mcp.RoleAssistant}, 0.5, "")), handler)
 	s.mcp.AddResourceTemplate(mcp.NewResourceTemplate(reference.ExampleTemplate, "example",
-		mcp.WithTemplateTitle("A code sample"), mcp.WithTemplateDescription("A complete program that calls one endpoint: "+strings.Join(reference.LanguageNames(), ", ")),
+		mcp.WithTemplateTitle("A code sample"),
+		mcp.WithTemplateDescription("A complete program that calls one endpoint: "+
+			strings.Join(reference.LanguageNames(), ", ")),
 		mcp.WithTemplateAnnotations([]mcp.Role{mcp.RoleAssistant}, 0.7, "")), handler)
 }
 
-// readResource finds what is at an address. Its errors name what there is instead.
+// readResource returns the document at an address. The error lists what exists.
 func (s *Server) readResource(uri string) (mcp.TextResourceContents, error) {
 	textContents := func(mime, text string) (mcp.TextResourceContents, error) {
 		return mcp.TextResourceContents{URI: uri, MIMEType: mime, Text: text}, nil
@@ -90,19 +96,27 @@ func (s *Server) readResource(uri string) (mcp.TextResourceContents, error) {
 		}
 		return textContents(language.MIMEType, text)
 	}
-	return notFound("resource", uri, []string{reference.LLMsTxtURI, reference.ReferenceURI, reference.SectionTemplate, reference.ExampleTemplate})
+	return notFound("resource", uri, []string{
+		reference.LLMsTxtURI, reference.ReferenceURI, reference.SectionTemplate, reference.ExampleTemplate,
+	})
 }
 
-// templateVariables are those of each template, with their values.
+// templateVariables maps the variables of a template to their values; nil for an
+// unknown template.
 func (s *Server) templateVariables(template string) map[string]func() []string {
-	return map[string]map[string]func() []string{
-		reference.SectionTemplate: {"section": s.reference.Names},
-		reference.ExampleTemplate: {"language": reference.LanguageNames, "endpoint": reference.EndpointNames},
-	}[template]
+	switch template {
+	case reference.SectionTemplate:
+		return map[string]func() []string{"section": s.reference.Names}
+	case reference.ExampleTemplate:
+		return map[string]func() []string{"language": reference.LanguageNames, "endpoint": reference.EndpointNames}
+	}
+	return nil
 }
 
-// CompleteResourceArgument offers values for a variable of a template.
-func (s *Server) CompleteResourceArgument(_ context.Context, template string, a mcp.CompleteArgument, _ mcp.CompleteContext) (*mcp.Completion, error) {
+// CompleteResourceArgument completes a variable of a resource template.
+func (s *Server) CompleteResourceArgument(
+	_ context.Context, template string, a mcp.CompleteArgument, _ mcp.CompleteContext,
+) (*mcp.Completion, error) {
 	values := s.templateVariables(template)[a.Name]
 	if values == nil {
 		return newCompletion(nil), nil

@@ -8,22 +8,45 @@ import (
 	"runtime/debug"
 )
 
-// MaxLineBytes is how long a line may be, in bytes.
+// MaxLineBytes is the longest line that the stdio transport accepts, without its
+// newline.
 const MaxLineBytes = 8 << 20
 
-// line is one line of the input, without its end.
+// line is one line of the input, without its newline.
 type line struct {
 	data    []byte
-	tooLong bool // and then without its text
+	tooLong bool // data is nil then
 }
 
-// lineReader reads lines, and keeps no more of one than it may be long.
+// readLines sends the lines of in until it ends or stop is closed.
+func readLines(in io.Reader, stop <-chan struct{}) <-chan line {
+	lines := make(chan line)
+	go func() {
+		defer close(lines)
+		reader := newLineReader(in)
+		for {
+			l, err := reader.readLine()
+			if err != nil {
+				return
+			}
+			select {
+			case lines <- l:
+			case <-stop:
+				return
+			}
+		}
+	}()
+	return lines
+}
+
+// lineReader reads lines and buffers at most MaxLineBytes of one. bufio.Scanner
+// fails for good at a line that is too long; this reader goes on with the next.
 type lineReader struct{ r *bufio.Reader }
 
 func newLineReader(in io.Reader) *lineReader { return &lineReader{bufio.NewReaderSize(in, 64<<10)} }
 
-// readLine is the next line. The last one counts without a newline too. It is kept in
-// pieces until it is whole: a buffer that grows would be there twice.
+// readLine returns the next line. The last line may lack its newline. The line is
+// kept in chunks until it is complete: a growing buffer would need twice the memory.
 func (l *lineReader) readLine() (line, error) {
 	var chunks [][]byte
 	length, tooLong := 0, false
@@ -42,7 +65,7 @@ func (l *lineReader) readLine() (line, error) {
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
 		case tooLong:
-			debug.FreeOSMemory() // it is rare, and should leave nothing behind
+			debug.FreeOSMemory() // rare, and the chunks were up to MaxLineBytes
 			return line{tooLong: true}, nil
 		case complete || length > 0:
 			return line{data: bytes.Join(chunks, nil)}, nil
