@@ -6,18 +6,20 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 const programDescription = `An MCP server for Wesendall (SMS and Mobile Money in Uganda): ` +
 	`eight tools for AI agents.
 
-Without a command it serves MCP on stdin and stdout, to be started by a host such as Claude Code or Cursor. ` +
-	`With --sandbox nothing real is sent or charged.
+Without a command it serves MCP on stdin and stdout, to be started by a host such as Claude Code ` +
+	`or Cursor. With --sandbox nothing real is sent or charged.
 
 Credentials come from variables, never from flags: WESENDALL_API_KEY, WESENDALL_API_SECRET ` +
 	`(or WESENDALL_API_SECRET_FILE) and WESENDALL_WALLET_ID.`
@@ -25,9 +27,9 @@ Credentials come from variables, never from flags: WESENDALL_API_KEY, WESENDALL_
 // cli is the command line: the settings, and one field for each command.
 type cli struct {
 	Config
-	Serve      serveCmd         `cmd:"" default:"1" help:"Serve MCP on stdin and stdout. This is the default command."`
+	Serve      serveCmd         `cmd:"" default:"1" help:"Serve MCP on stdin and stdout (the default command)."`
 	Call       callCmd          `cmd:"" help:"Run one tool and print its result."`
-	SandboxCmd sandboxCmd       `cmd:"" name:"sandbox" help:"Serve the sandbox, a fake Wesendall API, over HTTP until stopped."`
+	SandboxCmd sandboxCmd       `cmd:"" name:"sandbox" help:"Serve the sandbox, a fake Wesendall API, over HTTP."`
 	LedgerCmd  ledgerCmd        `cmd:"" name:"ledger" help:"Show what was spent, or record an unknown outcome."`
 	Prompt     promptCmd        `cmd:"" help:"Print a prompt for a coding agent that integrates Wesendall."`
 	Reference  referenceCmd     `cmd:"" name:"reference" help:"Print the API reference, or one section of it."`
@@ -45,7 +47,7 @@ func (c *cli) newParser(ctx context.Context, env environment) (*kong.Kong, error
 	parser, err := kong.New(c,
 		kong.Name("wesendall-mcp"), kong.Description(programDescription), kong.UsageOnError(),
 		kong.Writers(env.stdout, env.stderr), kong.Exit(func(code int) { panic(kongExit(code)) }),
-		flagDefaults(env.defaults), kong.Vars{"version": version(), "hosts": hostEnum()},
+		kong.Vars{"version": version(), "hosts": hostEnum(), "balance": strconv.Itoa(sandbox.DefaultBalance)},
 		kong.Resolvers(&variableResolver{&c.Config}), kong.ValueFormatter(formatHelp),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Bind(env, &c.Config), kong.BindTo(ctx, (*context.Context)(nil)),
@@ -53,10 +55,7 @@ func (c *cli) newParser(ctx context.Context, env environment) (*kong.Kong, error
 	if err != nil {
 		return nil, err
 	}
-	for _, flag := range parser.Model.Flags {
-		flag.Tag.Envs = nil // variableResolver reads them; to kong an empty variable would be set
-	}
-	return parser, nil
+	return parser, applySettings(parser.Model.Flags, settingTable(env.defaults))
 }
 
 // formatHelp returns the help of a value. A flag's help ends with its default and variable.

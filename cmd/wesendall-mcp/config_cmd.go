@@ -19,7 +19,7 @@ import (
 
 type configCmd struct {
 	Host        string `arg:"" help:"The host: ${hosts}." enum:"${hosts}"`
-	Write       bool   `help:"Write the entry into the host's file (Claude Desktop, Cursor). A backup is kept." xor:"action"`
+	Write       bool   `help:"Write it into the host's file and keep a backup (Claude Desktop, Cursor)." xor:"action"`
 	Remove      bool   `help:"Print how to remove the server from the host." xor:"action"`
 	WithSecrets bool   `help:"Put the credentials themselves into the entry, not the name of a file with them."`
 }

@@ -10,7 +10,7 @@ import (
 type sandboxCmd struct {
 	Addr    string `default:"127.0.0.1:8787" help:"Address to listen on; this machine only." placeholder:"HOST:PORT"`
 	DB      string `name:"db" help:"Keep the data in this database file, not in memory." placeholder:"FILE"`
-	Balance int64  `default:"${sandbox_balance}" help:"Balance of a new wallet in UGX." placeholder:"UGX"`
+	Balance int64  `default:"${balance}" help:"Balance of a new wallet in UGX." placeholder:"UGX"`
 }
 
 // Run serves the sandbox and prints the variables that connect to it.

@@ -20,24 +20,6 @@ const (
 	httpFlag  = "http" // the name of the flag HTTPAddr
 )
 
-// httpSettings are for a server over HTTP.
-type httpSettings struct {
-	HTTPAddr string `name:"http" help:"Serve MCP over HTTP at /mcp of this address. With config: the URL of such a server." env:"WESENDALL_HTTP" placeholder:"HOST:PORT"`
-
-	AllowedOrigins []string `name:"allowed-origin" help:"Web pages that may call, such as https://app.example.com." env:"WESENDALL_ALLOWED_ORIGIN" placeholder:"URL"`
-
-	AllowedHosts []string `name:"allowed-host" help:"Accepted Host names (default: any, except on loopback)." env:"WESENDALL_ALLOWED_HOST" placeholder:"NAME"`
-
-	TLSCert string `name:"tls-cert" help:"TLS certificate. It is reloaded when it changes." env:"WESENDALL_TLS_CERT" placeholder:"FILE"`
-	TLSKey  string `name:"tls-key" help:"Private key of the certificate." env:"WESENDALL_TLS_KEY" placeholder:"FILE"`
-
-	BehindProxy bool `help:"TLS is terminated by a proxy in front of this server." env:"WESENDALL_BEHIND_PROXY"`
-
-	TokenFile string `name:"http-token-file" help:"Accept the bearer tokens in this file. Their calls use the server's credentials." env:"WESENDALL_HTTP_TOKEN_FILE" placeholder:"FILE"`
-
-	MaxRequests int `name:"http-max-requests" help:"Most requests at a time." env:"WESENDALL_HTTP_MAX_REQUESTS" default:"${http_max_requests}" placeholder:"N"`
-}
-
 // serveHTTP serves MCP over HTTP until the context ends.
 func (cfg *Config) serveHTTP(ctx context.Context, env environment, log *slog.Logger) error {
 	opts, err := cfg.httpOptions(log)
