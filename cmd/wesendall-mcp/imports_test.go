@@ -23,7 +23,7 @@ func TestImports_Allowed(t *testing.T) {
 		"internal/sanitize":          {},
 		"internal/sqlitedb":          {},
 		"internal/sandbox":           {"internal/loopback", "internal/sqlitedb"},
-		"internal/ledger":            {},
+		"internal/ledger":            {"internal/loopback", "internal/sqlitedb"},
 		"internal/ledger/ledgertest": {}, // only for tests
 		"internal/guard":             {"client", "internal/ledger", "internal/sanitize"},
 		"tools":                      {"internal/guard", "client", "internal/sanitize", protocol},

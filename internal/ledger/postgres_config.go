@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/url"
 	"os"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/wesendall/wesendall-mcp/internal/loopback"
 )
 
 // IsPostgresURL tells whether a ledger's source is a database, which several machines may
@@ -51,9 +51,10 @@ func requiresTLS(c *pgconn.Config) bool {
 	return !plaintext
 }
 
+// isLocalHost reports whether a host is this machine. A host that begins with / or @
+// is a Unix socket.
 func isLocalHost(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") || ip != nil && ip.IsLoopback()
+	return loopback.IsHost(host) || strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@")
 }
 
 func sslModeDisabled(source string) bool {

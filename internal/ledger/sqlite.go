@@ -5,14 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net/url"
 	"os"
-	"path/filepath"
 	"time"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	"github.com/wesendall/wesendall-mcp/internal/sqlitedb"
 )
 
 // sqliteBackend is a SQLite database in a file, or in memory.
@@ -25,23 +21,16 @@ type sqliteBackend struct {
 // openSQLite opens the ledger in a file, which it creates for its owner only, or
 // in memory where path is "".
 func openSQLite(ctx context.Context, path string, o Options) (*Ledger, error) {
-	dsn, err := sqliteDSN(path)
+	db, err := sqlitedb.Open(ctx, sqlitedb.Options{Path: path, CreateDir: true, LockTimeout: lockTimeout})
 	if err != nil {
 		return nil, err
 	}
-	db, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(1) // in memory it is the database; on a file callers wait in order
 	b := &sqliteBackend{db: db, path: path}
 	l := newLedger(db, b, dialect{jsonList: "json_each($1) j", hexToBytes: "unhex(j.value)"}, o)
 	l.persistent = path != ""
-	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
-	defer cancel()
 	err = l.initSQLite(ctx)
 	l.nextPrune.Store(time.Now().Add(time.Hour).UnixNano())
-	if err == nil && path != "" {
+	if err == nil && l.persistent {
 		err = b.recordFiles()
 	}
 	if err != nil {
@@ -57,50 +46,16 @@ func (l *Ledger) initSQLite(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for {
-		err := l.withTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-			if err := migrateSQLite(ctx, tx, migrations); err != nil {
-				return err
-			}
-			if err := l.loadOrCreateKey(ctx, tx); err != nil {
-				return err
-			}
-			_, err := l.prune(ctx, tx)
-			return err
-		})
-		// The first change of a file to WAL does not wait for another process's
-		// lock, as everything else does: it fails at once.
-		if e, ok := errors.AsType[*sqlite.Error](err); !ok || e.Code()&0xff != sqlite3.SQLITE_BUSY || ctx.Err() != nil {
+	return l.withTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if err := migrateSQLite(ctx, tx, migrations); err != nil {
 			return err
 		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
-// sqliteDSN is the driver's name for the database in a file.
-func sqliteDSN(path string) (string, error) {
-	// Transactions take the write lock when they begin: one that has read cannot
-	// wait for it. A commit survives a loss of power.
-	options := fmt.Sprintf("?_txlock=immediate&_pragma=busy_timeout(%d)&_pragma=synchronous(FULL)", lockTimeout.Milliseconds())
-	if path == "" {
-		return "file::memory:" + options, nil
-	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil { //nolint:gosec // the operator's own path
-		return "", err
-	}
-	// An existing file is not opened here: closing it would drop SQLite's locks.
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator's own path
-	if err == nil {
-		err = file.Close()
-	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", err
-	}
-	return "file:" + url.PathEscape(path) + options + "&_pragma=journal_mode(WAL)", nil
+		if err := l.loadOrCreateKey(ctx, tx); err != nil {
+			return err
+		}
+		_, err := l.prune(ctx, tx)
+		return err
+	})
 }
 
 // recordFiles notes which files the ledger is in.

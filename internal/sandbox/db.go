@@ -20,12 +20,12 @@ var schemaSQL string
 
 // openDB opens the database and fills it with the accounts.
 func openDB(ctx context.Context, o Options) (*sql.DB, error) {
-	opts := sqlitedb.Options{Path: o.DB, LockTimeout: lockTimeout}
-	db, err := sqlitedb.Open(ctx, opts, func(ctx context.Context, db *sql.DB) error {
-		return withTx(ctx, db, func(tx *sql.Tx) error { return initDatabase(ctx, tx, o) })
-	})
+	db, err := sqlitedb.Open(ctx, sqlitedb.Options{Path: o.DB, LockTimeout: lockTimeout})
 	if err != nil {
 		return nil, fmt.Errorf("sandbox database: %w", err)
+	}
+	if err := withTx(ctx, db, func(tx *sql.Tx) error { return initDatabase(ctx, tx, o) }); err != nil {
+		return nil, errors.Join(fmt.Errorf("sandbox database: %w", err), db.Close())
 	}
 	return db, nil
 }

@@ -24,18 +24,15 @@ type Options struct {
 	LockTimeout time.Duration // how long to wait for the transaction of another process
 }
 
-// Open opens a database and runs initialize, which creates what is missing in it.
-// initialize runs again while another process holds the database, for LockTimeout
-// at most.
+// Open opens a database and connects to it. It waits while another process has the
+// file locked, for LockTimeout at most.
 //
 // A new file can be read and written by its owner only (0600, in a directory of
 // 0700). What was committed survives a loss of power. Transactions take the write
 // lock when they begin, because one that has read cannot wait for it. The database
 // has one connection: in memory the connection is the database, and on a file calls
 // wait for it in order, while several would starve each other at SQLite's lock.
-func Open(
-	ctx context.Context, o Options, initialize func(context.Context, *sql.DB) error,
-) (*sql.DB, error) {
+func Open(ctx context.Context, o Options) (*sql.DB, error) {
 	dsn, err := o.dsn()
 	if err != nil {
 		return nil, err
@@ -47,9 +44,9 @@ func Open(
 	db.SetMaxOpenConns(1)
 	ctx, cancel := context.WithTimeout(ctx, o.LockTimeout)
 	defer cancel()
-	// SQLite itself waits for another process's lock, except when it changes a file
-	// to WAL: that fails at once.
-	for err = initialize(ctx, db); isBusy(err) && ctx.Err() == nil; err = initialize(ctx, db) {
+	// Every statement waits for another process's lock, except the one that changes
+	// a file to WAL. It is part of connecting, and fails at once.
+	for err = db.PingContext(ctx); isBusy(err) && ctx.Err() == nil; err = db.PingContext(ctx) {
 		time.Sleep(time.Millisecond)
 	}
 	if err != nil {

@@ -1,7 +1,6 @@
 package sqlitedb
 
 import (
-	"context"
 	"database/sql"
 	"os"
 	"path/filepath"
@@ -11,24 +10,12 @@ import (
 	"time"
 )
 
-func createTable(ctx context.Context, db *sql.DB) error {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if _, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS numbers (n INTEGER)`); err != nil {
-		_ = tx.Rollback()
-		return err
-	}
-	return tx.Commit()
-}
-
 func openTest(t *testing.T, o Options) *sql.DB {
 	t.Helper()
 	if o.LockTimeout == 0 {
 		o.LockTimeout = 10 * time.Second
 	}
-	db, err := Open(t.Context(), o, createTable)
+	db, err := Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +44,10 @@ func TestOpen_FileModes(t *testing.T) {
 		t.Skip("Windows has no such modes")
 	}
 	path := filepath.Join(t.TempDir(), "state", "ledger.db")
-	openTest(t, Options{Path: path, CreateDir: true})
+	db := openTest(t, Options{Path: path, CreateDir: true})
+	if _, err := db.ExecContext(t.Context(), `CREATE TABLE numbers (n INTEGER)`); err != nil {
+		t.Fatal(err)
+	}
 	for name, want := range map[string]os.FileMode{
 		filepath.Dir(path): 0o700, path: 0o600, path + "-wal": 0o600, path + "-shm": 0o600,
 	} {
@@ -77,26 +67,40 @@ func TestOpen_Errors(t *testing.T) {
 		"a missing directory":  filepath.Join(t.TempDir(), "missing", "x.db"),
 		"another kind of file": text,
 	} {
-		if db, err := Open(t.Context(), Options{Path: path, LockTimeout: time.Second}, createTable); err == nil {
+		if db, err := Open(t.Context(), Options{Path: path, LockTimeout: time.Second}); err == nil {
 			t.Errorf("%s was opened: %v", name, db.Close())
 		}
 	}
 }
 
-func TestOpen_WhileAnotherConnectionWrites(t *testing.T) {
+// A file in another journal mode is changed to WAL once its lock is free.
+func TestOpen_LockedFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "shared.db")
-	first := openTest(t, Options{Path: path})
-	tx, err := first.BeginTx(t.Context(), nil)
+	other, err := sql.Open("sqlite", path+"?_txlock=exclusive")
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := Open(t.Context(), Options{Path: path, LockTimeout: 50 * time.Millisecond}, createTable)
-	if err == nil {
-		t.Fatalf("opened while the write lock was held: %v", db.Close())
+	t.Cleanup(func() { _ = other.Close() })
+	tx, err := other.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
 	}
+	if db, err := Open(t.Context(), Options{Path: path, LockTimeout: 50 * time.Millisecond}); err == nil {
+		t.Fatalf("opened while another connection had the file locked: %v", db.Close())
+	}
+	opened := make(chan error, 1)
+	go func() {
+		db, err := Open(t.Context(), Options{Path: path, LockTimeout: 30 * time.Second})
+		if err == nil {
+			err = db.Close()
+		}
+		opened <- err
+	}()
 	if err := tx.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	openTest(t, Options{Path: path})
+	if err := <-opened; err != nil {
+		t.Error(err)
+	}
 }
