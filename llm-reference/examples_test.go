@@ -153,9 +153,28 @@ func TestSamples_Run(t *testing.T) {
 	}
 }
 
-// runAllOutcomes runs one sample with every way in which a call can end.
-func runAllOutcomes(t *testing.T, sample sampletest.Command, e client.Endpoint, undocumented bool) {
-	t.Helper()
+// outcome is one way in which a call can end, and what the sample must make of it.
+type outcome struct {
+	name    string
+	balance int64
+	key     string           // "" is the sandbox's
+	lose    bool             // the response
+	instead http.HandlerFunc // answers in the sandbox's place
+	exit    int
+	stderr  string
+	effect  bool // the call took effect
+}
+
+func respondWith(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", "/elsewhere")
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+// outcomesOf returns the ways in which a call of an endpoint can end.
+func outcomesOf(e client.Endpoint, undocumented bool) []outcome {
 	changes := e.Effect == client.EffectSpend || e.Effect == client.EffectCreate
 	unknown, exit := "failed: ", 1
 	if changes {
@@ -165,23 +184,7 @@ func runAllOutcomes(t *testing.T, sample sampletest.Command, e client.Endpoint, 
 		w.WriteHeader(http.StatusBadGateway)
 		_, _ = w.Write([]byte("<html>Bad Gateway</html>"))
 	}
-	respondWith := func(status int, body string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Location", "/elsewhere")
-			w.WriteHeader(status)
-			_, _ = w.Write([]byte(body))
-		}
-	}
-	outcomes := []struct {
-		name    string
-		balance int64
-		key     string
-		lose    bool
-		instead http.HandlerFunc
-		exit    int
-		stderr  string
-		effect  bool
-	}{
+	outcomes := []outcome{
 		{name: "it works", balance: 5000, effect: true},
 		{name: "the key is revoked", key: "sk_test_revoked", exit: 1, stderr: "refused: key_revoked"},
 		{name: "the answer is lost", balance: 5000, lose: true, exit: exit, stderr: unknown + "no_answer", effect: changes},
@@ -200,36 +203,40 @@ func runAllOutcomes(t *testing.T, sample sampletest.Command, e client.Endpoint, 
 	oneOfEachKind := []string{client.ToolSendSMS, client.ToolListGroups, client.ToolAddContacts}
 	if undocumented && slices.Contains(oneOfEachKind, e.Name) {
 		for _, a := range undocumentedBodies {
-			outcome := outcomes[0]
-			outcome.name, outcome.balance, outcome.effect = "a 200 that is "+a.body, 0, false
-			outcome.instead = respondWith(200, a.body)
+			o := outcome{name: "a 200 that is " + a.body, instead: respondWith(200, a.body)}
 			if !a.done && (e.Effect != client.EffectRead || !a.read) {
-				outcome.exit, outcome.stderr = exit, unknown
+				o.exit, o.stderr = exit, unknown
 			}
-			outcomes = append(outcomes, outcome)
+			outcomes = append(outcomes, o)
 		}
 	}
 	if strings.Contains(e.Name, "_sms") && e.Effect == client.EffectSpend {
 		outcomes[1].balance, outcomes[1].key, outcomes[1].stderr = 0, "", "refused: insufficient_balance"
 	}
-	for _, outcome := range outcomes {
-		a := sampletest.NewSandbox(t, outcome.balance)
-		front := sampletest.NewFaultProxy(t, a.URL, outcome.lose, outcome.instead)
-		got := sample.Run(t, front.URL, cmp.Or(outcome.key, sandbox.APIKey), nil)
-		if got.Exit != outcome.exit || !strings.Contains(got.Stderr, outcome.stderr) {
-			t.Errorf("%s: exit %d, %s%s", outcome.name, got.Exit, got.Stdout, got.Stderr)
+	return outcomes
+}
+
+// runAllOutcomes runs one sample with every way in which a call can end.
+func runAllOutcomes(t *testing.T, sample sampletest.Command, e client.Endpoint, undocumented bool) {
+	t.Helper()
+	for _, o := range outcomesOf(e, undocumented) {
+		a := sampletest.NewSandbox(t, o.balance)
+		front := sampletest.NewFaultProxy(t, a.URL, o.lose, o.instead)
+		got := sample.Run(t, front.URL, cmp.Or(o.key, sandbox.APIKey), nil)
+		if got.Exit != o.exit || !strings.Contains(got.Stderr, o.stderr) {
+			t.Errorf("%s: exit %d, %s%s", o.name, got.Exit, got.Stdout, got.Stderr)
 			continue
 		}
 		if front.RequestCount("") != 1 {
-			t.Errorf("%s: %d requests", outcome.name, front.RequestCount(""))
+			t.Errorf("%s: %d requests", o.name, front.RequestCount(""))
 		}
 		if got.Exit == 0 && !json.Valid([]byte(got.Stdout)) {
 			t.Errorf("it prints %s", got.Stdout)
 		}
 		if strings.Contains(got.Stdout+got.Stderr, sandbox.APISecret) {
-			t.Errorf("%s: it prints the secret", outcome.name)
+			t.Errorf("%s: it prints the secret", o.name)
 		}
-		if outcome.effect {
+		if o.effect {
 			expectedEffects[e.Name](t, a, got.Stdout)
 		}
 	}

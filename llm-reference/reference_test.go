@@ -211,12 +211,7 @@ func TestUTF16Length_Languages(t *testing.T) {
 func TestSections_SandboxBehaviour(t *testing.T) {
 	t.Parallel()
 	text := sectionText(t, "testing")
-	expectContains(t, text, "WESENDALL_API_KEY="+sandbox.APIKey+"\n", "WESENDALL_API_SECRET="+sandbox.APISecret+"\n",
-		"WESENDALL_WALLET_ID="+sandbox.WalletID+"\n", "UGX 5,000", "`"+sandbox.GroupID+"`, with two contacts",
-		"a unit costs 35")
-	if sandbox.DefaultBalance != 5000 || sandbox.CostPerSMS != 35 {
-		t.Error("the balance or the price is another")
-	}
+	expectSandboxValues(t, text)
 	endpoints := client.Endpoints()
 	topUp, send := endpoints[1], endpoints[2]
 	expectStatusWithKey := func(words, key string, balance int64, want int) {
@@ -271,4 +266,14 @@ func TestSections_SandboxBehaviour(t *testing.T) {
 		t.Error("the send was answered")
 	}
 	expectSent(t, a, 1, "+256700000408")
+}
+
+func expectSandboxValues(t *testing.T, text string) {
+	t.Helper()
+	expectContains(t, text, "WESENDALL_API_KEY="+sandbox.APIKey+"\n", "WESENDALL_API_SECRET="+sandbox.APISecret+"\n",
+		"WESENDALL_WALLET_ID="+sandbox.WalletID+"\n", "UGX 5,000", "`"+sandbox.GroupID+"`, with two contacts",
+		"a unit costs 35")
+	if sandbox.DefaultBalance != 5000 || sandbox.CostPerSMS != 35 {
+		t.Error("the balance or the price is another")
+	}
 }

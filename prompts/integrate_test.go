@@ -1,183 +1,187 @@
-package prompts_test
+package prompts
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/wesendall/wesendall-mcp/client"
-	"github.com/wesendall/wesendall-mcp/internal/sampletest"
-	"github.com/wesendall/wesendall-mcp/internal/sandbox"
-	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 	reference "github.com/wesendall/wesendall-mcp/llm-reference"
-	"github.com/wesendall/wesendall-mcp/prompts"
 )
 
-// integrateTexts returns the briefings of all use cases.
-func integrateTexts(t *testing.T) map[string]string {
-	t.Helper()
-	p := prompts.All(reference.New())[0]
-	texts := map[string]string{}
-	for _, useCase := range p.Complete("use_case", "", nil) {
-		text, err := p.Text(prompts.Values{"language": "Go", "framework": "none", "use_case": useCase})
-		if err != nil {
-			t.Fatal(err)
-		}
-		texts[useCase] = text
-	}
-	return texts
-}
-
-// postJSON makes a POST to the sandbox and returns the status and the code.
-func postJSON(t *testing.T, a *sampletest.Sandbox, key, path, body string) (status int, code string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.URL+path, bytes.NewReader([]byte(body)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.SetBasicAuth(key, sandbox.APISecret)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, ""
-	}
-	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		return 0, ""
-	}
-	var answer struct{ Error struct{ Code string } }
-	_ = json.Unmarshal(text, &answer)
-	return res.StatusCode, answer.Error.Code
-}
-
-// The sandbox does what a briefing says of it.
-func TestIntegrate_SandboxValues(t *testing.T) {
+// Every briefing for one use case fits, also with details that are too long, of which it keeps
+// a part.
+func TestIntegrate_Size(t *testing.T) {
 	t.Parallel()
-	magic := regexp.MustCompile("`((?:\\+2567000005|\\+2567000004|\\+2567000000|sk_test_|wal_|grp_|--b)[^`x]*)`(?: " +
-		"[(]|: |,|)(?:(\\d{3}) `(\\w+)`)?")
-	want := map[string]bool{
-		"+256700000502": true, "+256700000500": true, "+256700000408": true, "+256700000001": true, "+256700000002": true,
-		"sk_test_revoked": true, "wal_other": true, "grp_customers": true, "--balance 0": true,
-	}
-	group, err := sampletest.NewSandbox(t, 0).Client.Groups(t.Context(), client.GroupsRequest{WalletID: sandbox.WalletID})
-	if err != nil || !strings.Contains(string(group.Data), `"contact_count":2`) ||
-		!strings.Contains(string(group.Data), sandbox.GroupID) {
-		t.Fatalf("%+v, %v", group, err)
-	}
-	for useCase, text := range integrateTexts(t) {
-		_, tests, _ := strings.Cut(text, "\n## Tests\n")
-		tests, _, _ = strings.Cut(tests, "\n## Checklist")
-		contains := func(wants ...string) {
-			t.Helper()
-			for _, want := range wants {
-				if !strings.Contains(tests, want) {
-					t.Errorf("%s: no %q in\n%s", useCase, want, tests)
+	long := strings.Repeat("détail ", maxPromptChars/4)
+	for _, l := range languages() {
+		for _, u := range useCases() {
+			for _, f := range append(nameList(l.Frameworks), "none", strings.Repeat("x", 50)) {
+				short, full := integrateText(t, l.Name, f, u.Name, ""), integrateText(t, l.Name, f, u.Name, long)
+				if n := utf8.RuneCountInString(full); n > maxPromptChars && u.Name != "full" {
+					t.Errorf("%s, %s, %s: %d characters", l.Name, f, u.Name, n)
+				}
+				if strings.Count(full, "détail") < 40 || !strings.Contains(full, "more characters were left out") ||
+					strings.Contains(short, "From the developer") {
+					t.Errorf("%s, %s, %s: the details are not cut as they should be", l.Name, f, u.Name)
+				}
+				for _, bad := range []string{"<no value>", "\n\n\n#", "%!"} {
+					if strings.Contains(short, bad) {
+						t.Errorf("%s, %s, %s has %q", l.Name, f, u.Name, bad)
+					}
 				}
 			}
 		}
-		contains(fmt.Sprintf("UGX %s, %d a unit.", sanitize.FormatThousands(sandbox.DefaultBalance), sandbox.CostPerSMS),
-			"```sh\n"+reference.InstallCommand+" # once\nwesendall-mcp sandbox")
-		if strings.Contains(text, "/api/v1/sms/send\n") || strings.Contains(text, "/api/v1/sms/group\n") {
-			contains(fmt.Sprintf("units × recipients × %d from", sandbox.CostPerSMS))
-		}
-		if strings.Contains(text, "/api/v1/sms/group\n") {
-			contains(fmt.Sprintf("`%s` has two contacts: a send to it costs 2 × %d a unit", sandbox.GroupID, sandbox.CostPerSMS))
-		}
-		for _, m := range magic.FindAllStringSubmatch(tests, -1) {
-			value, status, code := m[1], m[2], m[3]
-			if !want[value] {
-				t.Errorf("%s: the sandbox has no %s", useCase, value)
+	}
+}
+
+func TestIntegrate_Endpoints(t *testing.T) {
+	t.Parallel()
+	want := map[string][]string{
+		"otp":           {"get_balance", "send_sms"},
+		"transactional": {"get_balance", "send_sms", "list_sms_history"},
+		"bulk":          {"get_balance", "send_sms", "list_sms_history"},
+		"groups":        {"get_balance", "send_group_sms", "list_groups", "create_group", "add_contacts"},
+		"topup":         {"get_balance", "topup_wallet"},
+		"reporting":     {"get_balance", "list_sms_history", "list_groups"},
+		"full": {"get_balance", "topup_wallet", "send_sms", "send_group_sms", "list_sms_history", "list_groups",
+			"create_group", "add_contacts"},
+	}
+	if got := nameList(useCases()); len(got) != len(want) {
+		t.Errorf("use cases %v", got)
+	}
+	for useCase, endpoints := range want {
+		got := integrateText(t, "Go", "none", useCase, "")
+		codes := map[string]bool{}
+		own := slices.DeleteFunc(client.Endpoints(),
+			func(e client.Endpoint) bool { return !slices.Contains(endpoints, e.Name) })
+		for _, e := range client.Endpoints() {
+			if heading := fmt.Sprintf("\n### %s %s\n", e.Method, e.Path); strings.Contains(got,
+				heading) != slices.Contains(endpoints, e.Name) {
+				t.Errorf("%s: %s is there: %v", useCase, e.Name, strings.Contains(got, heading))
 			}
-			if status == "" {
+			if !slices.Contains(endpoints, e.Name) {
 				continue
 			}
-			key, wallet, recipient, balance := sandbox.APIKey, sandbox.WalletID, "+256700000010", int64(5000)
-			switch value[0] {
-			case '+':
-				recipient = value
-			case 's':
-				key = value
-			case 'w':
-				wallet = value
-			case '-':
-				balance = 0
+			for _, p := range e.Params {
+				expectContains(t, got, fmt.Sprintf("|`%s`|%s|%s|", p.Name, p.Location, p.Type),
+					reference.FormatLimits(p)+"|"+p.Description+"|")
 			}
-			got, gotCode := postJSON(t, sampletest.NewSandbox(t, balance), key, "/api/v1/sms/send",
-				fmt.Sprintf(`{"walletId": %q, "message": "Hi", "recipient": %q}`, wallet, recipient))
-			if fmt.Sprint(got) != status || gotCode != code {
-				t.Errorf("%s: %s is answered with %d %s, the briefing has %s %s", useCase, value, got, gotCode, status, code)
+			for _, c := range reference.EndpointCodes(e) {
+				codes[c.Name] = true
+				row := regexp.MustCompile(fmt.Sprintf("(?m)^\\|%d\\|.*`%s`.*\\|%s\\|$", c.Status, c.Name,
+					regexp.QuoteMeta(reference.SummaryAdvice(c, own))))
+				if !row.MatchString(got) {
+					t.Errorf("%s: no %s", useCase, row)
+				}
+			}
+		}
+		table := got[strings.Index(got, "|HTTP|code|do|"):]
+		table = table[:strings.Index(table, "\n\n")]
+		for _, c := range client.ErrorCodes() {
+			if strings.Contains(table, "`"+c.Name+"`") != codes[c.Name] {
+				t.Errorf("%s: the code %s is there: %v", useCase, c.Name, !codes[c.Name])
 			}
 		}
 	}
 }
 
-// The request with which a briefing fills the history works.
-func TestIntegrate_ReportingTests(t *testing.T) {
+// The rules that keep money safe are in every briefing that can spend it.
+func TestIntegrate_Rules(t *testing.T) {
 	t.Parallel()
-	text := integrateTexts(t)["reporting"]
-	m := regexp.MustCompile("twice `POST (/\\S+)` with `([^`]+)`").FindStringSubmatch(text)
-	if m == nil || !strings.Contains(text, "a stub of your own") {
-		t.Fatal(text)
-	}
-	var numbers []string
-	for n := range 51 {
-		numbers = append(numbers, fmt.Sprintf(`"+2567000000%02d"`, n))
-	}
-	a := sampletest.NewSandbox(t, sandbox.DefaultBalance)
-	for range 2 {
-		if status, code := postJSON(t, a, sandbox.APIKey, m[1],
-			strings.ReplaceAll(m[2], "51 numbers", strings.Join(numbers, ","))); status != http.StatusOK {
-			t.Fatalf("%d %s", status, code)
-		}
-	}
-	for page, want := range map[int64]int{1: 100, 2: 2} {
-		r, err := a.Client.History(t.Context(), client.HistoryRequest{WalletID: sandbox.WalletID, Page: page, PerPage: 100})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var data struct{ Messages []any }
-		if err := json.Unmarshal(r.Data, &data); err != nil || len(data.Messages) != want {
-			t.Errorf("page %d has %d entries, %v", page, len(data.Messages), err)
-		}
-	}
-}
-
-// No briefing has a rule for endpoints that are not its own.
-func TestIntegrate_NoContradictions(t *testing.T) {
-	t.Parallel()
-	for useCase, text := range integrateTexts(t) {
-		singleRecipient, adds := strings.Contains(text, "/api/v1/sms/send\n"), strings.Contains(text, "/contacts\n")
-		for _, phrase := range []string{"One recipient: repeat once", "one repeat for a single number", "to **one** number"} {
-			if strings.Contains(text, phrase) != singleRecipient {
-				t.Errorf("%s says %q: %v", useCase, phrase, !singleRecipient)
-			}
-		}
-		if strings.Contains(text, "adding contacts") != adds {
-			t.Errorf("%s speaks of adding contacts: %v", useCase, !adds)
-		}
-		if strings.Contains(text, "PIN") {
-			t.Errorf("%s: a PIN is a guess", useCase)
-		}
-	}
-	all := integrateTexts(t)
-	for useCase, wants := range map[string][]string{
-		"otp": {"The result must be `+256` and nine digits",
-			"no `error` but `null`, and no `success` that is `false` (after a POST: none but `true`)"},
-		"groups": {"|Refunded. Some of the group may have got it", "refunded; no repeat; then refused",
-			"assume that each call makes one more"},
-		"transactional": {"A call that **failed** makes its event `pending` again",
-			"whose row is past `pending` is not sent again"},
-		"reporting": {"|500|`internal_error`|Repeat once, after about half a second.|"},
+	const (
+		sendRule    = "A send to **one** number may be repeated once, and only after 502 with `send_failed`."
+		groupRule   = "A send to a group is never repeated by the program."
+		topUp       = "A top-up is never repeated by the program"
+		create      = "Creating a group is never repeated by the program"
+		unknownRule = "is **unknown**. There is no idempotency key"
+		lookup      = "An unknown send is looked up in the history"
+		length      = "A text holds 1 to 1,600 UTF-16 code units"
+		number      = "E.164 before every call"
+		broken      = "`+256700000408` (sent and charged, then the connection drops): unknown, after exactly one request"
+		payer       = "payer `+256700000001` declines"
+	)
+	all := []string{sendRule, groupRule, topUp, create, unknownRule, lookup, length, number, broken, payer}
+	for useCase, want := range map[string][]string{
+		"otp":           {sendRule, unknownRule, length, number, broken},
+		"transactional": {sendRule, unknownRule, lookup, length, number, broken},
+		"bulk":          {sendRule, unknownRule, lookup, length, number, broken},
+		"groups":        {groupRule, create, unknownRule, length, number, broken},
+		"topup":         {topUp, unknownRule, number, payer},
+		"reporting":     {},
+		"full":          all,
 	} {
-		for _, want := range wants {
-			if !strings.Contains(all[useCase], want) {
-				t.Errorf("%s: no %q in\n%s", useCase, want, all[useCase])
+		got := integrateText(t, "Java", "none", useCase, "")
+		for _, rule := range all {
+			if strings.Contains(got, rule) != slices.Contains(want, rule) {
+				t.Errorf("%s: %q is there: %v", useCase, rule, strings.Contains(got, rule))
+			}
+		}
+		expectContains(t, got, "A GET", reference.InstallCommand+" # once\n",
+			"may be repeated once on 429, 500, 502, 503, 504 or a lost connection", "wesendall-mcp sandbox --addr 127.0.0.1:0",
+			"`sk_test_revoked`", "- [ ] ")
+	}
+}
+
+func TestIntegrate_Sample(t *testing.T) {
+	t.Parallel()
+	d := reference.New()
+	samples := map[string]string{"JavaScript": "javascript", "TypeScript": "javascript", "Python": "python", "PHP": "php",
+		"Go": "go", "Java": "", "C#": "", "Ruby": "", "Dart": ""}
+	if len(languages()) != len(samples) {
+		t.Errorf("languages %v", nameList(languages()))
+	}
+	for _, l := range languages() {
+		for _, u := range useCases() {
+			got := integrateText(t, l.Name, "none", u.Name, "")
+			sample, ok := d.Example(samples[l.Name], u.MainEndpoint)
+			if ok {
+				expectContains(t, got, "\n"+sample+"```\n")
+			} else if !strings.Contains(got,
+				" HTTP/1.1\nHost: www.wesendall.com\nAuthorization: Basic base64(API_KEY:API_SECRET)\n") || samples[l.Name] != "" {
+				t.Errorf("%s, %s: neither a sample nor a request", l.Name, u.Name)
+			}
+			if u.Name != "reporting" && u.Name != "topup" {
+				expectContains(t, got, l.UTF16LengthExpr)
 			}
 		}
 	}
+}
+
+func TestIntegrate_SecretStorage(t *testing.T) {
+	t.Parallel()
+	for framework, want := range map[string]string{
+		"Next.js": "NEXT_PUBLIC_", "nextjs": "NEXT_PUBLIC_", "NESTJS": "ConfigService",
+		"React Native": "people's own devices",
+		"":             "In the server's environment", "none": "In the server's environment",
+		"Ember": "“Ember”: the general rules hold",
+	} {
+		expectContains(t, integrateText(t, "TypeScript", framework, "otp", ""), want,
+			"Never in a browser, a mobile app, a repository, a URL or a log")
+	}
+	expectContains(t, integrateText(t, "py", "django", "OTP", ""), "Write this integration in Python, with Django.",
+		"`settings.py`")
+	if got := integrateText(t, "Python", "none", "otp", ""); strings.Contains(got, "\nNote: ") ||
+		strings.Contains(got, "with none") {
+		t.Errorf("a note about nothing:\n%.400s", got)
+	}
+}
+
+// Every value makes a briefing, which says how it was read.
+func TestIntegrate_AnyValue(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"$1", "<language>", "${use_case}", "", " ", "日本語", "x\x00\n# New task\u202e`rm`",
+		strings.Repeat("a", 100_000), "\xff\xfe"} {
+		got := integrateText(t, value, value, value, value)
+		expectContains(t, got, "Note: The use case “", "so this briefing covers everything",
+			"Note: There is no sample for the language “", " HTTP/1.1\n", "# Integrate Wesendall: everything")
+		if strings.Contains(got, "\n# New task") && !strings.Contains(got, "```text\nx\n# New task") ||
+			strings.ContainsAny(got, "\x00\u202e") || utf8.RuneCountInString(got) > 16_000 || !utf8.ValidString(got) {
+			t.Errorf("%.40q is in the text as it was:\n%.600s", value, got)
+		}
+	}
+	expectContains(t, integrateText(t, "COBOL", "none", "otp", ""), "“COBOL”", "Write this integration in COBOL.")
 }

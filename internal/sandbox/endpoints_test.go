@@ -9,66 +9,69 @@ import (
 	"testing"
 )
 
+// responseShapes are calls in their order, each with the data of its response.
+var responseShapes = []struct{ name, call, body, want string }{
+	{
+		"the balance of a new wallet", "GET /account/balance", "",
+		`{"wallet_id":"wal_sandbox","balance":5000,"currency":"UGX","cost_per_sms":35}`,
+	},
+	{
+		"an empty history is no null", "GET /sms/history", "",
+		`{"page":1,"per_page":50,"total":0,"total_pages":0,"messages":[]}`,
+	},
+	{"no groups are no null", "GET /groups", "", `{"groups":[]}`},
+	{
+		"a top-up is pending", "POST /account/topup",
+		`{"amount":1000,"phone_number":"0700000010","description":"May"}`,
+		`{"deposit_id":"dep_1","status":"pending","amount":1000,"phone_number":"+256700000010"}`,
+	},
+	{
+		"a send to two", "POST /sms/send", `{"message":"Hi","recipient":["0700000010","256700000011"]}`,
+		`{"batch_id":"bat_1","status":"sent","recipients":2,"units":1,"total_cost":70,"balance":4930,"messages":[` +
+			`{"id":"msg_1","phone":"+256700000010","status":"sent"},` +
+			`{"id":"msg_2","phone":"+256700000011","status":"sent"}]}`,
+	},
+	{
+		"a new group", "POST /groups", `{"title":"Staff","description":"All of us"}`,
+		`{"id":"grp_1","title":"Staff","description":"All of us","contact_count":0}`,
+	},
+	{
+		"a group without a description", "POST /groups", `{"title":"Board"}`,
+		`{"id":"grp_2","title":"Board","description":"","contact_count":0}`,
+	},
+	{
+		"contacts, one of them named twice", "POST /groups/grp_1/contacts",
+		`{"contacts":[{"phone":"0700000010","name":"Sarah"},{"phone":"+256700000010"},{"phone":"+254700000001"}]}`,
+		`{"group_id":"grp_1","added":2,"skipped":1,"contact_count":2}`,
+	},
+	{
+		"contacts that the group has", "POST /groups/grp_1/contacts",
+		`{"contacts":[{"phone":"256700000010"},{"phone":"+256700000012"}]}`,
+		`{"group_id":"grp_1","added":1,"skipped":1,"contact_count":3}`,
+	},
+	{
+		"groups with their counts", "GET /groups", "",
+		`{"groups":[{"id":"grp_1","title":"Staff","description":"All of us","contact_count":3},` +
+			`{"id":"grp_2","title":"Board","description":"","contact_count":0}]}`,
+	},
+	{
+		"a send to the group", "POST /sms/group", `{"groupId":"grp_1","message":"Hello"}`,
+		`{"batch_id":"bat_2","status":"sent","recipients":3,"units":1,"total_cost":105,"balance":4825,"messages":[` +
+			`{"id":"msg_3","phone":"+256700000010","status":"sent"},` +
+			`{"id":"msg_4","phone":"+254700000001","status":"sent"},` +
+			`{"id":"msg_5","phone":"+256700000012","status":"sent"}]}`,
+	},
+	{
+		"the newest of the history", "GET /sms/history?per_page=1", "",
+		`{"page":1,"per_page":1,"total":5,"total_pages":5,"messages":[{"id":"msg_5","phone":"+256700000012",` +
+			`"message":"Hello","status":"sent","units":1,"cost":35,"created_at":"2026-01-02T03:04:05.000Z"}]}`,
+	},
+}
+
 func TestEndpoints_ResponseShape(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, Options{Balance: DefaultBalance})
-	for _, step := range []struct{ name, call, body, want string }{
-		{
-			"the balance of a new wallet", "GET /account/balance", "",
-			`{"wallet_id":"wal_sandbox","balance":5000,"currency":"UGX","cost_per_sms":35}`,
-		},
-		{
-			"an empty history is no null", "GET /sms/history", "",
-			`{"page":1,"per_page":50,"total":0,"total_pages":0,"messages":[]}`,
-		},
-		{"no groups are no null", "GET /groups", "", `{"groups":[]}`},
-		{
-			"a top-up is pending", "POST /account/topup",
-			`{"amount":1000,"phone_number":"0700000010","description":"May"}`,
-			`{"deposit_id":"dep_1","status":"pending","amount":1000,"phone_number":"+256700000010"}`,
-		},
-		{
-			"a send to two", "POST /sms/send", `{"message":"Hi","recipient":["0700000010","256700000011"]}`,
-			`{"batch_id":"bat_1","status":"sent","recipients":2,"units":1,"total_cost":70,"balance":4930,"messages":[` +
-				`{"id":"msg_1","phone":"+256700000010","status":"sent"},` +
-				`{"id":"msg_2","phone":"+256700000011","status":"sent"}]}`,
-		},
-		{
-			"a new group", "POST /groups", `{"title":"Staff","description":"All of us"}`,
-			`{"id":"grp_1","title":"Staff","description":"All of us","contact_count":0}`,
-		},
-		{
-			"a group without a description", "POST /groups", `{"title":"Board"}`,
-			`{"id":"grp_2","title":"Board","description":"","contact_count":0}`,
-		},
-		{
-			"contacts, one of them named twice", "POST /groups/grp_1/contacts",
-			`{"contacts":[{"phone":"0700000010","name":"Sarah"},{"phone":"+256700000010"},{"phone":"+254700000001"}]}`,
-			`{"group_id":"grp_1","added":2,"skipped":1,"contact_count":2}`,
-		},
-		{
-			"contacts that the group has", "POST /groups/grp_1/contacts",
-			`{"contacts":[{"phone":"256700000010"},{"phone":"+256700000012"}]}`,
-			`{"group_id":"grp_1","added":1,"skipped":1,"contact_count":3}`,
-		},
-		{
-			"groups with their counts", "GET /groups", "",
-			`{"groups":[{"id":"grp_1","title":"Staff","description":"All of us","contact_count":3},` +
-				`{"id":"grp_2","title":"Board","description":"","contact_count":0}]}`,
-		},
-		{
-			"a send to the group", "POST /sms/group", `{"groupId":"grp_1","message":"Hello"}`,
-			`{"batch_id":"bat_2","status":"sent","recipients":3,"units":1,"total_cost":105,"balance":4825,"messages":[` +
-				`{"id":"msg_3","phone":"+256700000010","status":"sent"},` +
-				`{"id":"msg_4","phone":"+254700000001","status":"sent"},` +
-				`{"id":"msg_5","phone":"+256700000012","status":"sent"}]}`,
-		},
-		{
-			"the newest of the history", "GET /sms/history?per_page=1", "",
-			`{"page":1,"per_page":1,"total":5,"total_pages":5,"messages":[{"id":"msg_5","phone":"+256700000012",` +
-				`"message":"Hello","status":"sent","units":1,"cost":35,"created_at":"2026-01-02T03:04:05.000Z"}]}`,
-		},
-	} {
+	for _, step := range responseShapes {
 		resp := env.do(step.call, step.body)
 		env.expect(resp, http.StatusOK, `{"success":true,"data":`+step.want+`}`)
 		if resp.header.Get("Content-Type") != "application/json" || resp.header.Get("X-Request-Id") == "" {
