@@ -77,7 +77,9 @@ var errNoElicitationAnswer = errors.New("the client did not answer")
 
 // RequestElicitation asks the client's user and waits for the answer. When the
 // context ends, the client is told that the question is cancelled.
-func (s *clientSession) RequestElicitation(ctx context.Context, req mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
+func (s *clientSession) RequestElicitation(
+	ctx context.Context, req mcp.ElicitationRequest,
+) (*mcp.ElicitationResult, error) {
 	id, response := s.elicitations.register()
 	defer s.elicitations.remove(id)
 	select {

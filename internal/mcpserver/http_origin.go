@@ -8,22 +8,23 @@ import (
 	"strings"
 
 	"github.com/wesendall/wesendall-mcp/internal/loopback"
+	"github.com/wesendall/wesendall-mcp/tools"
 )
 
-// originPolicy decides by the address that a request names, and by the page that sent
-// it. A page in somebody's browser may send what it likes to any address that
-// the browser reaches, and may give its own name to this one.
+// originPolicy checks the Host and Origin headers. A web page can make its visitor's
+// browser send requests to any address that the browser reaches, and can point
+// its own host name at that address (DNS rebinding). It is hand-written because
+// mcp-go v1.2.1 does not check the Origin of a POST, and its check of Host knows
+// only loopback.
 type originPolicy struct {
-	// hosts are the names that a request must be for, with port; nil is any.
-	allowedHosts []string
-	// origins are the pages that may call.
-	allowedOrigins []string
+	allowedHosts   []string // with port; nil allows any
+	allowedOrigins []string // as scheme://host[:port]
 }
 
-// newOriginPolicy knows what may be asked of an address. On loopback only its own names
-// are taken, unless a proxy brings requests for other ones. Elsewhere nobody
-// knows which names lead here, so that without a list any does: pages are then
-// told apart by their own name alone, and never by being the same as the host's.
+// newOriginPolicy makes the policy of a server that listens on addr. On loopback
+// the Host header must be a loopback name, unless a proxy is in front. On other
+// addresses the server cannot know its names, so any Host is allowed unless
+// AllowedHosts is set; an Origin is never allowed because it equals the Host.
 func newOriginPolicy(addr net.Addr, o HTTPOptions) originPolicy {
 	p := originPolicy{}
 	for _, origin := range o.AllowedOrigins {
@@ -53,18 +54,20 @@ func newOriginPolicy(addr net.Addr, o HTTPOptions) originPolicy {
 	return p
 }
 
-// stripDefaultPort is a host without the port that needs no saying.
+// stripDefaultPort removes the default port of a scheme.
 func stripDefaultPort(host, port string) string { return strings.TrimSuffix(host, ":"+port) }
 
-// check says why a request may not come in, or "".
+// check returns why a request is refused, or "".
 func (p originPolicy) check(r *http.Request) string {
 	host := strings.ToLower(r.Host)
 	hostname := (&url.URL{Host: host}).Hostname()
 	matchesHost := func(name string) bool {
-		return name == host || name == hostname || stripDefaultPort(name, "443") == stripDefaultPort(host, "443") || stripDefaultPort(name, "80") == stripDefaultPort(host, "80")
+		return name == host || name == hostname ||
+			stripDefaultPort(name, "443") == stripDefaultPort(host, "443") ||
+			stripDefaultPort(name, "80") == stripDefaultPort(host, "80")
 	}
 	if p.allowedHosts != nil && !slices.ContainsFunc(p.allowedHosts, matchesHost) {
-		return "this server does not go by the name in the Host header (--allowed-host adds one)"
+		return "this server does not serve the name in the Host header (--allowed-host adds one)"
 	}
 	origins := r.Header.Values("Origin")
 	if len(origins) > 1 || len(origins) == 1 && !slices.Contains(p.allowedOrigins, strings.ToLower(origins[0])) {
@@ -73,8 +76,8 @@ func (p originPolicy) check(r *http.Request) string {
 	return ""
 }
 
-// setCORSHeaders tells a browser what a page that may call may send and see.
-func (d originPolicy) setCORSHeaders(h http.Header, r *http.Request) {
+// setCORSHeaders tells a browser what an allowed page may send and read.
+func (p originPolicy) setCORSHeaders(h http.Header, r *http.Request) {
 	h.Add("Vary", "Origin")
 	origin := r.Header.Get("Origin")
 	if origin == "" {
@@ -84,7 +87,8 @@ func (d originPolicy) setCORSHeaders(h http.Header, r *http.Request) {
 	h.Set("Access-Control-Expose-Headers", "Mcp-Session-Id, WWW-Authenticate, Retry-After")
 	if r.Method == http.MethodOptions {
 		h.Set("Access-Control-Allow-Methods", "POST, DELETE, OPTIONS")
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept, X-Wesendall-Wallet, Mcp-Session-Id, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Last-Event-ID")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept, "+tools.WalletHeader+
+			", Mcp-Session-Id, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Last-Event-ID")
 		h.Set("Access-Control-Max-Age", "7200")
 	}
 }

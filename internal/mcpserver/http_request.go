@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,11 +15,9 @@ import (
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
-
-	"github.com/wesendall/wesendall-mcp/tools"
 )
 
-// handlePost answers a request that brings a message.
+// handlePost answers a POST, which carries one message.
 func (h *HTTPHandler) handlePost(resp *responseWriter, r *http.Request, permit *permit) {
 	body, status, rpcErr := readBody(resp, r)
 	if rpcErr != nil {
@@ -30,25 +29,16 @@ func (h *HTTPHandler) handlePost(resp *responseWriter, r *http.Request, permit *
 		resp.writeError(http.StatusBadRequest, rpcErr)
 		return
 	}
-	callerFunc, err := h.options.Authenticator.Authenticate(r.Header)
-	isToolCall := m.method == string(mcp.MethodToolsCall)
-	if err == nil && callerFunc == nil && isToolCall {
-		err = errors.New("this call needs credentials")
-	}
+	callerFunc, err := h.authenticate(r.Header, m)
 	if err != nil {
-		challenge := h.options.Authenticator.Challenge()
-		if strings.HasPrefix(challenge, "Bearer") && r.Header.Get("Authorization") != "" {
-			challenge += `, error="invalid_token"`
-		}
-		resp.w.Header().Set("WWW-Authenticate", challenge)
-		resp.writeError(http.StatusUnauthorized, &rpcError{m.id, mcp.INVALID_REQUEST, "nothing was done: " + err.Error()})
+		h.writeUnauthorized(resp, r.Header, m.id, err)
 		return
 	}
-	req := &httpRequest{handler: h, resp: resp, request: r, message: m, permit: permit, clientSession: newClientSession()}
-	req.clientSession.id, req.clientSession.done = rand.Text(), h.draining
-	if isToolCall {
-		req.callerFunc = callerFunc
+	req := &httpRequest{
+		handler: h, resp: resp, request: r, message: m, permit: permit,
+		clientSession: newClientSession(), callerFunc: callerFunc,
 	}
+	req.clientSession.id, req.clientSession.done = rand.Text(), h.draining
 	headerVersion, metaVersion := r.Header.Get(mcp.HeaderProtocolVersion), m.protocolVersion()
 	if req.stateless = mcp.IsModernProtocol(metaVersion) || mcp.IsModernProtocol(headerVersion); req.stateless {
 		h.handleStateless(req, headerVersion, metaVersion)
@@ -57,12 +47,38 @@ func (h *HTTPHandler) handlePost(resp *responseWriter, r *http.Request, permit *
 	h.handleSession(req, headerVersion)
 }
 
-// readBody reads a body, of a length and within a time that are bounded.
+// authenticate checks the credentials of any request, and returns the function that
+// finds the caller if it is a tool call.
+func (h *HTTPHandler) authenticate(header http.Header, m *rpcMessage) (CallerFunc, error) {
+	callerFunc, err := h.options.Authenticator.Authenticate(header)
+	switch {
+	case err != nil:
+		return nil, err
+	case m.method != string(mcp.MethodToolsCall):
+		return nil, nil
+	case callerFunc == nil:
+		return nil, errors.New("this call needs credentials")
+	}
+	return callerFunc, nil
+}
+
+func (h *HTTPHandler) writeUnauthorized(resp *responseWriter, header http.Header, id json.RawMessage, err error) {
+	challenge := h.options.Authenticator.Challenge()
+	if strings.HasPrefix(challenge, "Bearer") && header.Get("Authorization") != "" {
+		challenge += `, error="invalid_token"`
+	}
+	resp.w.Header().Set("WWW-Authenticate", challenge)
+	resp.writeError(http.StatusUnauthorized, &rpcError{id, mcp.INVALID_REQUEST, "nothing was done: " + err.Error()})
+}
+
+// readBody reads a body of at most maxRequestBytes within timeouts.body. On failure
+// it returns the HTTP status and the error.
 func readBody(resp *responseWriter, r *http.Request) (body []byte, status int, rpcErr *rpcError) {
 	fail := func(status int, format string, args ...any) ([]byte, int, *rpcError) {
 		return nil, status, &rpcError{nil, mcp.INVALID_REQUEST, fmt.Sprintf(format, args...)}
 	}
-	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/json" {
 		return fail(http.StatusUnsupportedMediaType, "the body must be application/json")
 	}
 	if acceptsJSON, acceptsSSE := parseAccept(r.Header); !acceptsJSON && !acceptsSSE {
@@ -74,39 +90,45 @@ func readBody(resp *responseWriter, r *http.Request) (body []byte, status int, r
 		resp.w.Header().Set("Connection", "close")
 		return fail(http.StatusRequestEntityTooLarge, tooLongFormat, maxRequestBytes>>20)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(resp.w, r.Body, maxRequestBytes))
+	body, err = io.ReadAll(http.MaxBytesReader(resp.w, r.Body, maxRequestBytes))
 	if err == nil {
-		// A call may take longer than its message.
-		_, _ = resp.controller.SetReadDeadline(time.Time{}), resp.controller.SetWriteDeadline(time.Time{})
+		// The call may take longer than its message.
+		_ = resp.controller.SetReadDeadline(time.Time{})
+		_ = resp.controller.SetWriteDeadline(time.Time{})
 		return bytes.TrimSpace(body), 0, nil
 	}
-	resp.w.Header().Set("Connection", "close") // nobody waits for the rest
+	resp.w.Header().Set("Connection", "close") // the rest of the body is not read
 	if _, isTooLarge := errors.AsType[*http.MaxBytesError](err); isTooLarge {
 		return fail(http.StatusRequestEntityTooLarge, tooLongFormat, maxRequestBytes>>20)
 	}
 	if netErr, ok := errors.AsType[net.Error](err); ok && netErr.Timeout() {
-		return fail(http.StatusRequestTimeout, "the body did not come in time")
+		return fail(http.StatusRequestTimeout, "the body did not arrive in time")
 	}
-	return fail(http.StatusBadRequest, "the body broke off")
+	return fail(http.StatusBadRequest, "the body ended too early")
 }
 
-// handleStateless answers a message of 2026-07-28 or later, which says everything by
-// itself: its own version must be the header's.
+// handleStateless answers a message of the stateless protocol (2026-07-28). The
+// version in the message must be the one in the header.
 func (h *HTTPHandler) handleStateless(req *httpRequest, headerVersion, metaVersion string) {
 	m := req.message
 	switch {
 	case m.method == "":
-		req.writeError(http.StatusBadRequest, mcp.INVALID_REQUEST, "this version of the protocol has no questions that could be answered with a message of their own")
+		req.writeError(http.StatusBadRequest, mcp.INVALID_REQUEST,
+			"this version of the protocol has no requests to the client, so no responses of it")
 	case m.id == nil: // a request is cancelled by ending its stream
 		req.resp.w.WriteHeader(http.StatusAccepted)
 	case headerVersion == "" || req.request.Header.Get(mcp.HeaderLastEventID) != "":
-		req.writeError(http.StatusBadRequest, mcp.HEADER_MISMATCH, mcp.HeaderProtocolVersion+" must name the protocol version, and there is no stream that could be resumed")
+		req.writeError(http.StatusBadRequest, mcp.HEADER_MISMATCH,
+			mcp.HeaderProtocolVersion+" must name the protocol version, and streams cannot be resumed")
 	case metaVersion == "":
-		req.writeError(http.StatusBadRequest, mcp.INVALID_PARAMS, m.method+" needs "+mcp.MetaKeyProtocolVersion+" in params._meta")
+		req.writeError(http.StatusBadRequest, mcp.INVALID_PARAMS,
+			m.method+" needs "+mcp.MetaKeyProtocolVersion+" in params._meta")
 	case metaVersion != headerVersion:
-		req.writeError(http.StatusBadRequest, mcp.HEADER_MISMATCH, mcp.HeaderProtocolVersion+" and "+mcp.MetaKeyProtocolVersion+" in params._meta name different versions")
+		req.writeError(http.StatusBadRequest, mcp.HEADER_MISMATCH,
+			mcp.HeaderProtocolVersion+" and "+mcp.MetaKeyProtocolVersion+" in params._meta name different versions")
 	default:
-		if err := mcp.ValidateStandardHeaders(req.request.Header.Get, headerVersion, mcp.MCPMethod(m.method), m.params); err != nil {
+		header := req.request.Header.Get
+		if err := mcp.ValidateStandardHeaders(header, headerVersion, mcp.MCPMethod(m.method), m.params); err != nil {
 			req.writeError(http.StatusBadRequest, mcp.HEADER_MISMATCH, err.Error())
 			return
 		}
@@ -114,7 +136,7 @@ func (h *HTTPHandler) handleStateless(req *httpRequest, headerVersion, metaVersi
 	}
 }
 
-// handleSession answers a message of an older client, which belongs to a session.
+// handleSession answers a message of the session protocol (2025-11-25 and earlier).
 func (h *HTTPHandler) handleSession(req *httpRequest, version string) {
 	m, header := req.message, req.request.Header
 	if m.method == string(mcp.MethodInitialize) && m.id != nil {
@@ -123,7 +145,8 @@ func (h *HTTPHandler) handleSession(req *httpRequest, version string) {
 		return
 	}
 	if version != "" && !mcp.IsValidProtocolVersion(version) {
-		req.writeError(http.StatusBadRequest, mcp.INVALID_REQUEST, mcp.HeaderProtocolVersion+" names a version that is not served; the newest is "+mcp.LATEST_PROTOCOL_VERSION)
+		req.writeError(http.StatusBadRequest, mcp.INVALID_REQUEST, mcp.HeaderProtocolVersion+
+			" names a version that is not served; the newest is "+mcp.LATEST_PROTOCOL_VERSION)
 		return
 	}
 	id := header.Get(mcp.HeaderSessionID)
@@ -150,140 +173,24 @@ func (h *HTTPHandler) handleSession(req *httpRequest, version string) {
 		}
 		req.resp.w.WriteHeader(http.StatusAccepted)
 	default:
-		ctx, cancel := context.WithCancel(req.request.Context())
-		if !session.addRequest(m.id, cancel) {
-			cancel()
-			req.writeError(http.StatusBadRequest, mcp.INVALID_REQUEST, "a request with this id is still running")
-			return
-		}
-		defer session.removeRequest(m.id)
-		session.applyTo(req.clientSession)
-		if _, acceptsSSE := parseAccept(header); !acceptsSSE || h.sessions.multiReplica {
-			// Nobody would see a question, or its answer may arrive elsewhere.
-			req.clientSession.SetClientCapabilities(mcp.ClientCapabilities{})
-		}
-		req.run(ctx, cancel)
+		req.runInSession(session)
 	}
 }
 
-// httpRequest is one request while it runs.
-type httpRequest struct {
-	handler       *HTTPHandler
-	resp          *responseWriter
-	request       *http.Request
-	message       *rpcMessage
-	permit        *permit
-	clientSession *clientSession
-	callerFunc    CallerFunc
-	newSession    *httpSession // that begins with it
-	stateless     bool
-}
-
-func (req *httpRequest) writeError(status, code int, message string) {
-	req.resp.writeError(status, &rpcError{req.message.id, code, message})
-}
-
-// run runs a request, and answers with what comes of it. Whoever sent it may
-// cancel what has not left by going away.
-func (req *httpRequest) run(ctx context.Context, cancel context.CancelFunc) {
-	defer cancel()
-	if rpcErr := req.handler.server.validate(req.message); rpcErr != nil {
-		req.respond(rpcErr.toMessage())
+// runInSession runs a request of a session, which a notification can cancel.
+func (req *httpRequest) runInSession(session *httpSession) {
+	ctx, cancel := context.WithCancel(req.request.Context())
+	if !session.addRequest(req.message.id, cancel) {
+		cancel()
+		req.writeError(http.StatusBadRequest, mcp.INVALID_REQUEST, "a request with this id is still running")
 		return
 	}
-	if req.callerFunc != nil {
-		caller, err := req.callerFunc(ctx)
-		if err != nil {
-			req.writeError(http.StatusBadRequest, mcp.INVALID_REQUEST, "nothing was done: "+err.Error())
-			return
-		}
-		ctx = tools.WithCaller(ctx, caller)
+	defer session.removeRequest(req.message.id)
+	session.applyTo(req.clientSession)
+	if _, acceptsSSE := parseAccept(req.request.Header); !acceptsSSE || req.handler.sessions.multiReplica {
+		// Without a stream the client would not see a question, and with several
+		// replicas its answer may arrive at another one.
+		req.clientSession.SetClientCapabilities(mcp.ClientCapabilities{})
 	}
-	var draining <-chan struct{}
-	if req.message.method == string(mcp.MethodSubscriptionsListen) {
-		if draining = req.handler.draining; !req.permit.transferTo(req.handler.streams) {
-			req.resp.w.Header().Set("Retry-After", "5")
-			req.writeError(http.StatusServiceUnavailable, mcp.INTERNAL_ERROR, "too many streams are open")
-			return
-		}
-	}
-	responses := make(chan mcp.JSONRPCMessage, 1)
-	req.handler.inFlight.Go(func() {
-		responses <- req.handler.server.dispatch(req.handler.server.mcp.WithContext(ctx, req.clientSession), req.message)
-	})
-	req.stream(responses, draining, cancel)
-}
-
-// stream passes on what is said while a request runs, until it is answered.
-func (req *httpRequest) stream(responses <-chan mcp.JSONRPCMessage, draining <-chan struct{}, cancel context.CancelFunc) {
-	_, acceptsSSE := parseAccept(req.request.Header)
-	heartbeat := time.NewTicker(req.handler.options.timeouts.heartbeat)
-	defer heartbeat.Stop()
-	var expired <-chan time.Time
-	if draining != nil {
-		streamTimer := time.NewTimer(req.handler.options.timeouts.stream)
-		defer streamTimer.Stop()
-		expired = streamTimer.C
-	}
-	writeEvent := func(m any) {
-		if acceptsSSE {
-			req.resp.writeEvent(m)
-		}
-	}
-	for {
-		select {
-		case n := <-req.clientSession.notifications:
-			writeEvent(n)
-		case outgoing := <-req.clientSession.outgoingRequests:
-			req.permit.transferTo(req.handler.elicitations) // a person may think for minutes
-			writeEvent(outgoing)
-		case <-heartbeat.C:
-			req.resp.heartbeat()
-		case <-draining:
-			draining = nil
-			cancel()
-		case <-expired:
-			cancel()
-		case <-req.handler.forceStop:
-			resp := (&rpcError{req.message.id, mcp.INTERNAL_ERROR, "this server ends before the call did, and something may have been sent or charged: look there before repeating it (list_sms_history, get_balance)"}).toMessage()
-			select {
-			case resp = <-responses: // just in time
-			default:
-			}
-			req.respond(resp)
-			return
-		case resp := <-responses:
-			for pending := true; pending; {
-				select {
-				case n := <-req.clientSession.notifications:
-					writeEvent(n)
-				default:
-					pending = false
-				}
-			}
-			req.respond(resp)
-			return
-		}
-		if req.resp.failed {
-			cancel()
-		}
-	}
-}
-
-// respond sends the answer, and names the session that began with it.
-func (req *httpRequest) respond(resp mcp.JSONRPCMessage) {
-	if req.newSession != nil && req.clientSession.Initialized() {
-		req.newSession.saveClientInfo(req.clientSession)
-		id, err := req.handler.sessions.Create(req.request.Context(), req.newSession, req.request.Header)
-		if err != nil {
-			req.handler.sessionKeyError(req.resp, req.message.id, err)
-			return
-		}
-		req.resp.w.Header().Set(mcp.HeaderSessionID, id)
-	}
-	if acceptsJSON, _ := parseAccept(req.request.Header); req.resp.streaming || !acceptsJSON {
-		req.resp.writeEvent(resp)
-		return
-	}
-	req.resp.writeJSON(httpStatus(resp, req.stateless), resp)
+	req.run(ctx, cancel)
 }

@@ -11,25 +11,25 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
-// responseWriter is what goes back for one request: one message, or a stream of them.
-// Each write has its own time, so that a stream may last, and one who does not
-// read cannot hold it.
+// responseWriter writes the answer to one request: one JSON message, or a stream of
+// events. Each write has its own deadline, so that a stream may last long but a
+// client that does not read cannot block it.
 type responseWriter struct {
 	w           http.ResponseWriter
 	controller  *http.ResponseController
 	timeouts    *timeouts
 	wroteHeader bool
 	streaming   bool
-	failed      bool // nobody reads it any more
+	failed      bool // a write failed
 }
 
-// writeStatus answers with a word, for machines that watch.
+// writeStatus answers a probe.
 func (rw *responseWriter) writeStatus(status int, text string) {
 	rw.writeJSON(status, map[string]string{"status": text})
 }
 
-// writeError answers with an error, unless something was answered before. Over HTTP
-// an error that is about no request has no id at all.
+// writeError answers with an error, unless an answer has begun. An error about no
+// particular request has no id member, as the specification of the transport says.
 func (rw *responseWriter) writeError(status int, rpcErr *rpcError) {
 	if rpcErr.id != nil {
 		rw.writeJSON(status, rpcErr.toMessage())
@@ -41,14 +41,15 @@ func (rw *responseWriter) writeError(status int, rpcErr *rpcError) {
 	}{mcp.JSONRPC_VERSION, mcp.NewJSONRPCErrorDetails(rpcErr.code, rpcErr.message, nil)})
 }
 
-// writeJSON answers with one message and nothing else.
+// writeJSON answers with one message, unless an answer has begun.
 func (rw *responseWriter) writeJSON(status int, value any) {
 	if rw.wroteHeader {
 		return
 	}
 	body, err := json.Marshal(value)
-	if err != nil { // the tools made sure that it cannot be
-		status, body = http.StatusInternalServerError, []byte(`{"jsonrpc":"2.0","error":{"code":-32603,"message":"the answer cannot be written"}}`)
+	if err != nil { // unreachable: results are valid JSON
+		status = http.StatusInternalServerError
+		body = []byte(`{"jsonrpc":"2.0","error":{"code":-32603,"message":"the answer cannot be written"}}`)
 	}
 	body = append(body, '\n')
 	rw.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
@@ -56,7 +57,7 @@ func (rw *responseWriter) writeJSON(status int, value any) {
 	rw.write(body)
 }
 
-// writeEvent puts a message on the stream, which the first one opens.
+// writeEvent writes a message to the stream. The first one opens the stream.
 func (rw *responseWriter) writeEvent(value any) {
 	data, err := json.Marshal(value)
 	if err != nil {
@@ -66,7 +67,7 @@ func (rw *responseWriter) writeEvent(value any) {
 	rw.write(bytes.Join([][]byte{[]byte("event: message\ndata: "), data, []byte("\n\n")}, nil))
 }
 
-// heartbeat is a sign of life: without any, what stands between may end the stream.
+// heartbeat writes a comment to an open stream: proxies close a silent one.
 func (rw *responseWriter) heartbeat() {
 	if rw.streaming {
 		rw.write([]byte(": still here\n\n"))
@@ -78,7 +79,7 @@ func (rw *responseWriter) startStream() {
 		return
 	}
 	rw.streaming = true
-	rw.w.Header().Set("X-Accel-Buffering", "no") // nginx would keep it to itself
+	rw.w.Header().Set("X-Accel-Buffering", "no") // nginx would buffer the events
 	rw.writeHeader(http.StatusOK, "text/event-stream")
 }
 
@@ -101,8 +102,8 @@ func (rw *responseWriter) write(data []byte) {
 	rw.failed = err != nil
 }
 
-// parseAccept tells what kinds of answer a client takes. Who does not say takes
-// both.
+// parseAccept tells which kinds of answer a client accepts. Without the header it
+// accepts both.
 func parseAccept(h http.Header) (acceptsJSON, acceptsSSE bool) {
 	header := strings.Join(h.Values("Accept"), ",")
 	if strings.TrimSpace(header) == "" {
@@ -122,8 +123,8 @@ func parseAccept(h http.Header) (acceptsJSON, acceptsSSE bool) {
 	return acceptsJSON, acceptsSSE
 }
 
-// httpStatus is the HTTP status of an answer. Since 2026-07-28 it follows the
-// error's code, for those between who do not read the body.
+// httpStatus is the HTTP status of an answer. In the stateless protocol it follows
+// the error code, for proxies that do not read the body.
 func httpStatus(resp mcp.JSONRPCMessage, stateless bool) int {
 	var code int
 	switch r := resp.(type) {

@@ -18,19 +18,22 @@ import (
 	"github.com/wesendall/wesendall-mcp/tools"
 )
 
-// Sessions of the clients that make a handshake. They carry no right to
-// anything: every request brings its own credentials. A name is signed, so that
-// any replica takes it, and for one caller alone. What else is known of one is
-// known to the replica that it began at: what the client can do, and that it
-// ended.
 const (
-	sessionTTL  = 24 * time.Hour
-	maxSessions = 10_000 // of each kind that is remembered
+	// sessionTTL is the lifetime of a session, from its initialize request.
+	sessionTTL = 24 * time.Hour
+	// maxSessions limits the known sessions, and the ids of those that were ended.
+	maxSessions = 10_000
 )
 
+// sessionStore keeps the sessions of clients that make a handshake. A session grants
+// nothing: every request brings its own credentials. Its id is signed together
+// with the credentials, so that every replica accepts it, but only from the same
+// caller. The client's capabilities, and whether the session was ended, are known
+// only to the replica where that happened.
 type sessionStore struct {
 	key func(context.Context) ([]byte, error)
-	// shared says that an answer to a question may arrive at another replica.
+	// multiReplica means that the answer to an elicitation may arrive at another
+	// replica.
 	multiReplica bool
 	now          func() time.Time
 
@@ -42,27 +45,30 @@ type sessionStore struct {
 // httpSession is what this replica knows of a session.
 type httpSession struct {
 	elicitations  *pendingElicitations
-	authenticated bool // whoever began it brought credentials
+	authenticated bool // its initialize request had credentials
 
 	mu           sync.Mutex
 	clientInfo   mcp.Implementation
 	capabilities mcp.ClientCapabilities
 	version      string
-	inFlight     map[string]context.CancelFunc // by the id as it was written
+	inFlight     map[string]context.CancelFunc // by request id, as it was written
 }
 
 func newSessionStore(key func(context.Context) ([]byte, error), multiReplica bool, now func() time.Time) *sessionStore {
-	return &sessionStore{key: key, multiReplica: multiReplica, now: now, sessions: map[string]*httpSession{}, revoked: map[string]struct{}{}}
+	return &sessionStore{
+		key: key, multiReplica: multiReplica, now: now,
+		sessions: map[string]*httpSession{}, revoked: map[string]struct{}{},
+	}
 }
 
 func newHTTPSession() *httpSession {
 	return &httpSession{elicitations: newPendingElicitations(), inFlight: map[string]context.CancelFunc{}}
 }
 
-// Create names a session.
+// Create stores a session and returns its id. h are the headers of its first request.
 func (s *sessionStore) Create(ctx context.Context, session *httpSession, h http.Header) (id string, err error) {
 	payload := make([]byte, 24)
-	_, _ = rand.Read(payload[:16])                                   // it never fails
+	_, _ = rand.Read(payload[:16])                                   // never fails
 	binary.BigEndian.PutUint64(payload[16:], uint64(s.now().Unix())) //nolint:gosec // after 1970
 	signature, err := s.sign(ctx, payload, h)
 	if err != nil {
@@ -76,7 +82,7 @@ func (s *sessionStore) Create(ctx context.Context, session *httpSession, h http.
 	return id, nil
 }
 
-// sign binds a name to who brought it, by whatever those are called by.
+// sign computes the signature of an id for the caller that sent these headers.
 func (s *sessionStore) sign(ctx context.Context, payload []byte, h http.Header) ([]byte, error) {
 	key, err := s.key(ctx)
 	if err != nil {
@@ -92,7 +98,8 @@ func (s *sessionStore) sign(ctx context.Context, payload []byte, h http.Header) 
 	return mac.Sum(nil), nil
 }
 
-// Lookup is a session of whoever sent these headers, or nil.
+// Lookup returns the session with this id, if the caller that sent these headers
+// owns it, or nil.
 func (s *sessionStore) Lookup(ctx context.Context, id string, h http.Header) (*httpSession, error) {
 	encodedPayload, encodedSignature, _ := strings.Cut(id, ".")
 	payload, err := base64.RawURLEncoding.DecodeString(encodedPayload)
@@ -113,7 +120,7 @@ func (s *sessionStore) Lookup(ctx context.Context, id string, h http.Header) (*h
 		return nil, nil
 	}
 	session := s.sessions[id]
-	if session == nil && s.multiReplica { // it began elsewhere
+	if session == nil && s.multiReplica { // it began at another replica
 		session = newHTTPSession()
 		s.put(id, session)
 	}
@@ -125,11 +132,15 @@ func (s *sessionStore) expired(payload []byte) bool {
 	return s.now().Sub(createdAt) > sessionTTL
 }
 
-// put remembers a session. Where there are too many another is forgotten, first of
-// those who brought no credentials; its client begins anew, unless a replica knows it
-// as one that began elsewhere. One with a request that runs is kept.
+// put stores a session. If there are too many, it evicts expired sessions, then
+// those without credentials, then others. A session with a running request stays.
+// The client of an evicted session must initialize again, unless there are several
+// replicas.
 func (s *sessionStore) put(id string, session *httpSession) {
-	evict(s.sessions, s.idExpired, func(_ string, candidate *httpSession) bool { return !candidate.authenticated && candidate.isIdle() }, func(_ string, candidate *httpSession) bool { return candidate.isIdle() })
+	isExpired := func(id string, _ *httpSession) bool { return s.idExpired(id) }
+	isAnonymous := func(_ string, candidate *httpSession) bool { return !candidate.authenticated && candidate.isIdle() }
+	isIdle := func(_ string, candidate *httpSession) bool { return candidate.isIdle() }
+	evict(s.sessions, isExpired, isAnonymous, isIdle)
 	s.sessions[id] = session
 }
 
@@ -139,23 +150,25 @@ func (s *httpSession) isIdle() bool {
 	return len(s.inFlight) == 0
 }
 
-// Terminate forgets a session, and what it was called.
+// Terminate ends a session. Its id is remembered as revoked.
 func (s *sessionStore) Terminate(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, id)
-	evict(s.revoked, func(id string, _ struct{}) bool { return s.idExpired(id, nil) }, func(string, struct{}) bool { return true })
+	isExpired := func(id string, _ struct{}) bool { return s.idExpired(id) }
+	always := func(string, struct{}) bool { return true }
+	evict(s.revoked, isExpired, always)
 	s.revoked[id] = struct{}{}
 }
 
-func (s *sessionStore) idExpired(id string, _ *httpSession) bool {
+func (s *sessionStore) idExpired(id string) bool {
 	encodedPayload, _, _ := strings.Cut(id, ".")
 	payload, _ := base64.RawURLEncoding.DecodeString(encodedPayload)
 	return s.expired(payload)
 }
 
-// evict drops from a full table what may go, in the order of kinds, until a tenth
-// of it is free: so it need not be looked through each time.
+// evict removes entries from a full table until a tenth of it is free, so that it
+// need not run at each insertion. The rules say what may go, the first rule first.
 func evict[V any](table map[string]V, rules ...func(id string, value V) bool) {
 	if len(table) < maxSessions {
 		return
@@ -172,8 +185,8 @@ func evict[V any](table map[string]V, rules ...func(id string, value V) bool) {
 	}
 }
 
-// addRequest registers a request, so that it can be cancelled by another. It fails
-// where one with the same id still runs.
+// addRequest registers a running request, so that a notification can cancel it. It
+// fails if a request with the same id is still running.
 func (s *httpSession) addRequest(id json.RawMessage, cancel context.CancelFunc) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -190,7 +203,7 @@ func (s *httpSession) removeRequest(id json.RawMessage) {
 	delete(s.inFlight, string(id))
 }
 
-// cancelRequest ends the request that a notification names.
+// cancelRequest cancels the request that a notification names.
 func (s *httpSession) cancelRequest(m *rpcMessage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,14 +212,15 @@ func (s *httpSession) cancelRequest(m *rpcMessage) {
 	}
 }
 
-// saveClientInfo keeps what a client said of itself in its handshake.
+// saveClientInfo stores what the client declared in its handshake.
 func (s *httpSession) saveClientInfo(client *clientSession) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.clientInfo, s.capabilities, s.version = client.GetClientInfo(), client.GetClientCapabilities(), client.ProtocolVersion()
+	s.clientInfo, s.capabilities = client.GetClientInfo(), client.GetClientCapabilities()
+	s.version = client.ProtocolVersion()
 }
 
-// applyTo gives a request what is known of its client.
+// applyTo copies what is known of the client to the session of one request.
 func (s *httpSession) applyTo(client *clientSession) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

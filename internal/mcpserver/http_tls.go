@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// certCheckInterval is how often the files of a certificate are looked at.
+// certCheckInterval is the minimum time between two checks of the files.
 const certCheckInterval = 2 * time.Second
 
-// certReloader is a pair of files that somebody renews now and then.
+// certReloader reads a certificate and its key again when the files change, so that
+// a renewal needs no restart. Neither crypto/tls nor mcp-go v1.2.1 has this.
 type certReloader struct {
 	files  [2]string
 	logger *slog.Logger
@@ -24,8 +25,8 @@ type certReloader struct {
 	checkedAt time.Time
 }
 
-// NewReloadingTLSConfig is how a server speaks TLS with a certificate of two files, which
-// are read again when they change.
+// NewReloadingTLSConfig returns a TLS configuration whose certificate and key are
+// read again when their files change. If the new pair is invalid, the old one stays.
 func NewReloadingTLSConfig(certFile, keyFile string, logger *slog.Logger) (*tls.Config, error) {
 	c := &certReloader{files: [2]string{certFile, keyFile}, logger: logger, now: time.Now}
 	if err := c.reload(); err != nil {
@@ -41,7 +42,7 @@ func (c *certReloader) tlsConfig() *tls.Config {
 	}
 }
 
-// reload reads the pair.
+// reload reads both files.
 func (c *certReloader) reload() error {
 	c.checkedAt = c.now()
 	var stats [2]os.FileInfo
@@ -60,7 +61,7 @@ func (c *certReloader) reload() error {
 	return nil
 }
 
-// get is the pair as it is now, or as it last was whole.
+// get returns the current certificate, or the last valid one.
 func (c *certReloader) get() *tls.Certificate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -68,7 +69,7 @@ func (c *certReloader) get() *tls.Certificate {
 		return c.cert
 	}
 	if err := c.reload(); err != nil {
-		c.logger.Error("the new certificate cannot be used; the old one is", "error", err)
+		c.logger.Error("the new certificate cannot be used; the old one stays in use", "error", err)
 	} else {
 		c.logger.Info("the certificate was read again", "file", c.files[0])
 	}
@@ -79,7 +80,8 @@ func (c *certReloader) changed() bool {
 	c.checkedAt = c.now()
 	for i, name := range c.files {
 		info, err := os.Stat(name)
-		if err != nil || !os.SameFile(info, c.stats[i]) || !info.ModTime().Equal(c.stats[i].ModTime()) || info.Size() != c.stats[i].Size() {
+		if err != nil || !os.SameFile(info, c.stats[i]) ||
+			!info.ModTime().Equal(c.stats[i].ModTime()) || info.Size() != c.stats[i].Size() {
 			return true
 		}
 	}

@@ -56,7 +56,8 @@ func (s *Server) findPrompt(name string) (prompts.Prompt, error) {
 		}
 		names = append(names, p.Name)
 	}
-	return prompts.Prompt{}, fmt.Errorf("unknown prompt %q; the prompts are %s", sanitize.TruncateName(name), strings.Join(names, ", "))
+	return prompts.Prompt{}, fmt.Errorf("unknown prompt %q; the prompts are %s",
+		sanitize.TruncateName(name), strings.Join(names, ", "))
 }
 
 // CompletePromptArgument completes an argument of a prompt.

@@ -68,7 +68,8 @@ func (s *Server) readResource(uri string) (mcp.TextResourceContents, error) {
 		return mcp.TextResourceContents{URI: uri, MIMEType: mime, Text: text}, nil
 	}
 	notFound := func(kind, name string, names []string) (mcp.TextResourceContents, error) {
-		return mcp.TextResourceContents{}, fmt.Errorf("there is no %s %q: use one of %s", kind, sanitize.TruncateName(name), strings.Join(names, ", "))
+		return mcp.TextResourceContents{}, fmt.Errorf("there is no %s %q: use one of %s",
+			kind, sanitize.TruncateName(name), strings.Join(names, ", "))
 	}
 	switch uri {
 	case reference.LLMsTxtURI:
