@@ -20,6 +20,7 @@ func TestImports_Allowed(t *testing.T) {
 		// Two leaves, so that their rules are written once, and Unicode's decomposition of accented letters.
 		"client":                     {"internal/loopback", "internal/sanitize", "golang.org/x/text/unicode/norm"},
 		"internal/loopback":          {},
+		"internal/startup":           {}, // only the standard library, so that it is initialized early
 		"internal/sanitize":          {},
 		"internal/sqlitedb":          {},
 		"internal/sandbox":           {"internal/loopback", "internal/sqlitedb"},
@@ -40,7 +41,7 @@ func TestImports_Allowed(t *testing.T) {
 		"cmd/wesendall-mcp": {
 			"internal/mcpserver", "internal/auth", "tools", "prompts", "llm-reference", "internal/guard", "internal/ledger", "client",
 			"internal/sandbox", "internal/hostconfig", "internal/doctor", "internal/observability",
-			"internal/loopback", "internal/sanitize", protocol,
+			"internal/loopback", "internal/sanitize", "internal/startup", protocol,
 		},
 	}
 	// These import no other module, except for what is listed above.

@@ -15,8 +15,10 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/wesendall/wesendall-mcp/internal/guard"
+	"github.com/wesendall/wesendall-mcp/internal/startup"
 )
 
 // Exit codes.
@@ -38,7 +40,10 @@ type environment struct {
 	defaults  guard.Options
 }
 
-func main() { os.Exit(runMain(os.Args[1:], os.LookupEnv)) }
+func main() {
+	time.AfterFunc(time.Second, startup.RestoreGC) // by then a host has its first answer
+	os.Exit(runMain(os.Args[1:], os.LookupEnv))
+}
 
 // runMain runs the program on this process's streams. os.Stdout becomes stderr, so that a
 // stray print does not break the protocol.

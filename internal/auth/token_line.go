@@ -20,10 +20,13 @@ import (
 // Empty lines and lines that begin with # are ignored. A limit may be lower than the server's
 // own, never higher.
 
-const minTokenLen = 32 // characters
+const (
+	minTokenLen     = 32 // characters
+	maxTokenNameLen = 64
+)
 
 var (
-	tokenNamePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+	tokenNamePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 	tokenPattern     = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`) // RFC 6750, 2.1
 )
 
@@ -76,7 +79,7 @@ func hashLine(fields []string) [sha256.Size]byte {
 func parseTokenLine(fields []string, serverLimits guard.Limits) (token, error) {
 	t := token{name: fields[0], limits: guard.Unlimited()}
 	switch {
-	case !tokenNamePattern.MatchString(t.name):
+	case len(t.name) > maxTokenNameLen || !tokenNamePattern.MatchString(t.name):
 		return t, errors.New("the name must have 1 to 64 letters, digits, dots, dashes and underscores")
 	case len(fields) < 2:
 		return t, errors.New("the token is missing: a line is NAME TOKEN, then limits")

@@ -71,7 +71,8 @@ func FuzzTokenFile(f *testing.F) {
 		}
 		for _, tok := range tokens {
 			limits := tok.limits
-			if !tokenNamePattern.MatchString(tok.name) || !isTighter(limits.PerCall, server.PerCall) ||
+			if !tokenNamePattern.MatchString(tok.name) || len(tok.name) > maxTokenNameLen ||
+				!isTighter(limits.PerCall, server.PerCall) ||
 				!isTighter(limits.PerDay, server.PerDay) || !isTighter(limits.TopUp, server.TopUp) ||
 				!isTighter(int64(limits.Recipients), int64(server.Recipients)) ||
 				!isTighter(limits.ConfirmAbove, server.ConfirmAbove) {
