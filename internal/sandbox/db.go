@@ -8,8 +8,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/wesendall/wesendall-mcp/internal/sqlitedb"
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/wesendall/wesendall-mcp/internal/sqlitedb"
 )
 
 // lockTimeout is how long a call waits for another process's transaction.
