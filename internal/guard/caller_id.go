@@ -62,7 +62,8 @@ func (g *Guard) requireStableID(ctx context.Context) error {
 	if _, err := g.openLedger(ctx); err != nil {
 		return err
 	}
-	e := NewError(CodeNotConfigured, "Nothing was sent: the ledger of spends could not be used when the call came. Call again.")
+	e := NewError(CodeNotConfigured,
+		"Nothing was sent: the ledger of spends could not be used when the call came. Call again.")
 	e.Retry = client.RetryLater
 	return e
 }

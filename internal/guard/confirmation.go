@@ -64,7 +64,9 @@ func (g *Guard) checkAnswer(ctx context.Context, c spendCall, o SpendOptions) er
 
 // confirm makes a quote and asks the user. It returns the quote's id after a yes;
 // otherwise an error that says what is needed.
-func (g *Guard) confirm(ctx context.Context, c spendCall, cost spendCost, o SpendOptions, d ledger.Decision) (quoteID string, err error) {
+func (g *Guard) confirm(
+	ctx context.Context, c spendCall, cost spendCost, o SpendOptions, d ledger.Decision,
+) (quoteID string, err error) {
 	reason := confirmReason(d)
 	if !o.canAsk() && g.options.Confirm == ConfirmElicit {
 		e := NewError(CodeConfirmationRequired, "Nothing was sent: your user must agree ("+reason+"), "+
@@ -135,16 +137,19 @@ func (g *Guard) decline(ctx context.Context, c spendCall, reason string, quoteID
 func confirmationPrompt(c spendCall, cost spendCost, reason string) string {
 	q := newQuote(c, cost)
 	if c.intent.Kind == ledger.KindTopUp {
-		return fmt.Sprintf("Ask %s to pay UGX %s into the wallet by Mobile Money? The wallet holds UGX %s, and UGX %s once that is paid. "+
-			"You are asked because %s.", cost.audience, sanitize.FormatThousands(q.TotalUGX), sanitize.FormatThousands(q.BalanceUGX),
+		return fmt.Sprintf("Ask %s to pay UGX %s into the wallet by Mobile Money? "+
+			"The wallet holds UGX %s, and UGX %s once that is paid. You are asked because %s.",
+			cost.audience, sanitize.FormatThousands(q.TotalUGX), sanitize.FormatThousands(q.BalanceUGX),
 			sanitize.FormatThousands(q.BalanceAfterUGX), reason)
 	}
 	text := strings.Join(strings.Fields(sanitize.Text(c.message)), " ")
 	if runes := []rune(text); len(runes) > 200 {
 		text = string(runes[:200]) + "…"
 	}
-	return fmt.Sprintf("Send “%s” to %s for about UGX %s (%s each)? The wallet then holds about UGX %s. You are asked because %s.",
-		text, cost.audience, sanitize.FormatThousands(q.TotalUGX), sanitize.Pluralize(q.Units, "unit"), sanitize.FormatThousands(q.BalanceAfterUGX), reason)
+	return fmt.Sprintf("Send “%s” to %s for about UGX %s (%s each)? "+
+		"The wallet then holds about UGX %s. You are asked because %s.",
+		text, cost.audience, sanitize.FormatThousands(q.TotalUGX), sanitize.Pluralize(q.Units, "unit"),
+		sanitize.FormatThousands(q.BalanceAfterUGX), reason)
 }
 
 // confirmReason says why a user must agree, as the end of a sentence.
@@ -158,7 +163,7 @@ func confirmReason(d ledger.Decision) string {
 	case ledger.ConfirmThreshold:
 		return fmt.Sprintf("it costs more than UGX %d", c.ThresholdUGX)
 	default:
-		return fmt.Sprintf("with UGX %d of the last hour that nobody was asked about it comes to more than UGX %d",
+		return fmt.Sprintf("with UGX %d of the last hour that nobody confirmed it comes to more than UGX %d",
 			c.UnconfirmedUGX, c.ThresholdUGX)
 	}
 }

@@ -185,7 +185,9 @@ func (g *Guard) dryRun(ctx context.Context, c spendCall, cost spendCost, o Spend
 }
 
 // storeQuote stores a quote, and returns what the ledger would decide now.
-func (g *Guard) storeQuote(ctx context.Context, c spendCall, cost spendCost, o SpendOptions, q *Quote, asked bool) (ledger.Decision, error) {
+func (g *Guard) storeQuote(
+	ctx context.Context, c spendCall, cost spendCost, o SpendOptions, q *Quote, asked bool,
+) (ledger.Decision, error) {
 	l, err := g.openLedger(ctx)
 	if err != nil {
 		return ledger.Decision{}, err

@@ -32,12 +32,14 @@ func (g *Guard) readGroup(ctx context.Context, c spendCall) (spendCost, error) {
 	}
 	cost := spendCost{
 		recipients: size, sizeUnknown: !known,
-		notes:    []string{"Who is in the group was not checked: its numbers cannot be listed."},
-		audience: fmt.Sprintf("the %s of the group %q", sanitize.Pluralize(size, "contact"), strings.TrimSpace(sanitize.Truncate(title, maxQuotedRunes)+" "+sanitize.Truncate(c.groupID, maxQuotedRunes))),
+		notes: []string{"Who is in the group was not checked: its numbers cannot be listed."},
+		audience: fmt.Sprintf("the %s of the group %q", sanitize.Pluralize(size, "contact"),
+			strings.TrimSpace(sanitize.Truncate(title, maxQuotedRunes)+" "+sanitize.Truncate(c.groupID, maxQuotedRunes))),
 	}
 	if !known {
 		cost.notes = append(cost.notes, "The group's size cannot be read, so the total is all that the wallet holds.")
-		cost.audience = fmt.Sprintf("everyone in the group %q (their number is not known)", sanitize.Truncate(c.groupID, maxQuotedRunes))
+		cost.audience = fmt.Sprintf("everyone in the group %q (their number is not known)",
+			sanitize.Truncate(c.groupID, maxQuotedRunes))
 	}
 	return cost, nil
 }
@@ -52,7 +54,8 @@ func groupSize(groups json.RawMessage, id string) (size int, title string, known
 	}
 	var matches []map[string]any
 	walkObjects(value, func(object map[string]any) {
-		if slices.ContainsFunc([]string{"id", "_id", "groupId", "group_id"}, func(name string) bool { return object[name] == id }) {
+		hasID := func(name string) bool { return object[name] == id }
+		if slices.ContainsFunc([]string{"id", "_id", "groupId", "group_id"}, hasID) {
 			matches = append(matches, object)
 		}
 	})
@@ -61,7 +64,9 @@ func groupSize(groups json.RawMessage, id string) (size int, title string, known
 	}
 	group := matches[0]
 	title, _ = group["title"].(string)
-	counts := []any{group["contact_count"], group["contacts_count"], group["contactCount"], group["contactsCount"], group["contacts"]}
+	counts := []any{
+		group["contact_count"], group["contacts_count"], group["contactCount"], group["contactsCount"], group["contacts"],
+	}
 	if inner, ok := group["_count"].(map[string]any); ok {
 		counts = append(counts, inner["contacts"])
 	}

@@ -73,8 +73,8 @@ func (g *Guard) withPrice(c spendCall, cost spendCost, unitUGX float64) (spendCo
 		cost.totalUGX = max(cost.balanceUGX, 0)
 		if maxCount, limitName := g.maxRecipients(); cost.totalUGX > estimateTotal(c.intent.Units, maxCount, unitUGX) {
 			return spendCost{}, NewError(CodeLimitExceeded, fmt.Sprintf("Nothing was sent: the group's size cannot be read, "+
-				"and the wallet could pay for more than the %d recipients that one call may reach (%s). Only the operator can change it.",
-				maxCount, limitName))
+				"and the wallet could pay for more than the %d recipients that one call may reach (%s). "+
+				"Only the operator can change it.", maxCount, limitName))
 		}
 	}
 	return cost, nil
@@ -142,7 +142,7 @@ func (g *Guard) fetchBalance(ctx context.Context, walletID string) (balanceInfo,
 	}
 	info, ok := g.cacheBalance(walletID, response)
 	if info.walletID != "" {
-		return balanceInfo{}, NewError(CodeInvalidArguments, fmt.Sprintf("Nothing was sent: the wallet is spelled %q, and not %q.",
+		return balanceInfo{}, NewError(CodeInvalidArguments, fmt.Sprintf("Nothing was sent: the wallet is spelled %q, not %q.",
 			sanitize.Truncate(info.walletID, maxQuotedRunes), sanitize.Truncate(walletID, maxQuotedRunes)))
 	}
 	if !ok {

@@ -36,8 +36,8 @@ func (g *Guard) waitForRate(ctx context.Context) error {
 	delay := reservation.DelayFrom(now)
 	if delay > maxQueueDelay {
 		reservation.CancelAt(now)
-		e := NewError(CodeRateLimited, fmt.Sprintf("Nothing was sent: too many calls are waiting; %g calls a second go to Wesendall "+
-			"(WESENDALL_RATE).", g.options.Rate))
+		e := NewError(CodeRateLimited, fmt.Sprintf(
+			"Nothing was sent: too many calls are waiting; %g calls a second go to Wesendall (WESENDALL_RATE).", g.options.Rate))
 		e.RetryAfter = int(math.Ceil((delay - maxQueueDelay).Seconds()))
 		return e
 	}

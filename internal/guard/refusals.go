@@ -57,7 +57,8 @@ func limitError(in ledger.Intent, d ledger.Decision) *Error {
 	case in.Kind == ledger.KindTopUp:
 		name = "WESENDALL_MAX_TOPUP"
 	}
-	return NewError(CodeLimitExceeded, fmt.Sprintf("Nothing was sent: it takes UGX %s, and %s (%s). Only the operator can change it.",
+	return NewError(CodeLimitExceeded, fmt.Sprintf(
+		"Nothing was sent: it takes UGX %s, and %s (%s). Only the operator can change it.",
 		sanitize.FormatThousands(d.TotalUGX), remaining, name))
 }
 
@@ -66,8 +67,8 @@ func duplicateError(in ledger.Intent, d *ledger.Duplicates) *Error {
 	first := d.Spends[0]
 	at := kampalaTime(first.Created)
 	if first.State == ledger.StateFailed { // and this is its quote
-		return NewError(CodeDuplicateSend, fmt.Sprintf("Nothing was sent: the quote was used at %s, and that call failed without a charge. "+
-			"Make a new quote with dry_run.", at))
+		return NewError(CodeDuplicateSend, fmt.Sprintf("Nothing was sent: the quote was used at %s, "+
+			"and that call failed without a charge. Make a new quote with dry_run.", at))
 	}
 	done, next := "sent", client.ToolListSMSHistory
 	if in.Kind == ledger.KindTopUp {
@@ -80,7 +81,8 @@ func duplicateError(in ledger.Intent, d *ledger.Duplicates) *Error {
 	case ledger.StateUnknown:
 		outcome = "has an unknown outcome"
 	}
-	message := fmt.Sprintf("Nothing was %s: the same was %s at %s (UGX %s), and that %s.", done, done, at, sanitize.FormatThousands(first.TotalUGX), outcome)
+	message := fmt.Sprintf("Nothing was %s: the same was %s at %s (UGX %s), and that %s.",
+		done, done, at, sanitize.FormatThousands(first.TotalUGX), outcome)
 	if more := len(d.Spends) - 1; more > 0 {
 		message += fmt.Sprintf(" So it was with %s.", sanitize.Pluralize(more, "other call"))
 	}
@@ -98,7 +100,8 @@ func duplicateError(in ledger.Intent, d *ledger.Duplicates) *Error {
 func describeDuplicates(d *ledger.Duplicates) string {
 	var names []string
 	for _, s := range d.Spends[:min(len(d.Spends), 3)] {
-		name := fmt.Sprintf("one of %s (UGX %s)", s.Created.In(kampalaZone).Format("2 January 15:04"), sanitize.FormatThousands(s.TotalUGX))
+		name := fmt.Sprintf("one of %s (UGX %s)",
+			s.Created.In(kampalaZone).Format("2 January 15:04"), sanitize.FormatThousands(s.TotalUGX))
 		if s.State != ledger.StateSent {
 			name += ", with an unknown outcome,"
 		}

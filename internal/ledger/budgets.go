@@ -102,8 +102,8 @@ func (b budgetRow) reserve(ctx context.Context, tx *sql.Tx, in Intent, callerCou
 // the account's, and the caller's if it was counted.
 func (b budgetRow) adjust(ctx context.Context, tx *sql.Tx, changeUGX int64) error {
 	if b.caller != "" {
-		if _, err := tx.ExecContext(ctx, `UPDATE daily_totals SET total = total + $1 WHERE account = $2 AND kind = $3 AND kampala_day = $4`,
-			changeUGX, b.account, b.key(), b.day); err != nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE daily_totals SET total = total + $1
+			WHERE account = $2 AND kind = $3 AND kampala_day = $4`, changeUGX, b.account, b.key(), b.day); err != nil {
 			return err
 		}
 		b.caller = ""

@@ -10,7 +10,8 @@ import (
 // FixFor says what an operator can do about a ledger that does not work.
 func FixFor(err error) string {
 	if _, ok := errors.AsType[*PostgresError](err); ok {
-		return "check that the database runs, that this machine may connect to it, and that its user may create and change tables there " +
+		return "check that the database runs, that this machine may connect to it, " +
+			"and that its user may create and change tables there " +
 			"(WESENDALL_LEDGER=postgres://USER@HOST/DATABASE?sslmode=verify-full, the password in PGPASSWORD or PGPASSFILE)"
 	}
 	code := 0

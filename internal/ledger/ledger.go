@@ -94,7 +94,8 @@ func (l *Ledger) DBStats() sql.DBStats { return l.stats() }
 func (l *Ledger) CheckWritable(ctx context.Context) error {
 	errRollback := errors.New("rolled back")
 	err := l.withTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES ('write_check', $1)`, make([]byte, 4096)); err != nil {
+		_, err := tx.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES ('write_check', $1)`, make([]byte, 4096))
+		if err != nil {
 			return err
 		}
 		return errRollback
@@ -125,7 +126,8 @@ func (l *Ledger) Key() []byte { return l.key }
 func (l *Ledger) loadOrCreateKey(ctx context.Context, tx *sql.Tx) error {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
-	if _, err := tx.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES ('hash_key', $1) ON CONFLICT DO NOTHING`, key); err != nil {
+	_, err := tx.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES ('hash_key', $1) ON CONFLICT DO NOTHING`, key)
+	if err != nil {
 		return err
 	}
 	return tx.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'hash_key'`).Scan(&l.key)

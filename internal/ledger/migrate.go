@@ -65,7 +65,8 @@ func migratePostgres(ctx context.Context, tx *sql.Tx, migrations []string) error
 	version := 0
 	if exists {
 		var text string
-		if err := tx.QueryRowContext(ctx, `SELECT convert_from(value, 'UTF8') FROM meta WHERE name = 'version'`).Scan(&text); err != nil {
+		row := tx.QueryRowContext(ctx, `SELECT convert_from(value, 'UTF8') FROM meta WHERE name = 'version'`)
+		if err := row.Scan(&text); err != nil {
 			return fmt.Errorf("the table meta is not a ledger's "+
 				"(give the ledger a database of its own, or a schema with search_path): %w", err)
 		}
@@ -87,8 +88,8 @@ func migratePostgres(ctx context.Context, tx *sql.Tx, migrations []string) error
 
 func applyMigrations(ctx context.Context, tx *sql.Tx, migrations []string, version int) error {
 	if version > len(migrations) {
-		return fmt.Errorf("the ledger's schema is version %d, and this program knows %d: it was written by a newer wesendall-mcp, so use that",
-			version, len(migrations))
+		return fmt.Errorf("the ledger's schema is version %d, and this program knows %d: "+
+			"it was written by a newer wesendall-mcp, so use that", version, len(migrations))
 	}
 	for _, migration := range migrations[version:] {
 		if _, err := tx.ExecContext(ctx, migration); err != nil {

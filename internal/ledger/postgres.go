@@ -69,8 +69,8 @@ func openPostgres(ctx context.Context, source string, o Options) (*Ledger, error
 	return l, nil
 }
 
-// now is the time by the database's clock, as it was when a transaction last
-// began: so the clocks of replicas may differ.
+// now is the time by the database's clock, as of the last transaction. So the
+// clocks of replicas may differ.
 func (p *postgresBackend) now() time.Time { return time.Now().Add(time.Duration(p.clockSkew.Load())) }
 
 func (p *postgresBackend) begin(ctx context.Context, account string) (context.Context, *sql.Tx, func(), error) {
@@ -87,8 +87,8 @@ func (p *postgresBackend) begin(ctx context.Context, account string) (context.Co
 			unlock()
 			return nil, nil, nil, err
 		}
-		// Not cancelled with the call, for that would cost the connection, but
-		// the network may swallow what is sent.
+		// Not cancelled with the call, because that would close the connection; but
+		// it has a deadline, because the network may lose what is sent.
 		deadline, _ := ctx.Deadline()
 		txCtx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 		stop := context.AfterFunc(p.ctx, cancel)
@@ -99,7 +99,7 @@ func (p *postgresBackend) begin(ctx context.Context, account string) (context.Co
 		stop()
 		_ = conn.Close()
 		cancel()
-		// Of the connections that are kept all may be dead, if the server was away.
+		// If the server was away, all connections of the pool may be dead.
 		if !isConnectionError(err) || attemptsLeft == 0 {
 			unlock()
 			return nil, nil, nil, err
@@ -107,11 +107,10 @@ func (p *postgresBackend) begin(ctx context.Context, account string) (context.Co
 	}
 }
 
-// beginSQL is the first statement of each transaction. What it sets holds for the
-// transaction alone, whatever the database's, the user's or a pooler's settings:
-// what was committed survives a crash, and neither a lock nor this process, should
-// it be cut off, is waited for without an end. The clock is read when the lock is
-// held.
+// beginSQL is the first statement of each transaction. Its settings are the
+// transaction's own, whatever the database, the user or a pooler has set: a commit
+// survives a crash, and nobody waits forever for a lock, or for this process if it
+// is cut off. The clock is read after the lock was taken.
 const beginSQL = `SELECT set_config('synchronous_commit', 'on', true), set_config('lock_timeout', $1, true),
 	set_config('statement_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true),
 	CASE WHEN $3 = '' THEN '' ELSE CAST(pg_advisory_xact_lock($4) AS TEXT) END,
@@ -127,7 +126,8 @@ func (p *postgresBackend) beginOnConn(ctx context.Context, conn *sql.Conn, accou
 	lockMillis, idleMillis := strconv.FormatInt(lockTimeout.Milliseconds(), 10), strconv.FormatInt(lockTimeout.Milliseconds()/2, 10)
 	var micros int64
 	var ignored any
-	if err := tx.QueryRowContext(ctx, beginSQL, lockMillis, idleMillis, account, lockKey).Scan(&ignored, &ignored, &ignored, &ignored, &ignored, &micros); err != nil {
+	row := tx.QueryRowContext(ctx, beginSQL, lockMillis, idleMillis, account, lockKey)
+	if err := row.Scan(&ignored, &ignored, &ignored, &ignored, &ignored, &micros); err != nil {
 		_ = tx.Rollback()
 		return nil, err
 	}
@@ -135,14 +135,15 @@ func (p *postgresBackend) beginOnConn(ctx context.Context, conn *sql.Conn, accou
 	return tx, nil
 }
 
-// isConnectionError tells whether an error is of the connection, or the server that goes away.
+// isConnectionError reports whether the connection failed, or the server is going
+// away.
 func isConnectionError(err error) bool {
 	pgErr, ok := errors.AsType[*pgconn.PgError](err)
 	return !ok || strings.HasPrefix(pgErr.Code, "57P")
 }
 
-// checkIdentity tells whether the database has the same key. With another one nothing of
-// what this process knows would be found in it again.
+// checkIdentity fails if the database has another key: nothing that this process
+// knows would be found in it.
 func (*postgresBackend) checkIdentity(ctx context.Context, q queryer, key []byte) error {
 	var currentKey []byte
 	err := q.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'hash_key'`).Scan(&currentKey)
@@ -153,14 +154,15 @@ func (*postgresBackend) checkIdentity(ctx context.Context, q queryer, key []byte
 	case err != nil && !missing:
 		return err
 	}
-	return errors.New("the database was emptied or replaced while it was in use: put it back, because without it today's budget and what was sent are forgotten; then start this server again")
+	return errors.New("the database was emptied or replaced while it was in use: put it back, because without it " +
+		"today's budget and what was sent are forgotten; then start this server again")
 }
 
-// PostgresError is an error of a ledger that is in a database. It may tell where
-// that is, but never its password.
+// PostgresError is an error of a ledger in PostgreSQL. It may contain the
+// database's address, but never its password.
 type PostgresError struct{ error }
 
-// Error is in one line, of which the driver makes several.
+// Error is the driver's error in one line.
 func (e *PostgresError) Error() string { return strings.Join(strings.Fields(e.error.Error()), " ") }
 
 func (e *PostgresError) Unwrap() error { return e.error }

@@ -13,24 +13,27 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/loopback"
 )
 
-// IsPostgresURL tells whether a ledger's source is a database, which several machines may
-// have.
+// IsPostgresURL reports whether a ledger's source is a PostgreSQL database, which
+// several machines may share.
 func IsPostgresURL(source string) bool {
 	return strings.HasPrefix(source, "postgres://") || strings.HasPrefix(source, "postgresql://")
 }
 
-// parsePostgresConfig reads a URL. No error quotes it, for it may hold a password.
+// parsePostgresConfig reads a URL. No error quotes it, because it may contain a
+// password.
 func parsePostgresConfig(source string) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(source)
 	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		return nil, fmt.Errorf("a file that the URL names cannot be read: %w", pathErr)
 	}
 	if err != nil {
-		return nil, errors.New("this is not the URL of a PostgreSQL database, which looks like postgres://USER@HOST/DATABASE?sslmode=verify-full")
+		return nil, errors.New("this is not the URL of a PostgreSQL database, " +
+			"which looks like postgres://USER@HOST/DATABASE?sslmode=verify-full")
 	}
 	c := config.ConnConfig
 	if !requiresTLS(&c.Config) && !sslModeDisabled(source) {
-		return nil, errors.New("the database is on another machine and the URL does not ask for TLS: add sslmode=verify-full to it, or sslmode=disable where nobody else is on the network between")
+		return nil, errors.New("the database is on another machine and the URL does not ask for TLS: " +
+			"add sslmode=verify-full to it, or sslmode=disable if the network between is trusted")
 	}
 	if c.ConnectTimeout == 0 || c.ConnectTimeout > lockTimeout/2 {
 		c.ConnectTimeout = lockTimeout / 2
@@ -41,8 +44,8 @@ func parsePostgresConfig(source string) (*pgxpool.Config, error) {
 	return config, nil
 }
 
-// requiresTLS tells whether nothing goes over a network unencrypted, wherever the
-// connection ends up.
+// requiresTLS reports whether nothing goes over a network unencrypted, whichever
+// host of the URL the connection uses.
 func requiresTLS(c *pgconn.Config) bool {
 	plaintext := c.TLSConfig == nil && !isLocalHost(c.Host)
 	for _, fallback := range c.Fallbacks {
@@ -66,15 +69,16 @@ func sslModeDisabled(source string) bool {
 	return os.Getenv("PGSSLMODE") == "disable"
 }
 
-// RedactSource is a ledger's source without the passwords that a URL may have.
+// RedactSource returns a ledger's source without the passwords that a URL may have.
 func RedactSource(source string) string {
 	if !IsPostgresURL(source) {
 		return source
 	}
 	u, err := url.Parse(source)
-	if err != nil || strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") { // as for the URL of several hosts, or a password with a slash
+	// A URL of several hosts, or a password with a slash.
+	if err != nil || strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
 		return "postgres://[redacted]"
 	}
-	u.RawQuery, u.Fragment = "", "" // which may have one, too
+	u.RawQuery, u.Fragment = "", "" // which may have a password, too
 	return u.Redacted()
 }

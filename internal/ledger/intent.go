@@ -1,0 +1,124 @@
+package ledger
+
+import "time"
+
+// Kind is which daily budget a spend counts towards.
+type Kind string
+
+// The kinds of spend.
+const (
+	KindSend  Kind = "send"
+	KindTopUp Kind = "topup"
+)
+
+// Intent is one spend that is about to be made.
+type Intent struct {
+	Account string // what budgets and duplicates are counted for: base URL and wallet
+	Caller  string // "" for the only caller of a server over stdio
+	Tool    string
+	Kind    Kind
+	// Content and Targets make a duplicate: the same content to any same target.
+	Content []string
+	Targets []string // phone numbers, a group's id, or the payer
+	// Arguments are the call's other arguments. A quote is bound to all three.
+	Arguments  []string
+	Recipients int // 0 where their number is unknown
+	Units      int // SMS units for each recipient
+	TotalUGX   int64
+}
+
+func (l *Ledger) dedupHash(in Intent) []byte {
+	return l.Hash(append([]string{"content", in.Account, in.Tool}, in.Content...)...)
+}
+
+func (l *Ledger) argumentsHash(in Intent) []byte {
+	parts := append([]string{"arguments", in.Account, in.Caller, in.Tool}, in.Content...)
+	parts = append(append(append(parts, "targets"), in.Targets...), "rest")
+	return l.Hash(append(parts, in.Arguments...)...)
+}
+
+// Policy is how an intent may be reserved.
+type Policy struct {
+	UseQuote        string // id of the quote to use, if any
+	AlsoVoid        string // id of another quote, void once this intent is reserved
+	UserAnswered    bool   // the user was asked about UseQuote and said yes
+	Confirmed       bool   // the user agreed, or UseQuote counts as agreement
+	ConfirmOff      bool   // no confirmation is needed
+	AllowDuplicate  bool
+	Limits          Limits
+	CallerLimits    *Limits // the caller's own, counted besides; nil for none
+	DuplicateWindow time.Duration
+}
+
+// Verdict is the ledger's decision on an intent.
+type Verdict int
+
+// The verdicts. A decision with an error has none.
+const (
+	_ Verdict = iota
+	Reserved
+	Refused
+	NeedsConfirmation
+)
+
+// SpendRef names one attempt to make a spend. A quote that is used twice keeps its
+// id; the attempt tells the uses apart.
+type SpendRef struct{ ID, AttemptID string }
+
+// Decision is what Reserve decided.
+type Decision struct {
+	Verdict      Verdict
+	Spend        SpendRef // of Reserved
+	TotalUGX     int64    // reserved, or to be reserved: a quote may know a higher price than the intent
+	RemainingUGX int64    // of today's budget: after a reservation, otherwise before it
+	CallLimitUGX int64    // what one call may cost
+	Refusal      Refusal  // of Refused
+	Confirm      Confirmation
+	Duplicates   *Duplicates // of a duplicate that was refused or needs a confirmation
+}
+
+// RefusalReason says why an intent is refused.
+type RefusalReason int
+
+// The reasons.
+const (
+	_ RefusalReason = iota
+	RefusedDuplicate
+	RefusedPerCallLimit
+	RefusedPerDayLimit
+	RefusedQuoteNotFound
+	RefusedQuoteMismatch       // the quote is for other arguments
+	RefusedQuoteMoreRecipients // than QuotedRecipients
+	RefusedQuoteHigherPrice    // than QuotedUGX
+	RefusedQuoteVoid
+	RefusedQuoteExpired
+	RefusedQuoteNotAsked   // the user was not asked about this quote
+	RefusedQuoteDuplicates // the quote does not name all Duplicates
+)
+
+// Refusal is why an intent is refused, with the figures for a sentence about it.
+type Refusal struct {
+	Reason           RefusalReason
+	CallerLimit      bool // the limit is the caller's own, not the operator's
+	QuotedRecipients int
+	QuotedUGX        int64
+}
+
+// ConfirmReason says why a user must agree.
+type ConfirmReason int
+
+// The reasons.
+const (
+	_ ConfirmReason = iota
+	ConfirmTopUp
+	ConfirmDuplicate       // see Decision.Duplicates
+	ConfirmThreshold       // the total is above ThresholdUGX
+	ConfirmHourlyThreshold // the total with UnconfirmedUGX of the last hour is
+)
+
+// Confirmation is why a user must agree, with the figures for a sentence about it.
+type Confirmation struct {
+	Reason         ConfirmReason
+	ThresholdUGX   int64
+	UnconfirmedUGX int64
+}
