@@ -143,5 +143,6 @@ func BenchmarkSendTo1000(b *testing.B) {
 
 // unlimitedEnv are settings under which nothing is waited for and nobody is asked.
 var unlimitedEnv = []string{
-	"WESENDALL_RATE=0", "WESENDALL_CONFIRM=off", "WESENDALL_MAX_PER_DAY=1000000000000", "WESENDALL_MAX_PER_CALL=1000000000000",
+	"WESENDALL_RATE=0", "WESENDALL_CONFIRM=off", "WESENDALL_MAX_PER_DAY=1000000000000",
+	"WESENDALL_MAX_PER_CALL=1000000000000",
 }

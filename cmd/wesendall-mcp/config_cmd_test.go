@@ -17,7 +17,8 @@ import (
 // runInHome runs the built program in a home of its own.
 func runInHome(t *testing.T, home string, env []string, args ...string) runResult {
 	t.Helper()
-	c := program(t, append(env, "HOME="+home, "XDG_CONFIG_HOME="+filepath.Join(home, ".config"), "XDG_STATE_HOME="+filepath.Join(home, ".state")), args...)
+	c := program(t, append(env, "HOME="+home, "XDG_CONFIG_HOME="+filepath.Join(home, ".config"),
+		"XDG_STATE_HOME="+filepath.Join(home, ".state")), args...)
 	var out, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &out, &stderr
 	if err := c.Run(); err != nil && c.ProcessState == nil {
@@ -39,20 +40,24 @@ func TestConfigCommand_Output(t *testing.T) {
 		home := t.TempDir()
 		file := filepath.Join(home, ".config", "wesendall-mcp", "wesendall.env")
 		got := runInHome(t, home, env, "config", name)
-		if got.exitCode != 0 || !strings.Contains(got.stdout, path) || !strings.Contains(got.stdout, file) || strings.Contains(got.stdout+got.stderr, sandbox.APISecret) || got.stderr == "" {
+		if got.exitCode != 0 || !strings.Contains(got.stdout, path) || !strings.Contains(got.stdout, file) ||
+			strings.Contains(got.stdout+got.stderr, sandbox.APISecret) || got.stderr == "" {
 			t.Errorf("%s: %+v", name, got)
 		}
 		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", name, info, err)
 		}
 		host, _ := hostconfig.FindHost(name)
-		if host.AddCommand == nil && !json.Valid([]byte(got.stdout)) || host.AddCommand != nil && strings.Count(got.stdout, "\n") != 1 {
+		if host.AddCommand == nil && !json.Valid([]byte(got.stdout)) || host.AddCommand != nil &&
+			strings.Count(got.stdout, "\n") != 1 {
 			t.Errorf("%s: %s", name, got.stdout)
 		}
-		if got := runInHome(t, home, nil, "config", name, "--sandbox"); got.exitCode != 0 || !strings.Contains(got.stdout, "--sandbox") || strings.Contains(got.stdout, "env-file") {
+		if got := runInHome(t, home, nil, "config", name, "--sandbox"); got.exitCode != 0 ||
+			!strings.Contains(got.stdout, "--sandbox") || strings.Contains(got.stdout, "env-file") {
 			t.Errorf("%s: %+v", name, got)
 		}
-		if got := runInHome(t, home, env, "config", name, "--with-secrets"); got.exitCode != 0 || !strings.Contains(got.stdout, sandbox.APISecret) {
+		if got := runInHome(t, home, env, "config", name, "--with-secrets"); got.exitCode != 0 ||
+			!strings.Contains(got.stdout, sandbox.APISecret) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
@@ -64,10 +69,12 @@ func TestConfigCommand_EnvFile(t *testing.T) {
 	env, url := upstream(t)
 	home := t.TempDir()
 	file := filepath.Join(home, "my own.env")
-	if got := runInHome(t, home, env[1:], "config", "codex", "--env-file", file); got.exitCode != 0 || !strings.Contains(got.stdout, "'"+file+"'") {
+	if got := runInHome(t, home, env[1:], "config", "codex", "--env-file", file); got.exitCode != 0 ||
+		!strings.Contains(got.stdout, "'"+file+"'") {
 		t.Fatalf("%+v", got)
 	}
-	if got := runInHome(t, home, nil, "call", "get_balance", "--env-file", file, "--base-url", url); got.exitCode != 0 || !strings.Contains(got.stdout, `"balance":5000`) {
+	if got := runInHome(t, home, nil, "call", "get_balance", "--env-file", file, "--base-url", url); got.exitCode != 0 ||
+		!strings.Contains(got.stdout, `"balance":5000`) {
 		t.Errorf("%+v", got)
 	}
 	empty := filepath.Join(home, "empty.env")
@@ -75,13 +82,15 @@ func TestConfigCommand_EnvFile(t *testing.T) {
 	if got.exitCode != 0 || !strings.Contains(got.stderr, "Fill in the missing values in "+empty) {
 		t.Errorf("%+v", got)
 	}
-	if got := runInHome(t, home, nil, "call", "get_balance", "--env-file", empty); got.exitCode != exitError || !strings.Contains(got.stdout, "WESENDALL_API_KEY is still a placeholder") {
+	if got := runInHome(t, home, nil, "call", "get_balance", "--env-file", empty); got.exitCode != exitError ||
+		!strings.Contains(got.stdout, "WESENDALL_API_KEY is still a placeholder") {
 		t.Errorf("%+v", got)
 	}
 	if err := os.Chmod(empty, 0o644); err != nil { //nolint:gosec // which is what is found
 		t.Fatal(err)
 	}
-	if got := runInHome(t, home, nil, "config", "codex", "--env-file", empty); got.exitCode != 0 || !strings.Contains(got.stderr, "Other users can read") {
+	if got := runInHome(t, home, nil, "config", "codex", "--env-file", empty); got.exitCode != 0 ||
+		!strings.Contains(got.stderr, "Other users can read") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -93,9 +102,12 @@ func TestConfigCommand_Credentials(t *testing.T) {
 	secret := writeFile(t, t.TempDir(), "secret", sandbox.APISecret)
 	home := t.TempDir()
 	file := filepath.Join(home, "made.env")
-	got := runInHome(t, home, append(env[1:2], env[3], "WESENDALL_API_SECRET_FILE="+secret), "config", "codex", "--env-file", file)
+	got := runInHome(t, home, append(env[1:2], env[3], "WESENDALL_API_SECRET_FILE="+secret), "config", "codex",
+		"--env-file", file)
 	text, err := os.ReadFile(file)
-	if got.exitCode != 0 || err != nil || !strings.Contains(string(text), "\nWESENDALL_API_SECRET_FILE='"+secret+"'\n") || strings.Contains(string(text), "YOUR_") || !strings.Contains(got.stderr, "are now in "+file) {
+	if got.exitCode != 0 || err != nil || !strings.Contains(string(text),
+		"\nWESENDALL_API_SECRET_FILE='"+secret+"'\n") || strings.Contains(string(text), "YOUR_") ||
+		!strings.Contains(got.stderr, "are now in "+file) {
 		t.Fatalf("%+v, %s, %v", got, text, err)
 	}
 	if got := runInHome(t, home, nil, "call", "get_balance", "--env-file", file, "--base-url", url); got.exitCode != 0 {
@@ -123,7 +135,8 @@ func TestConfigCommand_PreservesEntry(t *testing.T) {
 	if got.exitCode != 0 || !strings.Contains(got.stderr, "Kept from the previous entry: --max-per-day\n") {
 		t.Errorf("%+v", got)
 	}
-	if text, err = os.ReadFile(file); err != nil || !strings.Contains(string(text), `"--max-per-day"`) || strings.Contains(string(text), "--sandbox") || !strings.Contains(string(text), "--env-file") {
+	if text, err = os.ReadFile(file); err != nil || !strings.Contains(string(text), `"--max-per-day"`) ||
+		strings.Contains(string(text), "--sandbox") || !strings.Contains(string(text), "--env-file") {
 		t.Errorf("%s, %v", text, err)
 	}
 }
@@ -132,10 +145,12 @@ func TestConfigCommand_Write(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
 	file := filepath.Join(home, ".cursor", "mcp.json")
-	if got := runInHome(t, home, nil, "config", "cursor", "--sandbox", "--write"); got.exitCode != 0 || !strings.Contains(got.stdout, "Written to "+file) {
+	if got := runInHome(t, home, nil, "config", "cursor", "--sandbox", "--write"); got.exitCode != 0 ||
+		!strings.Contains(got.stdout, "Written to "+file) {
 		t.Fatalf("%+v", got)
 	}
-	if got := runInHome(t, home, nil, "config", "cursor", "--sandbox", "--write"); got.exitCode != 0 || !strings.Contains(got.stdout, "already has this entry") {
+	if got := runInHome(t, home, nil, "config", "cursor", "--sandbox", "--write"); got.exitCode != 0 ||
+		!strings.Contains(got.stdout, "already has this entry") {
 		t.Errorf("%+v", got)
 	}
 	// The host's entry starts the program.
@@ -157,13 +172,16 @@ func TestConfigCommand_Write(t *testing.T) {
 	if err := os.WriteFile(file, []byte("{ broken"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := runInHome(t, home, nil, "config", "cursor", "--sandbox", "--write"); got.exitCode != exitError || !strings.Contains(got.stderr, "was not changed") {
+	if got := runInHome(t, home, nil, "config", "cursor", "--sandbox", "--write"); got.exitCode != exitError ||
+		!strings.Contains(got.stderr, "was not changed") {
 		t.Errorf("%+v", got)
 	}
 	for _, args := range [][]string{
-		{"cursor", "--max-per-call=-1"}, {"cursor", "--tools", "nope"}, {"cursor", "--base-url", "https://u:hunter2@example.com"}, {"cursor", "--ledger", "postgres://u:hunter2@db/x"},
+		{"cursor", "--max-per-call=-1"}, {"cursor", "--tools", "nope"},
+		{"cursor", "--base-url", "https://u:hunter2@example.com"}, {"cursor", "--ledger", "postgres://u:hunter2@db/x"},
 		{"codex", "--write"}, {"windsurf", "--write"}, {"nope"}, {}, {"cursor", "--with-secrets"}} {
-		if got := runInHome(t, home, nil, append([]string{"config"}, args...)...); got.exitCode != exitUsage || strings.Count(got.stderr, "\n") != 1 || strings.Contains(got.stderr, "hunter2") {
+		if got := runInHome(t, home, nil, append([]string{"config"}, args...)...); got.exitCode != exitUsage ||
+			strings.Count(got.stderr, "\n") != 1 || strings.Contains(got.stderr, "hunter2") {
 			t.Errorf("%v: %+v", args, got)
 		}
 	}
@@ -174,9 +192,11 @@ func TestConfigCommand_Limits(t *testing.T) {
 	t.Parallel()
 	env, url := upstream(t)
 	for _, way := range []string{"--sandbox", "--with-secrets", "--env-file=" + filepath.Join(t.TempDir(), "made.env")} {
-		got := runInHome(t, t.TempDir(), append(env, "WESENDALL_MAX_PER_DAY=500", "WESENDALL_TOOLS=get_balance,send_sms", "WESENDALL_HTTP=127.0.0.1:8080"),
+		got := runInHome(t, t.TempDir(), append(env, "WESENDALL_MAX_PER_DAY=500", "WESENDALL_TOOLS=get_balance,send_sms",
+			"WESENDALL_HTTP=127.0.0.1:8080"),
 			"config", "cursor", way, "--max-per-call", "100", "--confirm", "quote", "--read-only")
-		for _, want := range []string{`"--max-per-day=500"`, `"--max-per-call=100"`, `"--confirm=quote"`, `"--read-only=true"`, `"--tools=get_balance,send_sms"`, `"--base-url=` + url + `"`} {
+		for _, want := range []string{`"--max-per-day=500"`, `"--max-per-call=100"`, `"--confirm=quote"`,
+			`"--read-only=true"`, `"--tools=get_balance,send_sms"`, `"--base-url=` + url + `"`} {
 			if !strings.Contains(got.stdout, want) {
 				t.Errorf("%s: no %s in %+v", way, want, got)
 			}
@@ -191,8 +211,10 @@ func TestConfigCommand_Limits(t *testing.T) {
 		if err := json.Unmarshal([]byte(got.stdout), &file); err != nil {
 			t.Fatal(err)
 		}
-		call := append([]string{"call", "send_sms", `{"recipient":"+256700000010","message":"Hi"}`}, file.Servers["wesendall"].Args...)
-		if got := runInHome(t, t.TempDir(), env, call...); got.exitCode != exitError || !strings.Contains(got.stdout, "read_only") {
+		call := append([]string{"call", "send_sms", `{"recipient":"+256700000010","message":"Hi"}`},
+			file.Servers["wesendall"].Args...)
+		if got := runInHome(t, t.TempDir(), env, call...); got.exitCode != exitError ||
+			!strings.Contains(got.stdout, "read_only") {
 			t.Errorf("%s: %+v", way, got)
 		}
 	}

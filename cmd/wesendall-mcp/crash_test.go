@@ -92,7 +92,8 @@ func TestCrash_SIGTERMAtEachStage(t *testing.T) {
 				case "end of input":
 					_ = p.stdin.Close()
 				case "cancel":
-					p.writeLines(t, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`, `{"jsonrpc":"2.0","id":2,"method":"ping"}`)
+					p.writeLines(t, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`,
+						`{"jsonrpc":"2.0","id":2,"method":"ping"}`)
 					p.readLine(t)
 				}
 				if ending == "kill -9" {
@@ -137,7 +138,8 @@ func verifyLedger(t *testing.T, env []string, url string) string {
 	}
 	if state != "none" && state != "failed" {
 		retry := program(t, env, "call", "send_sms", `{"recipient":"0700000010","message":"Hi"}`)
-		if out, _ := retry.Output(); retry.ProcessState.ExitCode() != exitError || !strings.Contains(string(out), "duplicate_send") {
+		if out, _ := retry.Output(); retry.ProcessState.ExitCode() != exitError ||
+			!strings.Contains(string(out), "duplicate_send") {
 			t.Errorf("it was sent again: %s", out)
 		}
 	}
@@ -177,14 +179,17 @@ func TestCrash_SIGKILLAroundRequest(t *testing.T) {
 			}
 			plainServer, tlsServer := httptest.NewServer(api), httptest.NewUnstartedServer(api)
 			t.Cleanup(func() { tlsServer.Close(); plainServer.Close(); _ = api.Close() })
-			listener := &stallingListener{Listener: tlsServer.Listener, arrived: make(chan struct{}), release: make(chan struct{})}
+			listener := &stallingListener{Listener: tlsServer.Listener, arrived: make(chan struct{}),
+				release: make(chan struct{})}
 			if want == "in_progress" {
 				tlsServer.Listener = listener
 			}
 			tlsServer.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshake that ends
 			tlsServer.StartTLS()
-			ca := writeFile(t, t.TempDir(), "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tlsServer.Certificate().Raw})))
-			env := append(apiEnv(tlsServer.URL), "SSL_CERT_FILE="+ca, "WESENDALL_LEDGER="+filepath.Join(t.TempDir(), "ledger.db"))
+			ca := writeFile(t, t.TempDir(), "ca.pem",
+				string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tlsServer.Certificate().Raw})))
+			env := append(apiEnv(tlsServer.URL), "SSL_CERT_FILE="+ca,
+				"WESENDALL_LEDGER="+filepath.Join(t.TempDir(), "ledger.db"))
 			p := startProcess(t, env)
 			p.writeLines(t, initializeLine)
 			p.readLine(t)
@@ -210,7 +215,8 @@ func TestLedger_PathPerBaseURL(t *testing.T) {
 	t.Parallel()
 	env, url := upstream(t)
 	home := "HOME=" + t.TempDir()
-	send := program(t, append(env, home, "WESENDALL_BASE_URL="+strings.ToUpper(url[:4])+url[4:]+"/"), "call", "send_sms", `{"recipient":"+256700000010","message":"Hi"}`)
+	send := program(t, append(env, home, "WESENDALL_BASE_URL="+strings.ToUpper(url[:4])+url[4:]+"/"), "call", "send_sms",
+		`{"recipient":"+256700000010","message":"Hi"}`)
 	if out, err := send.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -221,7 +227,8 @@ func TestLedger_PathPerBaseURL(t *testing.T) {
 		}
 	}
 	// Real money's ledger is not the sandbox's.
-	if got := runInProcess(t, t.TempDir(), []string{"WESENDALL_LEDGER=" + filepath.Join(t.TempDir(), "ledger.db")}, "", "ledger", "--sandbox"); got.exitCode != exitUsage {
+	if got := runInProcess(t, t.TempDir(), []string{"WESENDALL_LEDGER=" + filepath.Join(t.TempDir(), "ledger.db")}, "",
+		"ledger", "--sandbox"); got.exitCode != exitUsage {
 		t.Errorf("%+v", got)
 	}
 }
@@ -236,13 +243,14 @@ func TestElicitation_Stdio(t *testing.T) {
 		code       string // "" spends
 		asked      int
 	}{
-		"accepts":             {form, "accept", "", 1},
-		"declines":            {form, "decline", "declined", 1},
-		"cancels":             {form, "cancel", "declined", 1},
-		"answers nonsense":    {form, "perhaps", "declined", 1},
-		"declares {}":         {&mcp.ElicitationCapabilities{}, "accept", "", 1},
-		"declares URLs alone": {&mcp.ElicitationCapabilities{URL: &mcp.URLElicitationCapabilities{}}, "accept", "confirmation_required", 0},
-		"declares nothing":    {nil, "accept", "confirmation_required", 0},
+		"accepts":          {form, "accept", "", 1},
+		"declines":         {form, "decline", "declined", 1},
+		"cancels":          {form, "cancel", "declined", 1},
+		"answers nonsense": {form, "perhaps", "declined", 1},
+		"declares {}":      {&mcp.ElicitationCapabilities{}, "accept", "", 1},
+		"declares URLs alone": {&mcp.ElicitationCapabilities{URL: &mcp.URLElicitationCapabilities{}}, "accept",
+			"confirmation_required", 0},
+		"declares nothing": {nil, "accept", "confirmation_required", 0},
 	} {
 		for _, version := range protocolVersions {
 			t.Run(name+", "+version, func(t *testing.T) {
@@ -258,7 +266,8 @@ func TestElicitation_Stdio(t *testing.T) {
 					}
 				}
 				s := connectWithOptions(t, version, program(t, append(env, "WESENDALL_CONFIRM_ABOVE=0")), options)
-				result, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms", Arguments: map[string]any{"recipient": "0700000010", "message": "Hi"}})
+				result, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms",
+					Arguments: map[string]any{"recipient": "0700000010", "message": "Hi"}})
 				if err != nil {
 					if c.action == "perhaps" && upstreamBalance(t, url) == 5000 {
 						return // its own client would not send that
@@ -276,7 +285,8 @@ func TestElicitation_Stdio(t *testing.T) {
 					t.Error(question)
 				}
 				if quote, ok := got["quote"].(map[string]any); ok && c.code == "confirmation_required" {
-					retry, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms", Arguments: map[string]any{"recipient": "0700000010", "message": "Hi", "quote": quote["id"]}})
+					retry, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms",
+						Arguments: map[string]any{"recipient": "0700000010", "message": "Hi", "quote": quote["id"]}})
 					if err != nil || retry.IsError {
 						t.Errorf("%+v, %v", retry, err)
 					}
@@ -317,14 +327,16 @@ func TestCall_YesFlag(t *testing.T) {
 		{[]string{"call", "--sandbox", "--confirm-above", "35", "send_sms", dear}, exitError, "confirmation_required"},
 		{[]string{"call", "--sandbox", "--confirm-above", "35", "--yes", "send_sms", dear}, exitOK, "Accepted for 2"},
 		{[]string{"call", "--sandbox", "--max-per-call", "69", "--yes", "send_sms", dear}, exitError, "limit_exceeded"},
-		{[]string{"call", "--sandbox", "--yes", "topup_wallet", `{"amount":500,"phone_number":"+256700000010"}`}, exitOK, "The payer was asked"},
+		{[]string{"call", "--sandbox", "--yes", "topup_wallet", `{"amount":500,"phone_number":"+256700000010"}`}, exitOK,
+			"The payer was asked"},
 		{[]string{"call", "--sandbox", "--allowed-countries", "254", "send_sms", dear}, exitError, "destination_not_allowed"},
 		{[]string{"call", "--sandbox", "--max-per-day", "-1", "send_sms", dear}, exitUsage, ""},
 		{[]string{"call", "--sandbox", "--confirm", "maybe", "send_sms", dear}, exitUsage, ""},
 		{[]string{"call", "--sandbox", "--allowed-countries", "UG", "send_sms", dear}, exitUsage, ""},
 		{[]string{"ledger", "--sandbox"}, exitUsage, ""},
 	} {
-		if got := runInProcess(t, t.TempDir(), nil, "", c.args...); got.exitCode != c.code || !strings.Contains(got.stdout, c.says) {
+		if got := runInProcess(t, t.TempDir(), nil, "", c.args...); got.exitCode != c.code ||
+			!strings.Contains(got.stdout, c.says) {
 			t.Errorf("%q: %+v", c.args, got)
 		}
 	}
@@ -339,13 +351,16 @@ func TestCall_TerminalPrompt(t *testing.T) {
 		}
 		t.Skip("needs a terminal, and there is no program to make one")
 	}
-	for typed, want := range map[string]string{"y\n": "The payer was asked for UGX 500", "n\n": "declined", "\x04": "declined", "maybe\n": "declined"} {
+	for typed, want := range map[string]string{"y\n": "The payer was asked for UGX 500", "n\n": "declined",
+		"\x04": "declined", "maybe\n": "declined"} {
 		c := program(t, nil)
-		terminal := exec.Command(script, "-qec", c.Path+` call --sandbox topup_wallet '{"amount":500,"phone_number":"+256700000010"}'`, "/dev/null")
+		terminal := exec.Command(script, "-qec",
+			c.Path+` call --sandbox topup_wallet '{"amount":500,"phone_number":"+256700000010"}'`, "/dev/null")
 		terminal.Env, terminal.Dir = c.Env, c.Dir
 		terminal.Stdin = strings.NewReader(typed)
 		out, _ := terminal.CombinedOutput() // the exit code is the program's
-		if !strings.Contains(string(out), "Ask +256700000010 to pay UGX 500") || !strings.Contains(string(out), "[y/N]") || !strings.Contains(string(out), want) {
+		if !strings.Contains(string(out), "Ask +256700000010 to pay UGX 500") || !strings.Contains(string(out), "[y/N]") ||
+			!strings.Contains(string(out), want) {
 			t.Errorf("%q: %s", typed, out)
 		}
 	}
@@ -375,10 +390,12 @@ func TestLedgerResolve(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	var ledger struct{ Spends []struct{ ID, State string } }
-	if err := json.Unmarshal([]byte(run("ledger", "--json").stdout), &ledger); err != nil || len(ledger.Spends) != 1 || ledger.Spends[0].State != "unknown" {
+	if err := json.Unmarshal([]byte(run("ledger", "--json").stdout), &ledger); err != nil || len(ledger.Spends) != 1 ||
+		ledger.Spends[0].State != "unknown" {
 		t.Fatalf("%+v, %v", ledger, err)
 	}
-	if got := run("ledger"); !strings.Contains(got.stdout, ledger.Spends[0].ID) || !strings.Contains(got.stdout, "unknown (outcome_unknown)") || strings.Contains(got.stdout, "256700000408") {
+	if got := run("ledger"); !strings.Contains(got.stdout, ledger.Spends[0].ID) ||
+		!strings.Contains(got.stdout, "unknown (outcome_unknown)") || strings.Contains(got.stdout, "256700000408") {
 		t.Errorf("%+v", got)
 	}
 	if got := run("ledger", "resolve", ledger.Spends[0].ID, "perhaps"); got.exitCode != exitUsage {

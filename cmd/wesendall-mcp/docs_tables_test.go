@@ -86,7 +86,8 @@ func limitsTable(t *testing.T, flags []*kong.Flag) string {
 		if i < 0 {
 			t.Fatalf("there is no flag --%s", limit.flag)
 		}
-		fmt.Fprintf(&table, "| %s | UGX %s | `%s` |\n", limit.meaning, withThousandsSeparator(flags[i].Default), flags[i].Envs[0])
+		fmt.Fprintf(&table, "| %s | UGX %s | `%s` |\n", limit.meaning, withThousandsSeparator(flags[i].Default),
+			flags[i].Envs[0])
 	}
 	return table.String()
 }

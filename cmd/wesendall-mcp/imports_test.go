@@ -30,16 +30,18 @@ func TestImports_Allowed(t *testing.T) {
 		"tools":                      {"internal/guard", "client", "internal/sanitize", protocol},
 		"llm-reference":              {"client", "internal/sanitize"},
 		"prompts":                    {"llm-reference", "client", "internal/sanitize"},
-		"internal/mcpserver":         {"tools", "prompts", "llm-reference", "internal/loopback", "internal/sanitize", protocol},
-		"internal/auth":              {"tools", "internal/guard", "client", "internal/sanitize"},
-		"internal/observability":     {"tools", "internal/guard", "internal/ledger", "client", "internal/loopback", protocol},
-		"internal/hostconfig":        {},
-		"internal/doctor":            {"internal/guard", "internal/ledger", "client", "internal/hostconfig"},
-		"internal/sampletest":        {"client", "internal/sandbox"}, // only for tests
-		"internal/docsection":        {},                             // only for tests
-		"test/load":                  {},
+		"internal/mcpserver": {"tools", "prompts", "llm-reference", "internal/loopback", "internal/sanitize",
+			protocol},
+		"internal/auth":          {"tools", "internal/guard", "client", "internal/sanitize"},
+		"internal/observability": {"tools", "internal/guard", "internal/ledger", "client", "internal/loopback", protocol},
+		"internal/hostconfig":    {},
+		"internal/doctor":        {"internal/guard", "internal/ledger", "client", "internal/hostconfig"},
+		"internal/sampletest":    {"client", "internal/sandbox"}, // only for tests
+		"internal/docsection":    {},                             // only for tests
+		"test/load":              {},
 		"cmd/wesendall-mcp": {
-			"internal/mcpserver", "internal/auth", "tools", "prompts", "llm-reference", "internal/guard", "internal/ledger", "client",
+			"internal/mcpserver", "internal/auth", "tools", "prompts", "llm-reference", "internal/guard", "internal/ledger",
+			"client",
 			"internal/sandbox", "internal/hostconfig", "internal/doctor", "internal/observability",
 			"internal/loopback", "internal/sanitize", "internal/startup", protocol,
 		},
@@ -49,7 +51,8 @@ func TestImports_Allowed(t *testing.T) {
 	seen := map[string]bool{}
 	root := filepath.Join("..", "..")
 	err := filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "testdata") || strings.Contains(path, "node_modules") {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") ||
+			strings.Contains(path, "testdata") || strings.Contains(path, "node_modules") {
 			return err
 		}
 		pkg, err := filepath.Rel(root, filepath.Dir(path))
@@ -76,7 +79,8 @@ func TestImports_Allowed(t *testing.T) {
 			switch {
 			case isOurs && !slices.Contains(allowed, importPath),
 				strings.HasPrefix(name, protocol) && !slices.Contains(allowed, protocol),
-				slices.Contains(onlyStandardLibrary, pkg) && !isOurs && strings.Contains(first, ".") && !slices.Contains(allowed, name):
+				slices.Contains(onlyStandardLibrary, pkg) && !isOurs && strings.Contains(first, ".") &&
+					!slices.Contains(allowed, name):
 				t.Errorf("%s imports %s", path, name)
 			}
 		}

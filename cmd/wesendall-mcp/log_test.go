@@ -41,7 +41,8 @@ func TestLog_OneLinePerCall(t *testing.T) {
 				Attempts      *int
 				RequestID     *string `json:"request_id"`
 			}
-			if err := json.Unmarshal([]byte(line), &entry); err != nil || entry.Duration == nil || entry.Attempts == nil || entry.RequestID == nil ||
+			if err := json.Unmarshal([]byte(line), &entry); err != nil || entry.Duration == nil || entry.Attempts == nil ||
+				entry.RequestID == nil ||
 				!strings.Contains(" ok outcome_unknown invalid_arguments ", " "+entry.Outcome+" ") {
 				t.Errorf("%s: %v", line, err)
 			}

@@ -60,7 +60,8 @@ func startInProcess(t *testing.T, env []string, args ...string) *inProcess {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &inProcess{stdin: stdinWriter, stdout: bufio.NewReader(stdoutReader), exitCode: make(chan int, 1), log: &logBuffer{lines: make(chan string, 1000)}}
+	p := &inProcess{stdin: stdinWriter, stdout: bufio.NewReader(stdoutReader), exitCode: make(chan int, 1),
+		log: &logBuffer{lines: make(chan string, 1000)}}
 	environ := environment{
 		args: args, stdin: stdin, stdout: stdout, stderr: p.log,
 		lookupEnv: lookupIn(env), workDir: t.TempDir(), defaults: guard.DefaultOptions(),
@@ -138,10 +139,12 @@ func TestMetrics_Counters(t *testing.T) {
 			t.Errorf("%s %s: %s", c.tool, c.arguments, got)
 		}
 	}
-	if got := p.request(t, toolCallLine(90, "topup_wallet", `{"amount":500,"phone_number":"+256700000010"}`)); !strings.Contains(got, "elicitation/create") {
+	if got := p.request(t, toolCallLine(90, "topup_wallet",
+		`{"amount":500,"phone_number":"+256700000010"}`)); !strings.Contains(got, "elicitation/create") {
 		t.Fatal(got)
 	}
-	if got := p.request(t, `{"jsonrpc":"2.0","id":"ask-1","result":{"action":"decline"}}`); !strings.Contains(got, "declined") {
+	if got := p.request(t, `{"jsonrpc":"2.0","id":"ask-1","result":{"action":"decline"}}`); !strings.Contains(got,
+		"declined") {
 		t.Fatal(got)
 	}
 	status, text := httpGet(t, url)
@@ -186,7 +189,8 @@ func TestMetrics_Counters(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"wesendall_build_info{", `wesendall_ledger_unknown_oldest_age_seconds{kind="send"} `, "wesendall_ledger_connection_waits_total ",
+		"wesendall_build_info{", `wesendall_ledger_unknown_oldest_age_seconds{kind="send"} `,
+		"wesendall_ledger_connection_waits_total ",
 		"wesendall_ledger_connection_wait_seconds_total ", "go_goroutines ", "process_start_time_seconds ",
 	} {
 		if !strings.Contains(text, "\n"+name) {
@@ -210,7 +214,8 @@ func TestMetrics_Counters(t *testing.T) {
 		t.Errorf("it ends with %d", code)
 	}
 	p.exitCode <- exitOK
-	if _, err := net.DialTimeout("tcp", strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/metrics"), time.Second); err == nil {
+	if _, err := net.DialTimeout("tcp", strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/metrics"),
+		time.Second); err == nil {
 		t.Error("the metrics outlive the server")
 	}
 }
@@ -221,12 +226,14 @@ func TestMetrics_InFlight(t *testing.T) {
 	p := startInProcess(t, append(env, "WESENDALL_LEDGER=memory"), "--metrics", "127.0.0.1:0")
 	url := regexp.MustCompile(`http://\S+`).FindString(p.waitForLog(t, "serving metrics"))
 	p.request(t, initializeLine)
-	if _, err := io.WriteString(p.stdin, toolCallLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`)+"\n"); err != nil {
+	if _, err := io.WriteString(p.stdin, toolCallLine(1, "send_sms",
+		`{"recipient":"+256700000010","message":"Hi"}`)+"\n"); err != nil {
 		t.Fatal(err)
 	}
 	<-arrived
 	_, text := httpGet(t, url)
-	for _, line := range []string{`wesendall_calls_running 1`, `wesendall_ledger_reserved_ugx{kind="send"} 35`, `wesendall_ledger_spent_ugx_total{kind="send"} 0`} {
+	for _, line := range []string{`wesendall_calls_running 1`, `wesendall_ledger_reserved_ugx{kind="send"} 35`,
+		`wesendall_ledger_spent_ugx_total{kind="send"} 0`} {
 		if !strings.Contains(text, "\n"+line+"\n") {
 			t.Errorf("not in the scrape: %s", line)
 		}
@@ -269,7 +276,8 @@ func TestObservability_OffByDefault(t *testing.T) {
 		{"nothing is set", nil, false, false},
 		{"metrics", map[string]string{"WESENDALL_METRICS": "127.0.0.1:0"}, true, false},
 		{"a collector", map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, false, true},
-		{"a collector that a host speaks gRPC to", map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, false, false},
+		{"a collector that a host speaks gRPC to", map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+			"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, false, false},
 	} {
 		lookup := func(name string) (string, bool) { value, ok := c.env[name]; return value, ok }
 		cfg := Config{
@@ -365,7 +373,8 @@ func TestTraces_Spans(t *testing.T) {
 	}))
 	defer proxy.Close()
 	p := startCommand(t, program(t, append(apiEnv(proxy.URL),
-		"WESENDALL_LEDGER=memory", "OTEL_EXPORTER_OTLP_ENDPOINT="+collector, "OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=test",
+		"WESENDALL_LEDGER=memory", "OTEL_EXPORTER_OTLP_ENDPOINT="+collector,
+		"OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=test",
 	)))
 	p.writeLines(t, strings.Replace(initializeLine, `"name":"t"`, `"name":"private"`, 1))
 	p.readLine(t)
@@ -410,7 +419,8 @@ func TestTraces_Spans(t *testing.T) {
 		case spans.Span_SPAN_KIND_SERVER:
 			calls[label]++
 			parentID := hex.EncodeToString(s.ParentSpanId)
-			if strings.Contains(s.Name, "get_balance") && (parentID != parent || hex.EncodeToString(s.TraceId) != trace) || !strings.Contains(s.Name, "get_balance") && parentID != "" {
+			if strings.Contains(s.Name, "get_balance") && (parentID != parent || hex.EncodeToString(s.TraceId) != trace) ||
+				!strings.Contains(s.Name, "get_balance") && parentID != "" {
 				t.Errorf("%s has the parent %s", s.Name, parentID)
 			}
 			if failed := s.Status.GetCode() == spans.Status_STATUS_CODE_ERROR; failed == strings.Contains(label, "outcome=ok") {
@@ -418,7 +428,8 @@ func TestTraces_Spans(t *testing.T) {
 			}
 		case spans.Span_SPAN_KIND_CLIENT:
 			parentSpan, ok := byID[hex.EncodeToString(s.ParentSpanId)]
-			if !ok || parentSpan.Kind != spans.Span_SPAN_KIND_SERVER || hex.EncodeToString(parentSpan.TraceId) != hex.EncodeToString(s.TraceId) {
+			if !ok || parentSpan.Kind != spans.Span_SPAN_KIND_SERVER ||
+				hex.EncodeToString(parentSpan.TraceId) != hex.EncodeToString(s.TraceId) {
 				t.Errorf("%s is under %v", s.Name, parentSpan)
 				continue
 			}
@@ -431,18 +442,21 @@ func TestTraces_Spans(t *testing.T) {
 		}
 	}
 	tool := func(name, outcome string) string {
-		label := "tools/call " + name + " mcp.method.name=tools/call gen_ai.tool.name=" + name + " gen_ai.operation.name=execute_tool wesendall.outcome=" + outcome
+		label := "tools/call " + name + " mcp.method.name=tools/call gen_ai.tool.name=" + name +
+			" gen_ai.operation.name=execute_tool wesendall.outcome=" + outcome
 		if outcome != "ok" {
 			label += " error.type=" + outcome
 		}
 		return label
 	}
 	expectCounts(t, calls, map[string]int{
-		tool("get_balance", "ok"): 1, tool("send_sms", "ok"): 1, tool("send_sms", "outcome_unknown"): 1, tool("send_sms", "send_failed"): 1,
+		tool("get_balance", "ok"): 1, tool("send_sms", "ok"): 1, tool("send_sms", "outcome_unknown"): 1, tool("send_sms",
+			"send_failed"): 1,
 		tool("send_sms", "invalid_arguments"): 1, tool("topup_wallet", "confirmation_required"): 1,
 	})
 	request := func(call, method, path, endpoint, result string) string {
-		return "tools/call " + call + " > " + method + " " + path + " http.request.method=" + method + " url.template=" + path + " wesendall.endpoint=" + endpoint + " " + result
+		return "tools/call " + call + " > " + method + " " + path + " http.request.method=" + method + " url.template=" +
+			path + " wesendall.endpoint=" + endpoint + " " + result
 	}
 	const sms, balance = "/api/v1/sms/send", "/api/v1/account/balance"
 	expectCounts(t, requestSpans, map[string]int{
@@ -489,7 +503,8 @@ func TestTraces_CollectorDown(t *testing.T) {
 	}
 	defer func() { _ = blackhole.Close() }()
 	env, _ := upstream(t)
-	p := startCommand(t, program(t, append(env, "OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://"+blackhole.Addr().String()+"/v1/traces", "OTEL_BSP_SCHEDULE_DELAY=1")))
+	p := startCommand(t, program(t, append(env, "OTEL_TRACES_EXPORTER=otlp",
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://"+blackhole.Addr().String()+"/v1/traces", "OTEL_BSP_SCHEDULE_DELAY=1")))
 	p.writeLines(t, initializeLine)
 	p.readLine(t)
 	for i := range 20 {

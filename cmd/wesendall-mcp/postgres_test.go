@@ -66,14 +66,18 @@ func TestLedger_Postgres(t *testing.T) {
 		}
 		return got
 	}
-	if got := run(env, "call", "send_sms", `{"recipient":"+256700000408","message":"Hi"}`); got.exitCode != exitOutcomeUnknown || !strings.Contains(got.stdout, "wesendall-mcp ledger resolve") {
+	if got := run(env, "call", "send_sms",
+		`{"recipient":"+256700000408","message":"Hi"}`); got.exitCode != exitOutcomeUnknown ||
+		!strings.Contains(got.stdout, "wesendall-mcp ledger resolve") {
 		t.Fatalf("%+v", got)
 	}
 	var ledger struct{ Spends []struct{ ID, State string } }
-	if err := json.Unmarshal([]byte(run(env, "ledger", "--json").stdout), &ledger); err != nil || len(ledger.Spends) != 1 || ledger.Spends[0].State != "unknown" {
+	if err := json.Unmarshal([]byte(run(env, "ledger", "--json").stdout), &ledger); err != nil ||
+		len(ledger.Spends) != 1 || ledger.Spends[0].State != "unknown" {
 		t.Fatalf("%+v, %v", ledger, err)
 	}
-	if got := run(env, "doctor"); !strings.Contains(got.stdout, u.Host+u.Path+" can be written") || !strings.Contains(got.stdout, "outcomes that nobody knows: 1") {
+	if got := run(env, "doctor"); !strings.Contains(got.stdout, u.Host+u.Path+" can be written") ||
+		!strings.Contains(got.stdout, "outcomes that nobody knows: 1") {
 		t.Errorf("%+v", got)
 	}
 	if got := run(env, "ledger", "resolve", ledger.Spends[0].ID, "sent"); got.exitCode != 0 {
@@ -84,13 +88,15 @@ func TestLedger_Postgres(t *testing.T) {
 	}
 	u.Host = "127.0.0.1:1" // where nobody is
 	env = append(slices.Clone(base), "WESENDALL_LEDGER="+u.String())
-	if got := run(env, "call", "send_sms", `{"recipient":"+256700000010","message":"Hi"}`); got.exitCode != exitError || !strings.Contains(got.stdout, "Nothing was sent: the database") {
+	if got := run(env, "call", "send_sms", `{"recipient":"+256700000010","message":"Hi"}`); got.exitCode != exitError ||
+		!strings.Contains(got.stdout, "Nothing was sent: the database") {
 		t.Errorf("%+v", got)
 	}
 	if got := run(env, "ledger"); got.exitCode != exitError || !strings.Contains(got.stderr, "connection refused") {
 		t.Errorf("%+v", got)
 	}
-	if got := run(env, "doctor"); got.exitCode != exitError || !strings.Contains(got.stdout, "see that the database runs") {
+	if got := run(env, "doctor"); got.exitCode != exitError || !strings.Contains(got.stdout,
+		"see that the database runs") {
 		t.Errorf("%+v", got)
 	}
 }

@@ -27,10 +27,12 @@ func connect(t testing.TB, protocolVersion string, cmd *exec.Cmd) *mcp.ClientSes
 	return connectWithOptions(t, protocolVersion, cmd, nil)
 }
 
-func connectWithOptions(t testing.TB, protocolVersion string, cmd *exec.Cmd, options *mcp.ClientOptions) *mcp.ClientSession {
+func connectWithOptions(t testing.TB, protocolVersion string, cmd *exec.Cmd,
+	options *mcp.ClientOptions) *mcp.ClientSession {
 	t.Helper()
 	mcpClient := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, options)
-	s, err := mcpClient.Connect(t.Context(), &mcp.CommandTransport{Command: cmd}, &mcp.ClientSessionOptions{ProtocolVersion: protocolVersion})
+	s, err := mcpClient.Connect(t.Context(), &mcp.CommandTransport{Command: cmd},
+		&mcp.ClientSessionOptions{ProtocolVersion: protocolVersion})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +75,8 @@ func upstreamBalance(t testing.TB, url string) int64 {
 // requestBalance is the balance call without any of our code.
 func requestBalance(t testing.TB, c *http.Client, url string) []byte {
 	t.Helper()
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url+"/api/v1/account/balance?walletId="+sandbox.WalletID, nil)
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet,
+		url+"/api/v1/account/balance?walletId="+sandbox.WalletID, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +96,8 @@ func requestBalance(t testing.TB, c *http.Client, url string) []byte {
 const initializeLine = `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`
 
 func toolCallLine(id int, tool, arguments string) string {
-	return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":%s}}`, id, tool, arguments)
+	return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":%s}}`, id, tool,
+		arguments)
 }
 
 func TestStdio_PipedRequests(t *testing.T) {
@@ -102,7 +106,8 @@ func TestStdio_PipedRequests(t *testing.T) {
 	c := program(t, append(env, "WESENDALL_CONFIRM=off", "WESENDALL_RATE=0"))
 	lines := []string{initializeLine}
 	for i := range 40 {
-		lines = append(lines, toolCallLine(i+1, "send_sms", fmt.Sprintf(`{"recipient":"+256700000010","message":"Hi %d"}`, i)))
+		lines = append(lines, toolCallLine(i+1, "send_sms", fmt.Sprintf(`{"recipient":"+256700000010","message":"Hi %d"}`,
+			i)))
 	}
 	c.Stdin = strings.NewReader(strings.Join(lines, "\n"))
 	var out, stderr bytes.Buffer
@@ -180,7 +185,8 @@ func TestStdio_CancelAfterSend(t *testing.T) {
 	p.readLine(t)
 	p.writeLines(t, toolCallLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`))
 	<-arrived
-	p.writeLines(t, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`, `{"jsonrpc":"2.0","id":2,"method":"ping"}`)
+	p.writeLines(t, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`,
+		`{"jsonrpc":"2.0","id":2,"method":"ping"}`)
 	if line := p.readLine(t); !strings.Contains(line, `"id":2`) {
 		t.Error(line)
 	}
@@ -189,7 +195,8 @@ func TestStdio_CancelAfterSend(t *testing.T) {
 	if rest, err := io.ReadAll(p.stdout); err != nil || len(rest) > 0 {
 		t.Errorf("%q, %v", rest, err)
 	}
-	if err := p.Wait(); err != nil || !strings.Contains(p.stderr.String(), "tool=send_sms") || !strings.Contains(p.stderr.String(), "outcome=ok") {
+	if err := p.Wait(); err != nil || !strings.Contains(p.stderr.String(), "tool=send_sms") ||
+		!strings.Contains(p.stderr.String(), "outcome=ok") {
 		t.Errorf("%v: %s", err, p.stderr.String())
 	}
 }
@@ -202,7 +209,8 @@ func TestStdout_StrayPrints(t *testing.T) {
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
 	out, err := c.Output()
-	if err != nil || strings.Count(string(out), "\n") != 2 || strings.Contains(string(out), "stray") || !strings.Contains(stderr.String(), "stray") {
+	if err != nil || strings.Count(string(out), "\n") != 2 || strings.Contains(string(out), "stray") ||
+		!strings.Contains(stderr.String(), "stray") {
 		t.Errorf("%v: %s, %s", err, out, stderr.String())
 	}
 }
@@ -266,7 +274,8 @@ func TestServe_TerminalHint(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	for _, want := range []string{"MCP server", "wallet wal_sandbox", "claude mcp add", "Waiting", "Accepted for 1 recipient, 1 unit each: about UGX 35. ", "  \"summary\""} {
+	for _, want := range []string{"MCP server", "wallet wal_sandbox", "claude mcp add", "Waiting",
+		"Accepted for 1 recipient, 1 unit each: about UGX 35. ", "  \"summary\""} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("no %q in %s", want, out)
 		}

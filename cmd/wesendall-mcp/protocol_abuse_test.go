@@ -27,7 +27,8 @@ func newWireTest(t *testing.T, env []string, args ...string) *wireTest {
 	t.Helper()
 	w := &wireTest{t, startProcess(t, env, args...), io.Discard}
 	if dir := os.Getenv("WIRE_DIR"); dir != "" {
-		file, err := os.Create(filepath.Join(dir, "torture-"+strings.NewReplacer("/", "-", " ", "-").Replace(t.Name())+".jsonl"))
+		file, err := os.Create(filepath.Join(dir, "torture-"+strings.NewReplacer("/", "-", " ",
+			"-").Replace(t.Name())+".jsonl"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +106,8 @@ func TestProtocol_Versions(t *testing.T) {
 			w := newWireTest(t, nil, "--sandbox")
 			w.send(strings.Replace(initializeLine, "2025-06-18", requested, 1))
 			var got struct{ ProtocolVersion string }
-			if resp := w.receive(); resp.Error != nil || json.Unmarshal(resp.Result, &got) != nil || got.ProtocolVersion != want {
+			if resp := w.receive(); resp.Error != nil || json.Unmarshal(resp.Result, &got) != nil ||
+				got.ProtocolVersion != want {
 				t.Errorf("%+v, %s", resp, resp.Result)
 			}
 			w.send(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
@@ -135,27 +137,38 @@ func TestProtocol_MalformedLines(t *testing.T) {
 		{"", "", noReply}, {"\r", "", noReply}, {" \t ", "", noReply},
 		{request("1", "ping", "{}") + "\r", "1", 0},
 		{request("1", "nope", "{}"), "1", -32601}, {request(`"two"`, "tools/nope", "{}"), `"two"`, -32601},
-		{request("1", "logging/setLevel", `{"level":"debug"}`), "1", -32601}, {request("1", "resources/subscribe", `{"uri":"wesendall://reference"}`), "1", -32601},
+		{request("1", "logging/setLevel", `{"level":"debug"}`), "1", -32601},
+		{request("1", "resources/subscribe", `{"uri":"wesendall://reference"}`), "1", -32601},
 		{request("1", "server/discover", `{`+statelessMeta+`}`), "1", 0},
 		{request("1", "tools/list", `{`+strings.Replace(statelessMeta, "2026-07-28", "2026-07-29", 1)+`}`), "1", -32022},
 		{request("1", "tools/call", `{"name":"nope","arguments":{}}`), "1", -32602},
 		{request("1", "tools/call", `{"name":"get_balance","arguments":"x"}`), "1", -32602},
 		{request("1", "tools/call", `{"arguments":{}}`), "1", -32602},
-		{request("1", "resources/read", `{}`), "1", -32602}, {request("1", "resources/read", `{"uri":"wesendall://reference/nope"}`), "1", -32002},
-		{request("1", "prompts/get", `{"name":"integrate_wesendall"}`), "1", -32602}, {request("1", "prompts/get", `{"name":"nope"}`), "1", -32602},
+		{request("1", "resources/read", `{}`), "1", -32602},
+		{request("1", "resources/read", `{"uri":"wesendall://reference/nope"}`), "1", -32002},
+		{request("1", "prompts/get", `{"name":"integrate_wesendall"}`), "1", -32602},
+		{request("1", "prompts/get", `{"name":"nope"}`), "1", -32602},
 		{request("1", "prompts/get", `{"name":"integrate_wesendall","arguments":{"language":7}}`), "1", -32602},
-		{request("1", "completion/complete", `{"ref":{"type":"ref/prompt","name":"nope"},"argument":{"name":"a","value":""}}`), "1", -32602},
-		{request("1", "initialize", `{}`), "1", -32602}, {request("1", "initialize", `{"protocolVersion":7,"capabilities":{},"clientInfo":{"name":"a","version":"1"}}`), "1", -32602},
-		{`{"jsonrpc":"2.0","id":7,"result":{}}`, "", noReply}, {`{"jsonrpc":"2.0","id":"ask-1","error":{"code":1,"message":"x"}}`, "", noReply},
-		{`{"jsonrpc":"2.0","method":"notifications/nope"}`, "", noReply}, {`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"none"}}`, "", noReply},
-		{`{"jsonrpc":"2.0","method":"notifications/cancelled"}`, "", noReply}, {`{"jsonrpc":"2.0","method":"notifications/cancelled","params":[]}`, "", noReply},
+		{request("1", "completion/complete",
+			`{"ref":{"type":"ref/prompt","name":"nope"},"argument":{"name":"a","value":""}}`), "1", -32602},
+		{request("1", "initialize", `{}`), "1", -32602},
+		{request("1", "initialize", `{"protocolVersion":7,"capabilities":{},"clientInfo":{"name":"a","version":"1"}}`),
+			"1", -32602},
+		{`{"jsonrpc":"2.0","id":7,"result":{}}`, "", noReply},
+		{`{"jsonrpc":"2.0","id":"ask-1","error":{"code":1,"message":"x"}}`, "", noReply},
+		{`{"jsonrpc":"2.0","method":"notifications/nope"}`, "", noReply},
+		{`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"none"}}`, "", noReply},
+		{`{"jsonrpc":"2.0","method":"notifications/cancelled"}`, "", noReply},
+		{`{"jsonrpc":"2.0","method":"notifications/cancelled","params":[]}`, "", noReply},
 		{`[` + request("1", "ping", "{}") + `]`, "null", -32600}, {`[]`, "null", -32600},
-		{`{"jsonrpc":"2.0","id":1,"method":"ping"`, "null", -32700}, {`{]`, "null", -32700}, {"\x00", "null", -32700}, {"\xff", "null", -32700}, {"ping", "null", -32700},
+		{`{"jsonrpc":"2.0","id":1,"method":"ping"`, "null", -32700}, {`{]`, "null", -32700}, {"\x00", "null", -32700},
+		{"\xff", "null", -32700}, {"ping", "null", -32700},
 		{request("1", "tools/call", `{"name":"send_sms","arguments":{"recipient":"+256700000010","message":"`+strings.Repeat("a", 1<<20)+`"}}`), "1", 0},
 		{`{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":"` + strings.Repeat("a", 64<<20) + `"}}`, "null", -32600},
 	}
 	for _, params := range []string{`"x"`, `[]`, `null`, `7`, `true`} {
-		for _, method := range []string{"tools/call", "tools/list", "prompts/get", "resources/read", "completion/complete", "initialize"} {
+		for _, method := range []string{"tools/call", "tools/list", "prompts/get", "resources/read", "completion/complete",
+			"initialize"} {
 			cases = append(cases, reply{request("1", method, params), "1", -32602})
 		}
 	}
@@ -172,10 +185,12 @@ func TestProtocol_MalformedLines(t *testing.T) {
 		w.send(c.line)
 		if c.code != noReply {
 			resp := w.receive()
-			if code := 0; resp.Error != nil && resp.Error.Code != c.code || resp.Error == nil && c.code != code || string(resp.ID) != c.id {
+			if code := 0; resp.Error != nil && resp.Error.Code != c.code || resp.Error == nil && c.code != code ||
+				string(resp.ID) != c.id {
 				t.Errorf("%.120q: %s %+v %.80s", c.line, resp.ID, resp.Error, resp.Result)
 			}
-			if resp.Error != nil && (strings.Contains(resp.Error.Message, "Go ") || strings.Contains(resp.Error.Message, "json:")) {
+			if resp.Error != nil && (strings.Contains(resp.Error.Message, "Go ") ||
+				strings.Contains(resp.Error.Message, "json:")) {
 				t.Errorf("%.120q: %s", c.line, resp.Error.Message)
 			}
 		}
@@ -211,7 +226,8 @@ func TestProtocol_300Calls(t *testing.T) {
 	w.receive()
 	var lines []string
 	for i := range 300 {
-		lines = append(lines, toolCallLine(i+1, "send_sms", fmt.Sprintf(`{"recipient":"+256700000010","message":"Hi %d"}`, i)))
+		lines = append(lines, toolCallLine(i+1, "send_sms", fmt.Sprintf(`{"recipient":"+256700000010","message":"Hi %d"}`,
+			i)))
 		w.record("client", lines[i])
 	}
 	go func() { _, _ = io.WriteString(w.stdin, strings.Join(lines, "\n")+"\n"); _ = w.stdin.Close() }()

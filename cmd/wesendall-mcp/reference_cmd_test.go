@@ -14,7 +14,8 @@ import (
 func TestReferenceCommand_MatchesServer(t *testing.T) {
 	t.Parallel()
 	doc := reference.New()
-	briefing, err := prompts.All(doc)[0].Text(prompts.Values{"language": "python", "framework": "django", "use_case": "otp", "details": "Use Redis\n"})
+	briefing, err := prompts.All(doc)[0].Text(prompts.Values{"language": "python", "framework": "django",
+		"use_case": "otp", "details": "Use Redis\n"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,13 +26,17 @@ func TestReferenceCommand_MatchesServer(t *testing.T) {
 		args  []string
 		want  string
 	}{
-		{"", []string{"prompt", "--language", "python", "--framework", "django", "--use-case", "otp", "--details", "Use Redis"}, briefing},
-		{"Use Redis\n", []string{"prompt", "--language", "python", "--framework", "django", "--use-case", "otp", "--details", "-"}, briefing},
+		{"", []string{"prompt", "--language", "python", "--framework", "django", "--use-case", "otp", "--details",
+			"Use Redis"}, briefing},
+		{"Use Redis\n", []string{"prompt", "--language", "python", "--framework", "django", "--use-case", "otp",
+			"--details", "-"}, briefing},
 		{"", []string{"reference"}, doc.Full()},
 		{"", []string{"reference", "errors"}, first(doc.Section("errors")).Text},
-		{"", []string{"reference", "send_sms", "--language", "PHP"}, section.Text + "\n## send_sms in PHP\n\n```php\n" + sample + "```\n"},
+		{"", []string{"reference", "send_sms", "--language", "PHP"}, section.Text + "\n## send_sms in PHP\n\n```php\n" +
+			sample + "```\n"},
 	} {
-		if got := runInProcess(t, t.TempDir(), nil, tc.stdin, tc.args...); got.exitCode != 0 || got.stdout != tc.want || got.stderr != "" {
+		if got := runInProcess(t, t.TempDir(), nil, tc.stdin, tc.args...); got.exitCode != 0 || got.stdout != tc.want ||
+			got.stderr != "" {
 			t.Errorf("%q: exit %d, %s%.300s", tc.args, got.exitCode, got.stderr, got.stdout)
 		}
 	}
@@ -68,7 +73,8 @@ func TestReference_SandboxEnv(t *testing.T) {
 	for range 3 {
 		block += p.readLine(t)
 	}
-	if port == "" || !strings.Contains(section.Text, "```sh\n"+block+"```\n") || !strings.Contains(section.Text, "wesendall-mcp sandbox --addr 127.0.0.1:8787") {
+	if port == "" || !strings.Contains(section.Text, "```sh\n"+block+"```\n") ||
+		!strings.Contains(section.Text, "wesendall-mcp sandbox --addr 127.0.0.1:8787") {
 		t.Errorf("it printed port %q and\n%s", port, block)
 	}
 }

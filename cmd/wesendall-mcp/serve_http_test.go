@@ -82,7 +82,8 @@ func connectHTTP(t *testing.T, protocolVersion, url string, h headerTransport, a
 		}
 	}
 	s, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, options).
-		Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: url, HTTPClient: &http.Client{Transport: h}}, &mcp.ClientSessionOptions{ProtocolVersion: protocolVersion})
+		Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: url, HTTPClient: &http.Client{Transport: h}},
+			&mcp.ClientSessionOptions{ProtocolVersion: protocolVersion})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,16 +105,19 @@ func TestHTTP_GoSDKClient(t *testing.T) {
 			if err != nil || len(list.Tools) != 8 || strings.Contains(fmt.Sprint(list.Tools[0].InputSchema), "walletId") {
 				t.Fatalf("%+v %v", list, err)
 			}
-			r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms", Arguments: map[string]any{"recipient": "0700000010", "message": "Hello " + version}})
+			r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms",
+				Arguments: map[string]any{"recipient": "0700000010", "message": "Hello " + version}})
 			if err != nil || r.IsError || structuredContent(t, r)["sandbox"] != true {
 				t.Errorf("%+v %v", r, err)
 			}
 			// A top-up always needs a person's word.
-			r, err = s.CallTool(t.Context(), &mcp.CallToolParams{Name: "topup_wallet", Arguments: map[string]any{"amount": 500 + i, "phone_number": "+256700000002"}})
+			r, err = s.CallTool(t.Context(), &mcp.CallToolParams{Name: "topup_wallet",
+				Arguments: map[string]any{"amount": 500 + i, "phone_number": "+256700000002"}})
 			if err != nil || r.IsError {
 				t.Errorf("%+v %v", r, err)
 			}
-			if _, err := connectHTTP(t, version, url, nil, "").CallTool(t.Context(), &mcp.CallToolParams{Name: "get_balance", Arguments: map[string]any{}}); err == nil {
+			if _, err := connectHTTP(t, version, url, nil, "").CallTool(t.Context(),
+				&mcp.CallToolParams{Name: "get_balance", Arguments: map[string]any{}}); err == nil {
 				t.Error("a call without credentials is answered")
 			}
 		})
@@ -150,13 +154,15 @@ func TestHTTP_WrongCredentials(t *testing.T) {
 	url, _ := startHTTPServer(t, env) // with good credentials of its own, which are not for callers
 	h := sandboxCallerHeaders()
 	s := connectHTTP(t, protocolVersions[1], url, h, "")
-	if r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "get_balance", Arguments: map[string]any{}}); err != nil || r.IsError {
+	if r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "get_balance",
+		Arguments: map[string]any{}}); err != nil || r.IsError {
 		t.Errorf("%+v %v", r, err)
 	}
 	req := http.Request{Header: http.Header{}}
 	req.SetBasicAuth(sandbox.APIKey, "wrong")
 	h["Authorization"] = req.Header.Get("Authorization")
-	r, err := connectHTTP(t, protocolVersions[1], url, h, "").CallTool(t.Context(), &mcp.CallToolParams{Name: "get_balance", Arguments: map[string]any{}})
+	r, err := connectHTTP(t, protocolVersions[1], url, h, "").CallTool(t.Context(),
+		&mcp.CallToolParams{Name: "get_balance", Arguments: map[string]any{}})
 	if err != nil || !r.IsError || structuredContent(t, r)["http_status"] != 401.0 {
 		t.Errorf("%+v %v", r, err)
 	}
@@ -173,10 +179,12 @@ func TestHTTP_Token(t *testing.T) {
 	for _, args := range [][]string{{"--http-token-file", file}, {"--http-token-file", file, "--sandbox"}} {
 		url, _ := startHTTPServer(t, env, args...)
 		s := connectHTTP(t, protocolVersions[1], url, headerTransport{"Authorization": "Bearer " + token}, "")
-		if r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "get_balance", Arguments: map[string]any{}}); err != nil || r.IsError {
+		if r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "get_balance",
+			Arguments: map[string]any{}}); err != nil || r.IsError {
 			t.Errorf("%q: %+v %v", args, r, err)
 		}
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_balance"}}`))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url,
+			strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_balance"}}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -201,7 +209,8 @@ func TestHTTP_GracefulShutdown(t *testing.T) {
 	s := connectHTTP(t, protocolVersions[1], url, sandboxCallerHeaders(), "")
 	answered := make(chan error, 1)
 	go func() {
-		r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms", Arguments: map[string]any{"recipient": "0700000010", "message": "Hi"}})
+		r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms",
+			Arguments: map[string]any{"recipient": "0700000010", "message": "Hi"}})
 		if err == nil && r.IsError {
 			text, _ := json.Marshal(r)
 			err = fmt.Errorf("%s", text)
@@ -232,22 +241,29 @@ func TestHTTP_UnsafeConfig(t *testing.T) {
 		args []string
 		says string
 	}{
-		"off loopback":                    {[]string{"--http", "0.0.0.0:0"}, "--tls-cert and --tls-key, or --behind-proxy"},
-		"on every address":                {[]string{"--http", ":0"}, "--behind-proxy"},
-		"by a name":                       {[]string{"--http", "example.com:0"}, "--behind-proxy"},
-		"no port":                         {[]string{"--http", "127.0.0.1"}, "HOST:PORT"},
-		"half of a certificate":           {[]string{"--http", "127.0.0.1:0", "--tls-cert", broken}, "together"},
-		"a broken certificate":            {[]string{"--http", "127.0.0.1:0", "--tls-cert", broken, "--tls-key", broken}, "--tls-cert and --tls-key:"},
-		"an origin with a path":           {[]string{"--http", "127.0.0.1:0", "--allowed-origin", "https://app.example.com/x"}, "--allowed-origin"},
-		"any origin":                      {[]string{"--http", "127.0.0.1:0", "--allowed-origin", "*"}, "--allowed-origin"},
-		"a host with a scheme":            {[]string{"--http", "127.0.0.1:0", "--allowed-host", "https://example.com"}, "--allowed-host"},
-		"no requests":                     {[]string{"--http", "127.0.0.1:0", "--http-max-requests", "0"}, "--http-max-requests"},
-		"a broken file of tokens":         {[]string{"--http", "127.0.0.1:0", "--sandbox", "--http-token-file", broken}, "line 1: the token must have"},
-		"tokens and no credentials":       {[]string{"--http", "127.0.0.1:0", "--http-token-file", broken}, "needs credentials"},
+		"off loopback":          {[]string{"--http", "0.0.0.0:0"}, "--tls-cert and --tls-key, or --behind-proxy"},
+		"on every address":      {[]string{"--http", ":0"}, "--behind-proxy"},
+		"by a name":             {[]string{"--http", "example.com:0"}, "--behind-proxy"},
+		"no port":               {[]string{"--http", "127.0.0.1"}, "HOST:PORT"},
+		"half of a certificate": {[]string{"--http", "127.0.0.1:0", "--tls-cert", broken}, "together"},
+		"a broken certificate": {[]string{"--http", "127.0.0.1:0", "--tls-cert", broken, "--tls-key", broken},
+			"--tls-cert and --tls-key:"},
+		"an origin with a path": {[]string{"--http", "127.0.0.1:0", "--allowed-origin",
+			"https://app.example.com/x"}, "--allowed-origin"},
+		"any origin": {[]string{"--http", "127.0.0.1:0", "--allowed-origin", "*"}, "--allowed-origin"},
+		"a host with a scheme": {[]string{"--http", "127.0.0.1:0", "--allowed-host", "https://example.com"},
+			"--allowed-host"},
+		"no requests": {[]string{"--http", "127.0.0.1:0", "--http-max-requests", "0"},
+			"--http-max-requests"},
+		"a broken file of tokens": {[]string{"--http", "127.0.0.1:0", "--sandbox", "--http-token-file", broken},
+			"line 1: the token must have"},
+		"tokens and no credentials": {[]string{"--http", "127.0.0.1:0", "--http-token-file", broken},
+			"needs credentials"},
 		"an address that cannot be taken": {[]string{"--http", "127.0.0.1:99999"}, "--http"},
 	} {
 		o := runInProcess(t, dir, nil, "", append(c.args, "--metrics", "off")...)
-		if o.exitCode != exitUsage || !strings.Contains(o.stderr, c.says) || strings.Count(o.stderr, "\n") != 1 || strings.Contains(o.stderr, "short") {
+		if o.exitCode != exitUsage || !strings.Contains(o.stderr, c.says) || strings.Count(o.stderr, "\n") != 1 ||
+			strings.Contains(o.stderr, "short") {
 			t.Errorf("%s: %d %s", name, o.exitCode, o.stderr)
 		}
 	}
@@ -293,7 +309,9 @@ func TestHTTP_Replicas(t *testing.T) {
 				}
 			}
 			s, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, options).
-				Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: firstURL, HTTPClient: &http.Client{Transport: balancer}, DisableStandaloneSSE: true}, &mcp.ClientSessionOptions{ProtocolVersion: version})
+				Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: firstURL,
+					HTTPClient: &http.Client{Transport: balancer}, DisableStandaloneSSE: true},
+					&mcp.ClientSessionOptions{ProtocolVersion: version})
 			if err != nil {
 				t.Fatalf("%s: %v", version, err)
 			}

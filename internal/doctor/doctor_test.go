@@ -125,9 +125,11 @@ func TestRun_Credentials(t *testing.T) {
 		api  fakeAPI
 		want string
 	}{
-		"revoked key":         {fakeAPI{err: apiError(401, "key_revoked")}, "create a new key in the dashboard"},
-		"other wallet":        {fakeAPI{err: apiError(403, "wallet_forbidden")}, "WESENDALL_WALLET_ID must be a wallet of the key's owner"},
-		"wrong secret":        {fakeAPI{err: apiError(401, "invalid_credentials")}, "compare the key, the secret and the wallet"},
+		"revoked key": {fakeAPI{err: apiError(401, "key_revoked")}, "create a new key in the dashboard"},
+		"other wallet": {fakeAPI{err: apiError(403, "wallet_forbidden")},
+			"WESENDALL_WALLET_ID must be a wallet of the key's owner"},
+		"wrong secret": {fakeAPI{err: apiError(401, "invalid_credentials")},
+			"compare the key, the secret and the wallet"},
 		"no connection":       {fakeAPI{err: apiError(0, "")}, "check the network. Then check WESENDALL_BASE_URL"},
 		"wrong path":          {fakeAPI{err: apiError(404, "")}, "WESENDALL_BASE_URL must be the address of the API itself"},
 		"redirect":            {fakeAPI{err: apiError(302, "")}, "WESENDALL_BASE_URL must be the address of the API itself"},

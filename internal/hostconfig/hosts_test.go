@@ -10,7 +10,8 @@ import (
 func TestHosts_Output(t *testing.T) {
 	t.Parallel()
 	e := Entry{Command: "/opt/my apps/wesendall-mcp", Args: []string{"--env-file", "/home/a/w.env"}}
-	secret := Entry{Command: "/opt/wesendall-mcp", Env: map[string]string{"WESENDALL_WALLET_ID": "wal_1", "WESENDALL_API_KEY": "k"}}
+	secret := Entry{Command: "/opt/wesendall-mcp", Env: map[string]string{"WESENDALL_WALLET_ID": "wal_1",
+		"WESENDALL_API_KEY": "k"}}
 	for name, want := range map[string][2]string{
 		"claude-code": {
 			"claude mcp add --scope user wesendall -- '/opt/my apps/wesendall-mcp' --env-file /home/a/w.env",
@@ -43,18 +44,21 @@ func TestHosts_Output(t *testing.T) {
 			}
 		}
 	}
-	for name, path := range map[string]string{"claude-desktop": "mcpServers", "cursor": "mcpServers", "windsurf": "mcpServers", "zed": "context_servers", "vscode": "servers"} {
+	for name, path := range map[string]string{"claude-desktop": "mcpServers", "cursor": "mcpServers",
+		"windsurf": "mcpServers", "zed": "context_servers", "vscode": "servers"} {
 		h, _ := FindHost(name)
 		var file map[string]map[string]struct {
 			Command string
 			Args    []string
 		}
-		if err := json.Unmarshal([]byte(h.ConfigSnippet(e)), &file); err != nil || file[path]["wesendall"].Command != e.Command || !slices.Equal(file[path]["wesendall"].Args, e.Args) {
+		if err := json.Unmarshal([]byte(h.ConfigSnippet(e)), &file); err != nil ||
+			file[path]["wesendall"].Command != e.Command || !slices.Equal(file[path]["wesendall"].Args, e.Args) {
 			t.Errorf("%s: %s, %v", name, h.ConfigSnippet(e), err)
 		}
 	}
 	opencode, _ := FindHost("opencode")
-	if got := opencode.ConfigSnippet(secret); !strings.Contains(got, `"environment": {`) || !strings.Contains(got, `"type": "local"`) {
+	if got := opencode.ConfigSnippet(secret); !strings.Contains(got, `"environment": {`) ||
+		!strings.Contains(got, `"type": "local"`) {
 		t.Error(got)
 	}
 	codex, _ := FindHost("codex")
@@ -65,7 +69,8 @@ func TestHosts_Output(t *testing.T) {
 
 func TestHosts_Complete(t *testing.T) {
 	t.Parallel()
-	want := []string{"claude-code", "claude-desktop", "cursor", "vscode", "windsurf", "gemini-cli", "codex", "opencode", "copilot-cli", "zed"}
+	want := []string{"claude-code", "claude-desktop", "cursor", "vscode", "windsurf", "gemini-cli", "codex", "opencode",
+		"copilot-cli", "zed"}
 	if !slices.Equal(HostNames(), want) {
 		t.Error(HostNames())
 	}
@@ -83,7 +88,8 @@ func TestHosts_Complete(t *testing.T) {
 
 func TestShellQuote(t *testing.T) {
 	t.Parallel()
-	for goos, want := range map[string]string{"linux": `a 'b c' 'it'\''s' '$x' '' '{"a":1}' --x=/y 'a\b'`, "windows": `a "b c" "it's" "$x" "" "{\"a\":1}" --x=/y a\b`} {
+	for goos, want := range map[string]string{"linux": `a 'b c' 'it'\''s' '$x' '' '{"a":1}' --x=/y 'a\b'`,
+		"windows": `a "b c" "it's" "$x" "" "{\"a\":1}" --x=/y a\b`} {
 		if got := ShellQuote([]string{"a", "b c", "it's", "$x", "", `{"a":1}`, "--x=/y", `a\b`}, goos); got != want {
 			t.Errorf("%s: %s", goos, got)
 		}

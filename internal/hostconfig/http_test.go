@@ -27,8 +27,10 @@ type parsedSnippet struct {
 func TestHTTPEntry(t *testing.T) {
 	t.Parallel()
 	want := map[string][2]string{
-		"cursor": {"${env:WESENDALL_AUTHORIZATION}", "${env:WESENDALL_WALLET_ID}"}, "windsurf": {"${env:WESENDALL_AUTHORIZATION}", "${env:WESENDALL_WALLET_ID}"},
-		"vscode": {"${input:authorization}", "${input:wallet}"}, "codex": {"WESENDALL_AUTHORIZATION", "WESENDALL_WALLET_ID"}, "opencode": {"{env:WESENDALL_AUTHORIZATION}", "{env:WESENDALL_WALLET_ID}"},
+		"cursor":   {"${env:WESENDALL_AUTHORIZATION}", "${env:WESENDALL_WALLET_ID}"},
+		"windsurf": {"${env:WESENDALL_AUTHORIZATION}", "${env:WESENDALL_WALLET_ID}"},
+		"vscode":   {"${input:authorization}", "${input:wallet}"}, "codex": {"WESENDALL_AUTHORIZATION",
+			"WESENDALL_WALLET_ID"}, "opencode": {"{env:WESENDALL_AUTHORIZATION}", "{env:WESENDALL_WALLET_ID}"},
 		"zed": {"Basic <base64 of KEY:SECRET>", "<wallet>"},
 	}
 	for _, h := range Hosts() {
@@ -39,7 +41,8 @@ func TestHTTPEntry(t *testing.T) {
 		if !ok {
 			expected = [2]string{"${WESENDALL_AUTHORIZATION}", "${WESENDALL_WALLET_ID}"}
 		}
-		if url != testServerURL || len(headers) != 2 || headers["Authorization"] != expected[0] || headers["X-Wesendall-Wallet"] != expected[1] {
+		if url != testServerURL || len(headers) != 2 || headers["Authorization"] != expected[0] ||
+			headers["X-Wesendall-Wallet"] != expected[1] {
 			t.Errorf("%s: %s %q", h.Name, url, headers)
 		}
 		for _, word := range regexp.MustCompile(`[A-Za-z0-9+/=]{8,}`).FindAllString(text, -1) {

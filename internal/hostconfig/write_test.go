@@ -29,16 +29,20 @@ func TestMergeJSONC(t *testing.T) {
       ]
     }`
 	for name, c := range map[string]struct{ old, want string }{
-		"no file":     {"", "{\n  \"mcpServers\": {\n    \"wesendall\": " + entry + "\n  }\n}\n"},
-		"empty":       {"{}\n", "{\n  \"mcpServers\": {\n    \"wesendall\": " + entry + "\n  }\n}\n"},
-		"other keys":  {"{\n  \"a\": 1\n}", "{\n  \"a\": 1,\n  \"mcpServers\": {\n    \"wesendall\": " + entry + "\n  }\n}"},
-		"a neighbour": {"{\n  \"mcpServers\": {\n    \"b\": {\"command\":   \"x\"}\n  }\n}\n", "{\n  \"mcpServers\": {\n    \"b\": {\"command\":   \"x\"},\n    \"wesendall\": " + entry + "\n  }\n}\n"},
+		"no file":    {"", "{\n  \"mcpServers\": {\n    \"wesendall\": " + entry + "\n  }\n}\n"},
+		"empty":      {"{}\n", "{\n  \"mcpServers\": {\n    \"wesendall\": " + entry + "\n  }\n}\n"},
+		"other keys": {"{\n  \"a\": 1\n}", "{\n  \"a\": 1,\n  \"mcpServers\": {\n    \"wesendall\": " + entry + "\n  }\n}"},
+		"a neighbour": {"{\n  \"mcpServers\": {\n    \"b\": {\"command\":   \"x\"}\n  }\n}\n",
+			"{\n  \"mcpServers\": {\n    \"b\": {\"command\":   \"x\"},\n    \"wesendall\": " + entry + "\n  }\n}\n"},
 		"comments": {
 			"{\n  // of mine\n  \"mcpServers\": {\n    \"b\": {} // about b\n    /* the end */\n  } // after\n}\n",
-			"{\n  // of mine\n  \"mcpServers\": {\n    \"b\": {}, // about b\n    /* the end */\n    \"wesendall\": " + entry + "\n  } // after\n}\n",
+			"{\n  // of mine\n  \"mcpServers\": {\n    \"b\": {}, // about b\n    /* the end */\n    \"wesendall\": " + entry +
+				"\n  } // after\n}\n",
 		},
-		"a comment of two lines": {"{/* a\n b */}", "{\n  \"mcpServers\": {\n    \"wesendall\": " + entry + "\n  }/* a\n b */\n}"},
-		"a last comma":           {"{\n  \"mcpServers\": {\n    \"b\": {},\n  },\n}\n", "{\n  \"mcpServers\": {\n    \"b\": {},\n    \"wesendall\": " + entry + ",\n  },\n}\n"},
+		"a comment of two lines": {"{/* a\n b */}", "{\n  \"mcpServers\": {\n    \"wesendall\": " + entry +
+			"\n  }/* a\n b */\n}"},
+		"a last comma": {"{\n  \"mcpServers\": {\n    \"b\": {},\n  },\n}\n",
+			"{\n  \"mcpServers\": {\n    \"b\": {},\n    \"wesendall\": " + entry + ",\n  },\n}\n"},
 		"another of ours": {
 			"{\n  \"mcpServers\": {\n    \"wesendall\": {\"command\": \"/old\"}, // ours\n    \"b\": {}\n  }\n}",
 			"{\n  \"mcpServers\": {\n    \"wesendall\": {\"command\": \"/opt/wesendall-mcp\",\n      \"args\": [\n        \"--sandbox\"\n      ]\n    }, // ours\n    \"b\": {}\n  }\n}",
@@ -62,26 +66,34 @@ func TestMergeJSONC(t *testing.T) {
 		}
 	}
 	tabs, err := mergeJSONC([]byte("{\r\n\t\"a\": {}\r\n}\r\n"), []string{"mcpServers"}, standardEntry(sampleEntry))
-	if want := "{\r\n\t\"a\": {},\r\n\t\"mcpServers\": {\r\n\t\t\"wesendall\": {\r\n\t\t\t\"command\""; err != nil || !strings.HasPrefix(string(tabs), want) || strings.Contains(strings.ReplaceAll(string(tabs), "\r\n", ""), "\n") {
+	if want := "{\r\n\t\"a\": {},\r\n\t\"mcpServers\": {\r\n\t\t\"wesendall\": {\r\n\t\t\t\"command\""; err != nil ||
+		!strings.HasPrefix(string(tabs), want) || strings.Contains(strings.ReplaceAll(string(tabs), "\r\n", ""), "\n") {
 		t.Errorf("%v %q", err, tabs)
 	}
-	if marked, err := mergeJSONC([]byte("\xef\xbb\xbf{}"), nil, standardEntry(sampleEntry)); err != nil || !bytes.HasPrefix(marked, byteOrderMark) {
+	if marked, err := mergeJSONC([]byte("\xef\xbb\xbf{}"), nil, standardEntry(sampleEntry)); err != nil ||
+		!bytes.HasPrefix(marked, byteOrderMark) {
 		t.Errorf("%v %q", err, marked)
 	}
-	for _, twice := range []string{`{"mcpServers":{},"mcpServers":{}}`, `{"mcpServers":{"wesendall":{},"b":{},"wesendall":{}}}`, `{"mcpServers":{"wesendall":{"args":[],"args":[]}}}`} {
-		if got, err := mergeJSONC([]byte(twice), []string{"mcpServers"}, standardEntry(sampleEntry)); err == nil || !strings.Contains(err.Error(), "twice") {
+	for _, twice := range []string{`{"mcpServers":{},"mcpServers":{}}`,
+		`{"mcpServers":{"wesendall":{},"b":{},"wesendall":{}}}`, `{"mcpServers":{"wesendall":{"args":[],"args":[]}}}`} {
+		if got, err := mergeJSONC([]byte(twice), []string{"mcpServers"}, standardEntry(sampleEntry)); err == nil ||
+			!strings.Contains(err.Error(), "twice") {
 			t.Errorf("%s: %s, %v", twice, got, err)
 		}
 	}
-	for _, wrong := range []string{"{", "[]", "7", `{"mcpServers": []}`, `{"mcpServers": null}`, `{"mcpServers": {"wesendall": 7}}`, `{"a": 1 "b": 2}`, "\x00"} {
-		if got, err := mergeJSONC([]byte(wrong), []string{"mcpServers"}, standardEntry(sampleEntry)); err == nil || !strings.Contains(err.Error(), "by hand") {
+	for _, wrong := range []string{"{", "[]", "7", `{"mcpServers": []}`, `{"mcpServers": null}`,
+		`{"mcpServers": {"wesendall": 7}}`, `{"a": 1 "b": 2}`, "\x00"} {
+		if got, err := mergeJSONC([]byte(wrong), []string{"mcpServers"}, standardEntry(sampleEntry)); err == nil ||
+			!strings.Contains(err.Error(), "by hand") {
 			t.Errorf("%s: %s, %v", wrong, got, err)
 		}
 	}
 }
 
 func FuzzMergeJSONC(f *testing.F) {
-	for _, text := range []string{"", "{}", "{ /* a */ }", "{\n// x\n\"mcpServers\": {\"b\": 1,},}", `{"mcpServers":{"wesendall":7}}`, "{\"a\":\r\n1}", "\xef\xbb\xbf{}", "{}//", "{/*\n*/}", "{\n/* a\n b */ \"a\":1 // \"/*\"\n}"} {
+	for _, text := range []string{"", "{}", "{ /* a */ }", "{\n// x\n\"mcpServers\": {\"b\": 1,},}",
+		`{"mcpServers":{"wesendall":7}}`, "{\"a\":\r\n1}", "\xef\xbb\xbf{}", "{}//", "{/*\n*/}",
+		"{\n/* a\n b */ \"a\":1 // \"/*\"\n}"} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -107,7 +119,8 @@ func FuzzMergeJSONC(f *testing.F) {
 			Command string   `json:"command"`
 			Args    []string `json:"args"`
 		}
-		if err := json.Unmarshal(servers["wesendall"], &entry); err != nil || entry.Command != sampleEntry.Command || !slices.Equal(entry.Args, sampleEntry.Args) {
+		if err := json.Unmarshal(servers["wesendall"], &entry); err != nil || entry.Command != sampleEntry.Command ||
+			!slices.Equal(entry.Args, sampleEntry.Args) {
 			t.Fatalf("%q of %q", got, text)
 		}
 		delete(servers, "wesendall")
@@ -118,10 +131,12 @@ func FuzzMergeJSONC(f *testing.F) {
 		wantAll, wantServers := members(text)
 		delete(wantServers, "wesendall")
 		delete(wantAll, "mcpServers")
-		if len(servers)+len(wantServers) > 0 && !reflect.DeepEqual(servers, wantServers) || len(all)+len(wantAll) > 0 && !reflect.DeepEqual(all, wantAll) {
+		if len(servers)+len(wantServers) > 0 && !reflect.DeepEqual(servers, wantServers) || len(all)+len(wantAll) > 0 &&
+			!reflect.DeepEqual(all, wantAll) {
 			t.Errorf("%q of %q", got, text)
 		}
-		if again, err := mergeJSONC(got, []string{"mcpServers"}, standardEntry(sampleEntry)); err != nil || !bytes.Equal(again, got) {
+		if again, err := mergeJSONC(got, []string{"mcpServers"}, standardEntry(sampleEntry)); err != nil ||
+			!bytes.Equal(again, got) {
 			t.Errorf("%q, again: %v %q", got, err, again)
 		}
 	})
@@ -143,7 +158,8 @@ func TestWriteConfig(t *testing.T) {
 	}
 	mine := "{\n  // mine\n  \"mcpServers\": {\"b\": {\"command\": \"x\"}}\n}\n"
 	target := filepath.Join(dirs.Home, "dotfiles.json")
-	if err := errors.Join(os.WriteFile(target, []byte(mine), 0o640), os.Remove(file), os.Symlink(target, file)); err != nil {
+	if err := errors.Join(os.WriteFile(target, []byte(mine), 0o640), os.Remove(file),
+		os.Symlink(target, file)); err != nil {
 		t.Fatal(err)
 	}
 	w, err = cursor.Write(sampleEntry, dirs, now)
@@ -161,7 +177,8 @@ func TestWriteConfig(t *testing.T) {
 	}
 
 	// A second one in the same second has a backup of its own.
-	if again, err := cursor.Write(Entry{Command: "/other"}, dirs, now); err != nil || again.Backup == w.Backup || !again.Changed {
+	if again, err := cursor.Write(Entry{Command: "/other"}, dirs, now); err != nil || again.Backup == w.Backup ||
+		!again.Changed {
 		t.Errorf("%+v, %v", again, err)
 	}
 	if backup, err := os.ReadFile(w.Backup); err != nil || string(backup) != mine {
@@ -173,7 +190,8 @@ func TestWriteConfig(t *testing.T) {
 	if err := os.WriteFile(target, []byte(mine), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w, err = cursor.Write(Entry{Command: "/new", Args: []string{"--sandbox", "--confirm=quote"}, Overrides: []string{"--sandbox", "--env-file", "WESENDALL_API_SECRET"}}, dirs, now)
+	w, err = cursor.Write(Entry{Command: "/new", Args: []string{"--sandbox", "--confirm=quote"},
+		Overrides: []string{"--sandbox", "--env-file", "WESENDALL_API_SECRET"}}, dirs, now)
 	if want := []string{"--max-per-day", "--read-only", "HTTPS_PROXY"}; err != nil || !slices.Equal(w.Preserved, want) {
 		t.Errorf("%+v, %v", w, err)
 	}
@@ -190,10 +208,12 @@ func TestWriteConfig(t *testing.T) {
 		`{"command":"docker","args":["run","-i"],"env":{"A":"b"}}`:                                       `{"command":"/new","args":["--sandbox"],"env":{"WESENDALL_API_KEY":"k"}}`,
 		`{"command":"wesendall-mcp","args":["--max-per-day",1234567,null],"env":{"D":1234567,"C":null}}`: `{"command":"/new","args":["--sandbox","--max-per-day","1234567"],"env":{"D":"1234567","WESENDALL_API_KEY":"k"}}`,
 	} {
-		if err := errors.Join(os.WriteFile(target, []byte(`{"mcpServers":{"wesendall":`+old+`}} // mine`), 0o600), os.Chmod(target, 0o644)); err != nil { //nolint:gosec // as it may be
+		if err := errors.Join(os.WriteFile(target, []byte(`{"mcpServers":{"wesendall":`+old+`}} // mine`), 0o600),
+			os.Chmod(target, 0o644)); err != nil { //nolint:gosec // as it may be
 			t.Fatal(err)
 		}
-		if _, err := cursor.Write(Entry{Command: "/new", Args: []string{"--sandbox"}, Env: map[string]string{"WESENDALL_API_KEY": "k"}}, dirs, now); err != nil {
+		if _, err := cursor.Write(Entry{Command: "/new", Args: []string{"--sandbox"},
+			Env: map[string]string{"WESENDALL_API_KEY": "k"}}, dirs, now); err != nil {
 			t.Error(err)
 		}
 		text, err := os.ReadFile(target)
@@ -210,7 +230,8 @@ func TestWriteConfig(t *testing.T) {
 	if err := os.WriteFile(target, []byte(remote), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if w, err := cursor.Write(sampleEntry, dirs, now); err == nil || w.Changed || !strings.Contains(err.Error(), "over HTTP") {
+	if w, err := cursor.Write(sampleEntry, dirs, now); err == nil || w.Changed ||
+		!strings.Contains(err.Error(), "over HTTP") {
 		t.Errorf("%+v, %v", w, err)
 	}
 
