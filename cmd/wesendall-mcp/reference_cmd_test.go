@@ -99,7 +99,8 @@ func TestDocs_Commands(t *testing.T) {
 			}
 		}
 	}
-	flag, command := regexp.MustCompile("--[a-z][a-z-]*"), regexp.MustCompile("wesendall-mcp (sandbox|reference|prompt)([^`\n]*)")
+	flag := regexp.MustCompile("--[a-z][a-z-]*")
+	command := regexp.MustCompile("wesendall-mcp (sandbox|reference|prompt)([^`\n]*)")
 	section := first(doc.Section("testing")).Text // and so is the part on tests of each briefing
 	checkCommand("testing", "sandbox", flag.FindAllString(section, -1))
 	texts := map[string]string{"reference": doc.Full()}
@@ -133,24 +134,30 @@ func TestStdio_Resources(t *testing.T) {
 			if err != nil || len(resources.Resources) < 10 {
 				t.Fatalf("%+v, %v", resources, err)
 			}
-			for _, uri := range []string{resources.Resources[0].URI, "wesendall://reference", "wesendall://reference/errors", "wesendall://examples/php/topup_wallet"} {
-				if r, err := s.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: uri}); err != nil || len(r.Contents) != 1 || len(r.Contents[0].Text) < 1000 {
+			for _, uri := range []string{resources.Resources[0].URI, "wesendall://reference", "wesendall://reference/errors",
+				"wesendall://examples/php/topup_wallet"} {
+				if r, err := s.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: uri}); err != nil || len(r.Contents) != 1 ||
+					len(r.Contents[0].Text) < 1000 {
 					t.Errorf("%s: %+v, %v", uri, r, err)
 				}
 			}
-			if _, err := s.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: "wesendall://reference/faq"}); err == nil || !strings.Contains(err.Error(), "overview, authentication") {
+			if _, err := s.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: "wesendall://reference/faq"}); err == nil ||
+				!strings.Contains(err.Error(), "overview, authentication") {
 				t.Error(err)
 			}
 			list, err := s.ListPrompts(t.Context(), nil)
 			if err != nil || len(list.Prompts) != 4 {
 				t.Fatalf("%+v, %v", list, err)
 			}
-			got, err := s.GetPrompt(t.Context(), &mcp.GetPromptParams{Name: list.Prompts[0].Name, Arguments: map[string]string{"language": "Ruby", "framework": "Rails", "use_case": "bulk"}})
-			if err != nil || len(got.Messages) != 1 || !strings.Contains(got.Messages[0].Content.(*mcp.TextContent).Text, "with Rails") {
+			got, err := s.GetPrompt(t.Context(), &mcp.GetPromptParams{Name: list.Prompts[0].Name,
+				Arguments: map[string]string{"language": "Ruby", "framework": "Rails", "use_case": "bulk"}})
+			if err != nil || len(got.Messages) != 1 || !strings.Contains(got.Messages[0].Content.(*mcp.TextContent).Text,
+				"with Rails") {
 				t.Errorf("%+v, %v", got, err)
 			}
 			completion, err := s.Complete(t.Context(), &mcp.CompleteParams{
-				Ref: &mcp.CompleteReference{Type: "ref/resource", URI: "wesendall://reference/{section}"}, Argument: mcp.CompleteParamsArgument{Name: "section", Value: "t"},
+				Ref: &mcp.CompleteReference{Type: "ref/resource",
+					URI: "wesendall://reference/{section}"}, Argument: mcp.CompleteParamsArgument{Name: "section", Value: "t"},
 			})
 			if err != nil || len(completion.Completion.Values) != 2 {
 				t.Errorf("%+v, %v", completion, err)

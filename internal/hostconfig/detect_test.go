@@ -9,6 +9,42 @@ import (
 	"testing"
 )
 
+// detectCases are files and what Detect must find in them. The verbs are: %[1]s this program,
+// %[2]s another build of it, %[3]s another program of its name, %[4]s a link to it.
+var detectCases = map[string]struct{ host, file, want string }{
+	"this program":       {"cursor", `{"mcpServers":{"wesendall":{"command":"%[1]s","args":["--sandbox"]}}}`, "same"},
+	"under another name": {"cursor", `{"mcpServers":{"sms":{"command":"%[1]s"}}}`, "same"},
+	"by a link":          {"cursor", `{"mcpServers":{"wesendall":{"command":"%[4]s"}}}`, "same"},
+	"found in the PATH":  {"cursor", `{"mcpServers":{"wesendall":{"command":"wesendall-mcp"}}}`, "same"},
+	"commented out":      {"cursor", "{\"mcpServers\":{\n// \"wesendall\":{\"command\":\"%[1]s\"}\n}}", ""},
+	"another build":      {"cursor", `{"mcpServers":{"wesendall":{"command":"%[2]s"}}}`, "other"},
+	"another, own name":  {"cursor", `{"mcpServers":{"sms":{"command":"%[3]s"}}}`, "other"},
+	"gone":               {"cursor", `{"mcpServers":{"wesendall":{"command":"/nowhere/wesendall-mcp"}}}`, "missing"},
+	"no command":         {"cursor", `{"mcpServers":{"wesendall":{}}}`, "missing"},
+	"over HTTP": {"cursor", `{"mcpServers":{"wesendall":{"url":"https://u:pw@example.com/mcp?t=1"}}}`,
+		"https://example.com/mcp"},
+	"over a bridge": {"cursor",
+		`{"mcpServers":{"wesendall":{"command":"npx","args":["-y","mcp-remote@0.15.1","https://example.com/mcp"]}}}`,
+		"https://example.com/mcp"},
+	"as an argument":        {"cursor", `{"mcpServers":{"b":{"command":"sh","args":["%[1]s"]}}}`, ""},
+	"elsewhere in the file": {"cursor", `{"a":{"wesendall":{"command":"%[1]s"}}}`, ""},
+	"in a list": {"opencode",
+		`{"mcp":{"wesendall":{"type":"local","command":["%[1]s","--sandbox"],"enabled":true}}}`, "same"},
+	"switched off": {"opencode", `{"mcp":{"wesendall":{"type":"local","command":["%[1]s"],"enabled":false}}}`,
+		"same off"},
+	"in an object":           {"zed", `{"context_servers":{"wesendall":{"command":{"path":"%[1]s","args":[]}}}}`, "same"},
+	"in TOML":                {"codex", "[mcp_servers.wesendall]\ncommand = \"%[1]s\"\n", "same"},
+	"in TOML, commented out": {"codex", "#[mcp_servers.wesendall]\n#command = \"%[1]s\"\n", ""},
+	"for one project": {"claude-code", `{"projects":{"/a":{"mcpServers":{"wesendall":{"command":"%[1]s"}}}}}`,
+		"same in /a"},
+	"by a relative path": {"cursor", `{"mcpServers":{"wesendall":{"command":"./wesendall-mcp"}}}`, "missing"},
+	"a last comment":     {"cursor", `{"mcpServers":{"wesendall":{"command":"%[1]s"}}} // end`, "same"},
+	"no JSON":            {"cursor", `{"mcpServers":`, "error"},
+	"no TOML":            {"codex", `[mcp_servers`, "error"},
+	"nothing":            {"cursor", "", ""},
+	"a form of its own":  {"cursor", `{"mcpServers":[1]}`, ""},
+}
+
 // An entry is this program if that is what would be started, and never because
 // its name is somewhere in the file.
 func TestDetect_SameBinary(t *testing.T) {
@@ -32,39 +68,7 @@ func TestDetect_SameBinary(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", filepath.Dir(program))
-	for name, c := range map[string]struct{ host, file, want string }{
-		"this program":       {"cursor", `{"mcpServers":{"wesendall":{"command":"%[1]s","args":["--sandbox"]}}}`, "same"},
-		"under another name": {"cursor", `{"mcpServers":{"sms":{"command":"%[1]s"}}}`, "same"},
-		"by a link":          {"cursor", `{"mcpServers":{"wesendall":{"command":"%[4]s"}}}`, "same"},
-		"found in the PATH":  {"cursor", `{"mcpServers":{"wesendall":{"command":"wesendall-mcp"}}}`, "same"},
-		"commented out":      {"cursor", "{\"mcpServers\":{\n// \"wesendall\":{\"command\":\"%[1]s\"}\n}}", ""},
-		"another build":      {"cursor", `{"mcpServers":{"wesendall":{"command":"%[2]s"}}}`, "other"},
-		"another, own name":  {"cursor", `{"mcpServers":{"sms":{"command":"%[3]s"}}}`, "other"},
-		"gone":               {"cursor", `{"mcpServers":{"wesendall":{"command":"/nowhere/wesendall-mcp"}}}`, "missing"},
-		"no command":         {"cursor", `{"mcpServers":{"wesendall":{}}}`, "missing"},
-		"over HTTP": {"cursor", `{"mcpServers":{"wesendall":{"url":"https://u:pw@example.com/mcp?t=1"}}}`,
-			"https://example.com/mcp"},
-		"over a bridge": {"cursor",
-			`{"mcpServers":{"wesendall":{"command":"npx","args":["-y","mcp-remote@0.15.1","https://example.com/mcp"]}}}`,
-			"https://example.com/mcp"},
-		"as an argument":        {"cursor", `{"mcpServers":{"b":{"command":"sh","args":["%[1]s"]}}}`, ""},
-		"elsewhere in the file": {"cursor", `{"a":{"wesendall":{"command":"%[1]s"}}}`, ""},
-		"in a list": {"opencode",
-			`{"mcp":{"wesendall":{"type":"local","command":["%[1]s","--sandbox"],"enabled":true}}}`, "same"},
-		"switched off": {"opencode", `{"mcp":{"wesendall":{"type":"local","command":["%[1]s"],"enabled":false}}}`,
-			"same off"},
-		"in an object":           {"zed", `{"context_servers":{"wesendall":{"command":{"path":"%[1]s","args":[]}}}}`, "same"},
-		"in TOML":                {"codex", "[mcp_servers.wesendall]\ncommand = \"%[1]s\"\n", "same"},
-		"in TOML, commented out": {"codex", "#[mcp_servers.wesendall]\n#command = \"%[1]s\"\n", ""},
-		"for one project": {"claude-code", `{"projects":{"/a":{"mcpServers":{"wesendall":{"command":"%[1]s"}}}}}`,
-			"same in /a"},
-		"by a relative path": {"cursor", `{"mcpServers":{"wesendall":{"command":"./wesendall-mcp"}}}`, "missing"},
-		"a last comment":     {"cursor", `{"mcpServers":{"wesendall":{"command":"%[1]s"}}} // end`, "same"},
-		"no JSON":            {"cursor", `{"mcpServers":`, "error"},
-		"no TOML":            {"codex", `[mcp_servers`, "error"},
-		"nothing":            {"cursor", "", ""},
-		"a form of its own":  {"cursor", `{"mcpServers":[1]}`, ""},
-	} {
+	for name, c := range detectCases {
 		t.Run(name, func(t *testing.T) {
 			dirs := Dirs{Home: t.TempDir(), GOOS: runtime.GOOS}
 			dirs.Config = filepath.Join(dirs.Home, ".config")
@@ -89,21 +93,7 @@ func TestDetect_SameBinary(t *testing.T) {
 					found = append(found, "error")
 				}
 				for _, entry := range s.Servers {
-					if entry.URL != "" {
-						found = append(found, entry.URL)
-						continue
-					}
-					word := map[bool]string{true: "same", false: "other"}[entry.IsThisBinary]
-					if entry.Err != nil {
-						word = "missing"
-					}
-					if entry.Disabled {
-						word += " off"
-					}
-					if entry.Project != "" {
-						word += " in " + entry.Project
-					}
-					found = append(found, word)
+					found = append(found, describeEntry(entry))
 				}
 			}
 			if got := strings.Join(found, ", "); got != c.want {
@@ -113,10 +103,31 @@ func TestDetect_SameBinary(t *testing.T) {
 	}
 }
 
+// describeEntry says in a few words what an entry starts.
+func describeEntry(entry ServerEntry) string {
+	word := "other"
+	switch {
+	case entry.URL != "":
+		return entry.URL
+	case entry.Err != nil:
+		word = "missing"
+	case entry.IsThisBinary:
+		word = "same"
+	}
+	if entry.Disabled {
+		word += " off"
+	}
+	if entry.Project != "" {
+		word += " in " + entry.Project
+	}
+	return word
+}
+
 func TestFlagValue(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"--env-file", "/a"}, {"--x", "--env-file=/a"},
-		{"--env-file=/b", "--env-file", "/a"}} {
+	for _, args := range [][]string{
+		{"--env-file", "/a"}, {"--x", "--env-file=/a"}, {"--env-file=/b", "--env-file", "/a"},
+	} {
 		s := ServerEntry{Entry: Entry{Args: args}}
 		if got := s.FlagValue("--env-file"); got != "/a" || s.FlagValue("--env") != "" {
 			t.Errorf("%v: %q", args, got)
@@ -124,7 +135,7 @@ func TestFlagValue(t *testing.T) {
 	}
 }
 
-// Nobody knows what is in a host's file.
+// A host's file may contain anything.
 func FuzzFindServers(f *testing.F) {
 	for _, text := range []string{"", `{"mcpServers":{"wesendall":{"command":["a",1],"env":[]}}}`,
 		`{"projects":{"a":{"mcpServers":{"wesendall":null}}}}`, "[mcp_servers.wesendall]\nargs = [1]", "{/**/}"} {

@@ -7,43 +7,58 @@ import (
 	"testing"
 )
 
-func TestHosts_Output(t *testing.T) {
+// A command with a space in it, and one with credentials.
+var (
+	spacedEntry = Entry{Command: "/opt/my apps/wesendall-mcp", Args: []string{"--env-file", "/home/a/w.env"}}
+	secretEntry = Entry{
+		Command: "/opt/wesendall-mcp",
+		Env:     map[string]string{"WESENDALL_WALLET_ID": "wal_1", "WESENDALL_API_KEY": "k"},
+	}
+)
+
+// addCommands are the commands for spacedEntry and secretEntry.
+var addCommands = map[string][2]string{
+	"claude-code": {
+		"claude mcp add --scope user wesendall -- '/opt/my apps/wesendall-mcp' --env-file /home/a/w.env",
+		"claude mcp add --scope user wesendall --env WESENDALL_API_KEY=k --env WESENDALL_WALLET_ID=wal_1 -- /opt/wesendall-mcp",
+	},
+	"vscode": {
+		`code --add-mcp '{"name":"wesendall","command":"/opt/my apps/wesendall-mcp","args":["--env-file","/home/a/w.env"]}'`,
+		`code --add-mcp '{"name":"wesendall","command":"/opt/wesendall-mcp","args":[],` +
+			`"env":{"WESENDALL_API_KEY":"k","WESENDALL_WALLET_ID":"wal_1"}}'`,
+	},
+	"gemini-cli": {
+		"gemini mcp add --scope user wesendall '/opt/my apps/wesendall-mcp' -- --env-file /home/a/w.env",
+		"gemini mcp add --scope user --env WESENDALL_API_KEY=k --env WESENDALL_WALLET_ID=wal_1 wesendall /opt/wesendall-mcp",
+	},
+	"codex": {
+		"codex mcp add wesendall -- '/opt/my apps/wesendall-mcp' --env-file /home/a/w.env",
+		"codex mcp add wesendall --env WESENDALL_API_KEY=k --env WESENDALL_WALLET_ID=wal_1 -- /opt/wesendall-mcp",
+	},
+	"copilot-cli": {
+		"copilot mcp add wesendall -- '/opt/my apps/wesendall-mcp' --env-file /home/a/w.env",
+		"copilot mcp add wesendall --env WESENDALL_API_KEY=k --env WESENDALL_WALLET_ID=wal_1 -- /opt/wesendall-mcp",
+	},
+}
+
+func TestHosts_AddCommands(t *testing.T) {
 	t.Parallel()
-	e := Entry{Command: "/opt/my apps/wesendall-mcp", Args: []string{"--env-file", "/home/a/w.env"}}
-	secret := Entry{Command: "/opt/wesendall-mcp", Env: map[string]string{"WESENDALL_WALLET_ID": "wal_1",
-		"WESENDALL_API_KEY": "k"}}
-	for name, want := range map[string][2]string{
-		"claude-code": {
-			"claude mcp add --scope user wesendall -- '/opt/my apps/wesendall-mcp' --env-file /home/a/w.env",
-			"claude mcp add --scope user wesendall --env WESENDALL_API_KEY=k --env WESENDALL_WALLET_ID=wal_1 -- /opt/wesendall-mcp",
-		},
-		"vscode": {
-			`code --add-mcp '{"name":"wesendall","command":"/opt/my apps/wesendall-mcp","args":["--env-file","/home/a/w.env"]}'`,
-			`code --add-mcp '{"name":"wesendall","command":"/opt/wesendall-mcp","args":[],"env":{"WESENDALL_API_KEY":"k","WESENDALL_WALLET_ID":"wal_1"}}'`,
-		},
-		"gemini-cli": {
-			"gemini mcp add --scope user wesendall '/opt/my apps/wesendall-mcp' -- --env-file /home/a/w.env",
-			"gemini mcp add --scope user --env WESENDALL_API_KEY=k --env WESENDALL_WALLET_ID=wal_1 wesendall /opt/wesendall-mcp",
-		},
-		"codex": {
-			"codex mcp add wesendall -- '/opt/my apps/wesendall-mcp' --env-file /home/a/w.env",
-			"codex mcp add wesendall --env WESENDALL_API_KEY=k --env WESENDALL_WALLET_ID=wal_1 -- /opt/wesendall-mcp",
-		},
-		"copilot-cli": {
-			"copilot mcp add wesendall -- '/opt/my apps/wesendall-mcp' --env-file /home/a/w.env",
-			"copilot mcp add wesendall --env WESENDALL_API_KEY=k --env WESENDALL_WALLET_ID=wal_1 -- /opt/wesendall-mcp",
-		},
-	} {
+	for name, want := range addCommands {
 		h, ok := FindHost(name)
 		if !ok {
 			t.Fatal(name)
 		}
-		for i, entry := range []Entry{e, secret} {
+		for i, entry := range []Entry{spacedEntry, secretEntry} {
 			if got := ShellQuote(h.AddCommand(entry), "linux"); got != want[i] {
 				t.Errorf("%s: %s", name, got)
 			}
 		}
 	}
+}
+
+func TestHosts_Snippets(t *testing.T) {
+	t.Parallel()
+	e := spacedEntry
 	for name, path := range map[string]string{"claude-desktop": "mcpServers", "cursor": "mcpServers",
 		"windsurf": "mcpServers", "zed": "context_servers", "vscode": "servers"} {
 		h, _ := FindHost(name)
@@ -57,12 +72,20 @@ func TestHosts_Output(t *testing.T) {
 		}
 	}
 	opencode, _ := FindHost("opencode")
-	if got := opencode.ConfigSnippet(secret); !strings.Contains(got, `"environment": {`) ||
+	if got := opencode.ConfigSnippet(secretEntry); !strings.Contains(got, `"environment": {`) ||
 		!strings.Contains(got, `"type": "local"`) {
 		t.Error(got)
 	}
 	codex, _ := FindHost("codex")
-	if got, want := codex.ConfigSnippet(secret), "[mcp_servers.wesendall]\ncommand = \"/opt/wesendall-mcp\"\nargs = []\n\n[mcp_servers.wesendall.env]\nWESENDALL_API_KEY = \"k\"\nWESENDALL_WALLET_ID = \"wal_1\"\n"; got != want {
+	const want = `[mcp_servers.wesendall]
+command = "/opt/wesendall-mcp"
+args = []
+
+[mcp_servers.wesendall.env]
+WESENDALL_API_KEY = "k"
+WESENDALL_WALLET_ID = "wal_1"
+`
+	if got := codex.ConfigSnippet(secretEntry); got != want {
 		t.Error(got)
 	}
 }
