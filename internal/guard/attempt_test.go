@@ -23,8 +23,8 @@ func (env *testEnv) reservedTotal() (total int64) {
 	return total
 }
 
-// Whoever lost the commit of a quote settles that attempt once the database is
-// back, and never what somebody else did with the same quote meanwhile.
+// A process that lost the commit of a quote settles its own attempt once the database
+// is back, and never what another process did with the same quote in the meantime.
 func TestAttempt_LostCommit(t *testing.T) {
 	t.Parallel()
 	ledgertest.PostgresOnly(t)

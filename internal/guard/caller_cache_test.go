@@ -61,7 +61,7 @@ func (env *testEnv) newCallers() (a, b, c testCaller) {
 		env.newCaller("b", keyB, secretB, walletB), env.newCaller("c", key2, secret2, sandbox.WalletID)
 }
 
-// boundGuard is the caller's guard, made anew as for each request.
+// boundGuard is the caller's guard, made again as for each request.
 func (s testCaller) boundGuard() *Guard { return s.guard.ForCaller(s.api, s.id, s.limits) }
 
 func (s testCaller) send(message string, opts SpendOptions, to ...string) (*Receipt, *Error) {
@@ -192,7 +192,7 @@ func TestCallerCache_Eviction(t *testing.T) {
 		seat(id).prices.put("w", cachedPrice{unitCost: 1, fetchedAt: now.now()})
 	}
 	if seat("d") != nil || len(c.states) != 3 {
-		t.Fatal("somebody's rate began anew")
+		t.Fatal("a caller got a new rate limit")
 	}
 	now.advance(time.Second) // and all buckets are full again
 	a := seat("a")
@@ -526,7 +526,7 @@ func TestLedgerDown_ReadsOnly(t *testing.T) {
 	if rows := env.dumpLedger(); rows != "spend_targets 0 0" {
 		t.Error(rows)
 	}
-	a.id = id() // anew, as each request has it made
+	a.id = id() // made again, as for each request
 	env.expectOK(func() (*Receipt, *Error) { return a.send("Hi", SpendOptions{}, phone1) })
 	if a.id != id() || !strings.HasPrefix(env.spends()[0].Caller, "basic-") {
 		t.Error(a.id, env.spends()[0].Caller)

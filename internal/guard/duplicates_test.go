@@ -34,7 +34,7 @@ func TestDuplicate_ConfirmOnce(t *testing.T) {
 		if !strings.Contains(failure.Message, "does not say that it repeats one of 24 November 12:00 (UGX 35)") {
 			t.Error(failure.Message)
 		}
-		env.expectError(CodeConfirmationRequired, use(id)) // and are burnt
+		env.expectError(CodeConfirmationRequired, use(id)) // and are void
 	}
 	quote := env.expectOK(func() (*Receipt, *Error) {
 		return env.send("Hi", SpendOptions{DryRun: true, AllowDuplicate: true}, phone1)

@@ -206,7 +206,7 @@ func TestAnswer_BoundToQuote(t *testing.T) {
 			if name == "the id and no answer" || name == "yes to nothing" || name == "yes to another" {
 				return
 			}
-			// Whatever it was, the quote is burnt.
+			// Each of them voids the quote.
 			env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) {
 				return env.send("Hi", SpendOptions{AskLater: true, QuoteID: failure.Quote.ID, Answer: AnswerYes}, phone1)
 			})
@@ -549,8 +549,8 @@ func TestPrice_TTL(t *testing.T) {
 	}
 }
 
-// Where a group's size cannot be read, all that the wallet holds is held
-// against the limits.
+// If a group's size cannot be read, the wallet's whole balance counts against the
+// limits.
 func TestGroup_UnknownSizeCost(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 900, func(o *Options) { o.Limits.PerDay = 1000 })
