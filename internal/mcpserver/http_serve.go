@@ -26,11 +26,15 @@ type timeouts struct {
 	// and the ledger and the traces may take 5 s each to close. A spend that takes
 	// longer is in the ledger with an unknown outcome.
 	shutdown time.Duration
+	// grace is how long running calls have before their clients are told that the
+	// outcome is unknown. It is shorter than shutdown, to leave time for that.
+	grace time.Duration
 }
 
 var defaultTimeouts = timeouts{
 	header: 10 * time.Second, body: 15 * time.Second, write: 30 * time.Second,
-	idle: 2 * time.Minute, heartbeat: 15 * time.Second, stream: time.Hour, shutdown: 20 * time.Second,
+	idle: 2 * time.Minute, heartbeat: 15 * time.Second, stream: time.Hour,
+	shutdown: 20 * time.Second, grace: 15 * time.Second,
 }
 
 // Serve serves until the context ends. Then it closes the listener, ends streams,
@@ -70,13 +74,12 @@ func (h *HTTPHandler) newHTTPServer() *http.Server {
 	return srv
 }
 
-// shutdown ends the server. After three quarters of the time the clients of
-// running calls are told that the outcome is unknown.
+// shutdown ends the server in the steps that timeouts.grace and timeouts.shutdown
+// describe.
 func (h *HTTPHandler) shutdown(ctx context.Context, srv *http.Server) error {
-	timeout := h.options.timeouts.shutdown
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, h.options.timeouts.shutdown)
 	defer cancel()
-	forceTimer := time.AfterFunc(timeout*3/4, func() { close(h.forceStop) })
+	forceTimer := time.AfterFunc(h.options.timeouts.grace, func() { close(h.forceStop) })
 	defer forceTimer.Stop()
 	err := srv.Shutdown(ctx)
 	callsDone := make(chan struct{})

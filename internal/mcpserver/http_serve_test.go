@@ -50,30 +50,43 @@ func TestHTTP_Shutdown(t *testing.T) {
 	}
 }
 
-// What does not end by itself is cut, and the server ends well.
-func TestHTTP_ShutdownTimeout(t *testing.T) {
-	t.Parallel()
-	f := newFake()
-	s := startHTTPServer(t, f, withTimeouts(func(t *timeouts) { t.shutdown = 50 * time.Millisecond }))
-	t.Cleanup(func() { close(f.release) })
+// startUnendingCall starts a call that ends only when the fake is released.
+func (s *httpTestServer) startUnendingCall(f *fake) *sseStream {
+	s.t.Helper()
 	message := withProgress(statelessRequest("1", "tools/call", sendHi))
 	stream := s.openStream(message, callerHeaders("alice").merge(statelessHeaders(message)))
 	<-f.started
+	return stream
+}
+
+func TestHTTP_ShutdownGrace(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	s := startHTTPServer(t, f, withTimeouts(func(t *timeouts) { t.grace = time.Millisecond }))
+	stream := s.startUnendingCall(f)
+	s.stop()
+	a := stream.read()
+	for a.Method != "" {
+		a = stream.read()
+	}
+	if a.Error == nil || !strings.Contains(a.line, "look there before repeating it") {
+		t.Errorf("the client is not told that the outcome is unknown: %s", a.line)
+	}
+	close(f.release)
+	if err := <-s.serveErr; err != nil || f.count() != 1 {
+		t.Errorf("%v, %d sent", err, f.count())
+	}
+}
+
+func TestHTTP_ShutdownTimeout(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	s := startHTTPServer(t, f, withTimeouts(func(t *timeouts) { t.shutdown = time.Millisecond }))
+	t.Cleanup(func() { close(f.release) })
+	s.startUnendingCall(f)
 	s.stop()
 	if err := <-s.serveErr; err != nil {
 		t.Error(err)
-	}
-	// A client that waits is told what to do.
-	told := false
-	for {
-		a, err := stream.next()
-		if err != nil {
-			break
-		}
-		told = told || strings.Contains(a.line, "look there before repeating it")
-	}
-	if !told {
-		t.Error("the caller was left guessing")
 	}
 }
 
