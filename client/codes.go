@@ -29,7 +29,7 @@ const (
 
 // The seven codes that Wesendall documents.
 const (
-	CodeInvalidCredentials  = "invalid_credentials"
+	CodeInvalidCredentials  = "invalid_credentials" //nolint:gosec // a name, not a value
 	CodeKeyRevoked          = "key_revoked"
 	CodeWalletForbidden     = "wallet_forbidden"
 	CodeInsufficientBalance = "insufficient_balance"
