@@ -2,7 +2,6 @@ package guard
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,18 +11,6 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/ledger"
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
-
-// newTokenCaller is a caller with the server's credentials, and limits of its own.
-func (env *testEnv) newTokenCaller(name string, change func(*Limits)) testCaller {
-	env.Helper()
-	s := env.newCaller(name, sandbox.APIKey, sandbox.APISecret, sandbox.WalletID)
-	limits := Unlimited()
-	if change != nil {
-		change(&limits)
-	}
-	s.limits = &limits
-	return s
-}
 
 func TestCallerLimits_OnlyTighten(t *testing.T) {
 	t.Parallel()
@@ -66,12 +53,10 @@ func TestCallerLimits_OnlyTighten(t *testing.T) {
 			})
 			caller := env.newTokenCaller("t", c.own)
 			if c.code == "" {
-				env.expectOK(func() (*Receipt, *Error) { return c.do(caller) })
+				env.expectOK(c.do(caller))
 				return
 			}
-			if got := env.expectError(c.code, func() (*Receipt, *Error) { return c.do(caller) }); !strings.Contains(got.Message, c.says) {
-				t.Error(got.Message)
-			}
+			env.expectError(c.code)(c.do(caller)).says(c.says)
 		})
 	}
 }
@@ -82,27 +67,23 @@ func TestCallerLimits_UnknownGroupSize(t *testing.T) {
 	groups := mutableBody(fmt.Sprintf(`{"data":[{"id":%q}]}`, sandbox.GroupID))
 	env.setResponse("/groups", groups)
 	few, many := env.newTokenCaller("few", func(l *Limits) { l.Recipients = 25 }), env.newTokenCaller("many", func(l *Limits) { l.Recipients = 26 })
-	if got := env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) { return few.sendGroup("Hi", SpendOptions{}) }); !strings.Contains(got.Message, CallerLimitName) {
-		t.Error(got.Message)
-	}
-	env.expectOK(func() (*Receipt, *Error) { return many.sendGroup("Hi", SpendOptions{}) })
+	env.expectError(CodeLimitExceeded)(few.sendGroup("Hi", SpendOptions{})).says(CallerLimitName)
+	env.expectOK(many.sendGroup("Hi", SpendOptions{}))
 }
 
 func TestCallerLimits_DuplicateWindow(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, nil)
 	long, short := env.newTokenCaller("long", func(l *Limits) { l.DuplicateWindow = time.Hour }), env.newTokenCaller("short", func(l *Limits) { l.DuplicateWindow = time.Second })
-	env.expectOK(func() (*Receipt, *Error) { return long.send("Hi", SpendOptions{}, phone1) })
+	env.expectOK(long.send("Hi", SpendOptions{}, phone1))
 	env.advance(9 * time.Minute)
-	env.expectError(CodeDuplicateSend, func() (*Receipt, *Error) { return short.send("Hi", SpendOptions{}, phone1) })
+	env.expectError(CodeDuplicateSend)(short.send("Hi", SpendOptions{}, phone1))
 	env.advance(2 * time.Minute)
-	env.expectError(CodeDuplicateSend, func() (*Receipt, *Error) { return long.send("Hi", SpendOptions{}, phone1) })
-	if q := env.expectOK(func() (*Receipt, *Error) {
-		return long.send("Hi", SpendOptions{DryRun: true, AllowDuplicate: true}, phone1)
-	}).Quote; len(q.Notes) != 1 {
+	env.expectError(CodeDuplicateSend)(long.send("Hi", SpendOptions{}, phone1))
+	if q := env.expectOK(long.send("Hi", SpendOptions{DryRun: true, AllowDuplicate: true}, phone1)).Quote; len(q.Notes) != 1 {
 		t.Errorf("%q", q.Notes)
 	}
-	env.expectOK(func() (*Receipt, *Error) { return short.send("Hi", SpendOptions{}, phone1) })
+	env.expectOK(short.send("Hi", SpendOptions{}, phone1))
 }
 
 // What a token spends counts for it and for the account, and so does what it
@@ -112,32 +93,24 @@ func TestCallerLimits_OwnBudget(t *testing.T) {
 	env := newTestEnv(t, 5000, func(o *Options) { o.Limits.PerDay, o.Limits.TopUp = 105, 1500 })
 	a := env.newTokenCaller("a", func(l *Limits) { l.PerDay, l.TopUp = 70, 500 })
 	b := env.newTokenCaller("b", nil)
-	if got := env.expectOK(func() (*Receipt, *Error) { return a.send("Hi", SpendOptions{}, phone1) }); got.BudgetRemaining != 35 {
+	if got := env.expectOK(a.send("Hi", SpendOptions{}, phone1)); got.BudgetRemaining != 35 {
 		t.Errorf("UGX %d are left to A", got.BudgetRemaining)
 	}
-	if _, failure := a.send("Refused", SpendOptions{}, "+256700000502"); failure == nil || failure.Code != "send_failed" {
+	if _, failure := a.send("Refused", SpendOptions{}, phoneRefunded); failure == nil || failure.Code != "send_failed" {
 		t.Fatal(failure)
 	}
-	env.expectOK(func() (*Receipt, *Error) { return a.send("Ho", SpendOptions{}, phone1) })
-	if got := env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) { return a.send("He", SpendOptions{}, phone1) }); !strings.Contains(got.Message, "UGX 0 are left of today's limit (the limit of this token)") {
-		t.Error(got.Message)
-	}
-	if got := env.expectOK(func() (*Receipt, *Error) { return b.send("He", SpendOptions{}, phone1) }); got.BudgetRemaining != 0 {
+	env.expectOK(a.send("Ho", SpendOptions{}, phone1))
+	env.expectError(CodeLimitExceeded)(a.send("He", SpendOptions{}, phone1)).says("UGX 0 are left of today's limit (the limit of this token)")
+	if got := env.expectOK(b.send("He", SpendOptions{}, phone1)); got.BudgetRemaining != 0 {
 		t.Errorf("UGX %d are left to B", got.BudgetRemaining)
 	}
-	if got := env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) { return b.send("Hu", SpendOptions{}, phone1) }); !strings.Contains(got.Message, "WESENDALL_MAX_PER_DAY") {
-		t.Error(got.Message)
-	}
-	env.expectOK(func() (*Receipt, *Error) { return a.topUp(500, SpendOptions{Elicit: elicitYes}, phone1) })
-	if got := env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) { return a.topUp(500, SpendOptions{Elicit: elicitYes}, phone2) }); !strings.Contains(got.Message, CallerLimitName) {
-		t.Error(got.Message)
-	}
-	env.expectOK(func() (*Receipt, *Error) { return b.topUp(1000, SpendOptions{Elicit: elicitYes}, phone1) })
-	if got := env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) { return b.topUp(500, SpendOptions{Elicit: elicitYes}, phone2) }); !strings.Contains(got.Message, "WESENDALL_MAX_TOPUP") {
-		t.Error(got.Message)
-	}
+	env.expectError(CodeLimitExceeded)(b.send("Hu", SpendOptions{}, phone1)).says("WESENDALL_MAX_PER_DAY")
+	env.expectOK(a.topUp(500, SpendOptions{Elicit: elicitYes}, phone1))
+	env.expectError(CodeLimitExceeded)(a.topUp(500, SpendOptions{Elicit: elicitYes}, phone2)).says(CallerLimitName)
+	env.expectOK(b.topUp(1000, SpendOptions{Elicit: elicitYes}, phone1))
+	env.expectError(CodeLimitExceeded)(b.topUp(500, SpendOptions{Elicit: elicitYes}, phone2)).says("WESENDALL_MAX_TOPUP")
 	env.set("2026-11-24T21:00:00Z") // midnight in Kampala
-	env.expectOK(func() (*Receipt, *Error) { return a.send("He", SpendOptions{}, phone1) })
+	env.expectOK(a.send("He", SpendOptions{}, phone1))
 }
 
 // An outcome that nobody knows stays in the token's budget until a person has
@@ -146,15 +119,15 @@ func TestCallerLimits_UnknownOutcome(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, nil)
 	a := env.newTokenCaller("a", func(l *Limits) { l.PerDay = 35 })
-	_, failure := a.send("Hi", SpendOptions{}, "+256700000408")
+	_, failure := a.send("Hi", SpendOptions{}, phoneUnknown)
 	if failure == nil || failure.Code != CodeOutcomeUnknown {
 		t.Fatal(failure)
 	}
-	env.expectError(CodeLimitExceeded, func() (*Receipt, *Error) { return a.send("Ho", SpendOptions{}, phone1) })
+	env.expectError(CodeLimitExceeded)(a.send("Ho", SpendOptions{}, phone1))
 	if err := env.guard.opened().Resolve(t.Context(), failure.SpendID, ledger.StateFailed); err != nil {
 		t.Fatal(err)
 	}
-	env.expectOK(func() (*Receipt, *Error) { return a.send("Ho", SpendOptions{}, phone1) })
+	env.expectOK(a.send("Ho", SpendOptions{}, phone1))
 }
 
 // The hour's sum that a token's own limit looks at is the token's.
@@ -162,14 +135,12 @@ func TestCallerLimits_ConfirmHour(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 140 })
 	a, b := env.newTokenCaller("a", func(l *Limits) { l.ConfirmAbove = 70 }), env.newTokenCaller("b", nil)
-	env.expectOK(func() (*Receipt, *Error) { return b.send("Hi", SpendOptions{}, phone1) })
-	env.expectOK(func() (*Receipt, *Error) { return a.send("Ho", SpendOptions{}, phone1) })
-	env.expectOK(func() (*Receipt, *Error) { return a.send("He", SpendOptions{}, phone1) })
-	if got := env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return a.send("Hu", SpendOptions{}, phone1) }); !strings.Contains(got.Message, "with UGX 70 of the last hour") {
-		t.Error(got.Message)
-	}
-	env.expectOK(func() (*Receipt, *Error) { return b.send("Hu", SpendOptions{}, phone1) })
-	env.expectError(CodeConfirmationRequired, func() (*Receipt, *Error) { return b.send("Hy", SpendOptions{}, phone1) })
+	env.expectOK(b.send("Hi", SpendOptions{}, phone1))
+	env.expectOK(a.send("Ho", SpendOptions{}, phone1))
+	env.expectOK(a.send("He", SpendOptions{}, phone1))
+	env.expectError(CodeConfirmationRequired)(a.send("Hu", SpendOptions{}, phone1)).says("with UGX 70 of the last hour")
+	env.expectOK(b.send("Hu", SpendOptions{}, phone1))
+	env.expectError(CodeConfirmationRequired)(b.send("Hy", SpendOptions{}, phone1))
 }
 
 // Who has no limits of its own leaves no row of its own.
@@ -177,8 +148,8 @@ func TestCallerLimits_OnlyLimited(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, nil)
 	a, _, _ := env.newCallers()
-	env.expectOK(func() (*Receipt, *Error) { return a.send("Hi", SpendOptions{}, phone1) })
-	_, _ = a.send("Refused", SpendOptions{}, "+256700000502")
+	env.expectOK(a.send("Hi", SpendOptions{}, phone1))
+	_, _ = a.send("Refused", SpendOptions{}, phoneRefunded)
 	if rows := env.dumpLedger(); strings.Count(rows, " send ") != 1 {
 		t.Error(rows)
 	}
@@ -211,15 +182,5 @@ func TestCallerLimits_Race(t *testing.T) {
 	}
 	if balance, charged := env.charges(t); balance != 5000-8*35 || len(charged) != 8 {
 		t.Errorf("UGX %d are left, %v", balance, charged)
-	}
-}
-
-func TestUnlimited(t *testing.T) {
-	t.Parallel()
-	l := Unlimited()
-	for _, n := range []int64{l.PerCall, l.PerDay, l.TopUp, l.ConfirmAbove, int64(l.Recipients) << 22} {
-		if n < 1<<50 || n > math.MaxInt64/2 { // or sums would overflow
-			t.Errorf("%+v", l)
-		}
 	}
 }

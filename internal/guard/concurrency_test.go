@@ -52,11 +52,9 @@ func TestConcurrency_Serialized(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			env := newTestEnv(t, 5000, func(o *Options) { o.Confirm = ConfirmByQuote })
-			env.expectOK(func() (*Receipt, *Error) {
-				return env.send("so that the price is known", SpendOptions{DryRun: true}, phone1)
-			})
+			env.expectOK(env.send("so that the price is known", SpendOptions{DryRun: true}, phone1))
 			l := env.guard.opened()
-			id := env.expectOK(func() (*Receipt, *Error) { return env.send("Hi", SpendOptions{DryRun: true}, phone1) }).Quote.ID
+			id := env.expectOK(env.send("Hi", SpendOptions{DryRun: true}, phone1)).Quote.ID
 			if strings.HasPrefix(name, "an outcome") {
 				d, err := l.Reserve(t.Context(), ledger.Intent{
 					Account: "base wallet", Tool: client.ToolSendSMS, Kind: ledger.KindSend, Content: []string{"Hi"}, Targets: []string{phone1}, TotalUGX: 35,
@@ -122,7 +120,7 @@ func TestConcurrency_ReplicaBudget(t *testing.T) {
 		go func() {
 			count := 0
 			for j := range 5 {
-				if _, err := g.Send(context.Background(), client.SendRequest{WalletID: sandbox.WalletID, Message: fmt.Sprint("Hi ", i*5+j), Recipient: client.Recipients{phone1}}, SpendOptions{}); err == nil {
+				if _, err := g.Send(context.Background(), sendRequest(fmt.Sprint("Hi ", i*5+j), phone1), SpendOptions{}); err == nil {
 					count++
 				}
 			}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,31 +16,8 @@ import (
 
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/ledger"
-	"github.com/wesendall/wesendall-mcp/internal/ledger/ledgertest"
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
-
-// manySteps is how many steps are taken where the random histories are asked for
-// with -rapid.checks=400, as before a change is taken in.
-const manySteps, manyChecks = 10_000, "400"
-
-// The random histories are fewer than usual, unless they are asked for.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	asked := false
-	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
-	if !asked {
-		_ = flag.Set("rapid.checks", "5")
-	}
-	var postgresArgs []string
-	if flag.Lookup("rapid.checks").Value.String() == manyChecks { // they take twice as long there
-		postgresArgs = []string{"-rapid.checks=100"}
-	}
-	if os.Getenv(childEnv) != "" {
-		os.Exit(m.Run())
-	}
-	os.Exit(ledgertest.Run(m, postgresArgs...))
-}
 
 // cleanupScope ends what one run of many has opened.
 type cleanupScope struct {
@@ -159,7 +135,7 @@ func (h *randomHistory) send(p *rapid.T) {
 	g := rapid.SampledFrom(h.guards).Draw(p, "process")
 	defer h.trackIntent(message, to, opts, agrees)()
 	before := h.requestCount()
-	receipt, err := g.Send(context.Background(), client.SendRequest{WalletID: sandbox.WalletID, Message: message, Recipient: to}, opts)
+	receipt, err := g.Send(context.Background(), sendRequest(message, to...), opts)
 	h.checkResult(p, opts, before, receipt, err)
 }
 
@@ -171,7 +147,7 @@ func (h *randomHistory) concurrentSends(p *rapid.T) {
 	var wg sync.WaitGroup
 	for _, g := range append(h.guards, h.guards[0]) {
 		wg.Go(func() {
-			_, err := g.Send(context.Background(), client.SendRequest{WalletID: sandbox.WalletID, Message: message, Recipient: client.Recipients{phone1}}, SpendOptions{Elicit: elicitYes})
+			_, err := g.Send(context.Background(), sendRequest(message, phone1), SpendOptions{Elicit: elicitYes})
 			_ = h.asGuardError(err)
 		})
 	}
@@ -185,7 +161,7 @@ func (h *randomHistory) sendGroup(p *rapid.T) {
 	defer h.trackIntent(message, []string{"+256700000012", "+256700000013"}, opts, agrees)() // who are in the sandbox's group
 	before := h.requestCount()
 	receipt, err := rapid.SampledFrom(h.guards).Draw(p, "process").
-		SendGroup(context.Background(), client.SendGroupRequest{WalletID: sandbox.WalletID, Message: message, GroupID: sandbox.GroupID}, opts)
+		SendGroup(context.Background(), sendGroupRequest(message), opts)
 	h.checkResult(p, opts, before, receipt, err)
 }
 

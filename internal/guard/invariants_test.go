@@ -1,0 +1,52 @@
+package guard
+
+import (
+	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
+	"github.com/wesendall/wesendall-mcp/internal/sandbox"
+)
+
+// checkInvariants checks what must be true whatever went wrong: at most one charge for
+// each intended spend, nothing called failed that was charged, and nothing
+// charged that is missing from the ledger or from the day's budget.
+func (env *testEnv) checkInvariants(intended map[string]bool) {
+	env.Helper()
+	maxCharges := map[string]int{}
+	for message := range intended {
+		maxCharges[message] = 1
+	}
+	env.checkCharges(maxCharges)
+}
+
+// checkCharges is the same where some are intended more often.
+func (env *testEnv) checkCharges(maxCharges map[string]int) (balance int64, charged map[string]int) {
+	env.Helper()
+	balance, charged = env.charges(env.TB)
+	spent := int64(0)
+	for message, times := range charged {
+		if times > maxCharges[message] {
+			env.Errorf("%q was charged %d times, and %d are intended", message, times, maxCharges[message])
+		}
+		spent += int64(times) * sandbox.CostPerSMS
+	}
+	var open, total int64
+	for _, s := range env.spends() {
+		if s.Tool == client.ToolTopUpWallet {
+			continue
+		}
+		if s.State != ledger.StateFailed {
+			total += s.TotalUGX
+		}
+		if s.State != ledger.StateFailed && s.State != ledger.StateSent {
+			open += s.TotalUGX
+		}
+	}
+	if spent > total || spent < total-open {
+		env.Errorf("UGX %d were charged (balance %d), the ledger has %d, of which %d are open", spent, balance, total, open)
+	}
+	var reserved int64
+	if err := env.db().QueryRow(`SELECT coalesce(sum(total), 0) FROM daily_totals WHERE kind = 'send'`).Scan(&reserved); err != nil || reserved != total {
+		env.Errorf("UGX %d are reserved, the rows have %d: %v", reserved, total, err)
+	}
+	return balance, charged
+}

@@ -1,0 +1,63 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wesendall/wesendall-mcp/internal/ledger/ledgertest"
+)
+
+// A process that died leaves a row in progress, which is unknown after its deadline.
+func TestSum_AfterCrash(t *testing.T) {
+	t.Parallel()
+	clock := newTestClock()
+	l := openTestLedger(t, ledgertest.NewSource(t), Options{Clock: clock.now})
+	mustReserve(t, l, testIntent("Hi"), Policy{ConfirmOff: true, Limits: testLimits})
+	for _, c := range []struct {
+		after             time.Duration
+		reserved, unknown int64
+	}{{CallTimeout - time.Second, 35, 0}, {time.Second, 0, 1}} {
+		clock.advance(c.after)
+		got, err := l.Sum(t.Context())
+		if err != nil || got.Sends.Reserved != c.reserved || got.Sends.UnknownCount != c.unknown || got.Sends.Spent != 0 {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
+}
+
+// Reading the totals neither waits for a write nor reads the whole ledger.
+func TestSum_UseIndex(t *testing.T) {
+	t.Parallel()
+	ledgertest.SQLiteOnly(t)
+	file := ledgertest.NewSource(t)
+	l, other := openTestLedger(t, file, Options{}), openTestLedger(t, file, Options{})
+	err := l.withTx(t.Context(), func(context.Context, *sql.Tx) error {
+		ctx, cancel := context.WithTimeout(t.Context(), lockTimeout/2)
+		defer cancel()
+		_, err := other.Sum(ctx)
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	rows, err := l.db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+totalsQuery, 1, 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var plan strings.Builder
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		plan.WriteString(detail + "\n")
+	}
+	if err := rows.Err(); err != nil || !strings.Contains(plan.String(), "spends_open") || !strings.Contains(plan.String(), "daily_totals_day") {
+		t.Errorf("%v, plan:\n%s", err, plan.String())
+	}
+}
