@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,31 +15,10 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
-const toolsListLine = `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"}}}}`
-
-// From spawn to the answer of tools/list, beside a minimal server with one tool.
-func BenchmarkSpawnToList(b *testing.B) {
-	minimal := filepath.Join(b.TempDir(), "minimal")
-	if out, err := exec.Command("go", "build", "-o", minimal, "./testdata/minimal").CombinedOutput(); err != nil {
-		b.Fatalf("%v: %s", err, out)
-	}
-	program := program(b, apiEnv("http://127.0.0.1:1"))
-	for name, path := range map[string]string{"wesendall-mcp": program.Path, "minimal": minimal} {
-		b.Run(name, func(b *testing.B) {
-			bytes := 0
-			for b.Loop() {
-				c := exec.Command(path)
-				c.Env, c.Dir = program.Env, program.Dir
-				p := startCommand(b, c)
-				p.writeLines(b, toolsListLine)
-				bytes = len(p.readLine(b)) - 1
-				_ = p.stdin.Close()
-				_ = p.Wait()
-			}
-			b.ReportMetric(float64(bytes), "bytes/list")
-		})
-	}
-}
+// toolsListLine is one request of the stateless protocol, which needs no handshake.
+const toolsListLine = `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{` +
+	`"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},` +
+	`"io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"}}}}`
 
 // One balance call as a tool, beside the same request straight over HTTP.
 func BenchmarkGetBalance(b *testing.B) {
