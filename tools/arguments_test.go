@@ -17,39 +17,59 @@ func TestArguments_Errors(t *testing.T) {
 	r := newTestEnv(t, Options{Wallet: "wal_1"}, respondWith(200, `{}`))
 	for _, c := range []struct{ tool, arguments, want string }{
 		{"topup_wallet", `{"amount":499,"phone_number":"0700000010"}`, "amount: must be at least 500 (got 499)"},
-		{"topup_wallet", `{"amount":10000001,"phone_number":"0700000010"}`, "amount: must be at most 10000000 (got 10000001)"},
+		{"topup_wallet", `{"amount":10000001,"phone_number":"0700000010"}`,
+			"amount: must be at most 10000000 (got 10000001)"},
 		{"topup_wallet", `{"amount":"5000","phone_number":"0700000010"}`, "amount: must be a whole number (got a string)"},
 		{"topup_wallet", `{"amount":500.5,"phone_number":"0700000010"}`, "amount: must be a whole number (got a number)"},
 		{"topup_wallet", `{"amount":null}`, "amount: must be a whole number (got null); phone_number: is required"},
-		{"topup_wallet", `{"amount":500,"Amount":9000,"phone_number":"x"}`, `unknown argument "Amount"; did you mean "amount"?`},
-		{"send_sms", `{"to":"0700000010","text":"Hi"}`, `message: is required; recipient: is required; unknown argument "text"; did you mean "message"?; unknown argument "to"; did you mean "recipient"?`},
-		{"send_sms", `{"recipient":7,"message":"Hi"}`, "recipient: must be a phone number as a string, or an array of at least one"},
-		{"send_sms", `{"recipient":[],"message":"Hi"}`, "recipient: must be a phone number as a string, or an array of at least one"},
-		{"send_sms", `{"recipient":["0700000010",1],"message":"Hi"}`, "recipient: must be a phone number as a string, or an array of at least one"},
+		{"topup_wallet", `{"amount":500,"Amount":9000,"phone_number":"x"}`,
+			`unknown argument "Amount"; did you mean "amount"?`},
+		{"send_sms", `{"to":"0700000010","text":"Hi"}`,
+			`message: is required; recipient: is required; unknown argument "text"; did you mean "message"?; ` +
+				`unknown argument "to"; did you mean "recipient"?`},
+		{"send_sms", `{"recipient":7,"message":"Hi"}`,
+			"recipient: must be a phone number as a string, or an array of at least one"},
+		{"send_sms", `{"recipient":[],"message":"Hi"}`,
+			"recipient: must be a phone number as a string, or an array of at least one"},
+		{"send_sms", `{"recipient":["0700000010",1],"message":"Hi"}`,
+			"recipient: must be a phone number as a string, or an array of at least one"},
 		{"send_sms", `{"recipient":" , ","message":"Hi"}`, "recipient: must name at least one phone number"},
 		{"send_sms", `{"recipient":"0700000010","message":""}`, "message: must not be empty"},
-		{"send_sms", `{"recipient":"0700000010","message":"` + long + `"}`, "message: must be at most 1600 UTF-16 code units (got 1601)"},
-		{"send_sms", `{"recipient":"0700000010","message":"Hi","walletId":"wal_2"}`, "walletId: must not be given; the operator sets the wallet (WESENDALL_WALLET_ID)"},
-		{"send_sms", `{"recipient":"","message":"Hi"}`, "recipient: must be a phone number as a string, or an array of at least one"},
-		{"send_sms", `{"recipient":"0700000010","message":"Hi","dryRun":true}`, `unknown argument "dryRun"; did you mean "dry_run"?`},
-		{"send_sms", `{"recipient":"0700000010","message":"Hi","colour":true}`, `unknown argument "colour"; the arguments are message, recipient, dry_run, quote, allow_duplicate`},
+		{"send_sms", `{"recipient":"0700000010","message":"` + long + `"}`,
+			"message: must be at most 1600 UTF-16 code units (got 1601)"},
+		{"send_sms", `{"recipient":"0700000010","message":"Hi","walletId":"wal_2"}`,
+			"walletId: must not be given; the operator sets the wallet (WESENDALL_WALLET_ID)"},
+		{"send_sms", `{"recipient":"","message":"Hi"}`,
+			"recipient: must be a phone number as a string, or an array of at least one"},
+		{"send_sms", `{"recipient":"0700000010","message":"Hi","dryRun":true}`,
+			`unknown argument "dryRun"; did you mean "dry_run"?`},
+		{"send_sms", `{"recipient":"0700000010","message":"Hi","colour":true}`,
+			`unknown argument "colour"; the arguments are message, recipient, dry_run, quote, allow_duplicate`},
 		{"list_sms_history", `{"page":99999999999999999999}`, "page: is a number that is too large"},
 		{"get_balance", `{"x":1}`, `unknown argument "x"; this tool takes none`},
-		{"list_sms_history", `{"page":0,"limit":5,"per_page":101}`, `page: must be at least 1 (got 0); per_page: must be at most 100 (got 101); unknown argument "limit"; did you mean "per_page"?`},
+		{"list_sms_history", `{"page":0,"limit":5,"per_page":101}`,
+			`page: must be at least 1 (got 0); per_page: must be at most 100 (got 101); ` +
+				`unknown argument "limit"; did you mean "per_page"?`},
 		{"list_sms_history", `{"page":"five"}`, "page: must be a whole number (got a string)"},
 		{"create_group", `{"title":"` + long[:121] + `"}`, "title: must be at most 120 UTF-16 code units (got 121)"},
-		{"topup_wallet", `{"amount":499.99999999999999999,"phone_number":"0700000010"}`, "amount: must be a whole number (got a number)"},
-		{"topup_wallet", `{"amount":500.00000000000000001,"phone_number":"0700000010"}`, "amount: must be a whole number (got a number)"},
-		{"send_sms", `{"recipient":"0700000010","message":"a\ud83d"}`, "message: has half of a character (a lone surrogate), which nobody could read"},
-		{"send_sms", `{"recipient":"0700000010","message":"\ude00\ud83d a"}`, "message: has half of a character (a lone surrogate), which nobody could read"},
+		{"topup_wallet", `{"amount":499.99999999999999999,"phone_number":"0700000010"}`,
+			"amount: must be a whole number (got a number)"},
+		{"topup_wallet", `{"amount":500.00000000000000001,"phone_number":"0700000010"}`,
+			"amount: must be a whole number (got a number)"},
+		{"send_sms", `{"recipient":"0700000010","message":"a\ud83d"}`,
+			"message: has half of a character (a lone surrogate), which nobody could read"},
+		{"send_sms", `{"recipient":"0700000010","message":"\ude00\ud83d a"}`,
+			"message: has half of a character (a lone surrogate), which nobody could read"},
 		{"send_sms", `{"recipient":"0700 000 012 7","message":"Hi"}`, `recipient: "7" is not a phone number`},
 		{"add_contacts", `{"groupId":"g","contacts":[]}`, "contacts: must have at least 1 item (got 0)"},
 		{"add_contacts", `{"groupId":"g","contacts":["0700000010"]}`, "contacts/0: must be an object (got a string)"},
-		{"add_contacts", `{"groupId":"g","contacts":[{"number":"0700000010"}]}`, `contacts/0/phone: is required; contacts/0: unknown argument "number"; did you mean "phone"?`},
+		{"add_contacts", `{"groupId":"g","contacts":[{"number":"0700000010"}]}`,
+			`contacts/0/phone: is required; contacts/0: unknown argument "number"; did you mean "phone"?`},
 		{"add_contacts", `{"groupId":"..","contacts":[{"phone":"0700000010"}]}`, `groupId: must be an id, not ".."`},
 	} {
 		got := r.call(t, c.tool, c.arguments)
-		if !got.isError || got.get("code") != guard.CodeInvalidArguments || got.get("money") != "not_charged" || got.get("retry") != "after_fix" {
+		if !got.isError || got.get("code") != guard.CodeInvalidArguments || got.get("money") != "not_charged" ||
+			got.get("retry") != "after_fix" {
 			t.Errorf("%s %.90s: %s", c.tool, c.arguments, got.text)
 		}
 		message := strings.TrimPrefix(got.get("message"), "Nothing was sent. ")
@@ -86,7 +106,8 @@ func TestArguments_Limits(t *testing.T) {
 			t.Errorf("%s: %s", c[0], got.text)
 		}
 	}
-	if got := r.call(t, "send_sms", `{"recipient":"0700000010","message":"`+face+`a"}`); !strings.Contains(got.text, "got 1601") {
+	if got := r.call(t, "send_sms", `{"recipient":"0700000010","message":"`+face+`a"}`); !strings.Contains(got.text,
+		"got 1601") {
 		t.Error(got.text)
 	}
 }

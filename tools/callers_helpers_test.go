@@ -123,7 +123,8 @@ func (h *multiUserEnv) caller(key, secret, wallet string) Caller {
 }
 
 func (h *multiUserEnv) callers() (a, b, c Caller) {
-	return h.caller("key_a", "ws_secret_of_a", walletA), h.caller("key_b", "ws_secret_of_b", walletB), h.caller("key_c", "ws_secret_of_c", walletA)
+	return h.caller("key_a", "ws_secret_of_a", walletA), h.caller("key_b", "ws_secret_of_b", walletB),
+		h.caller("key_c", "ws_secret_of_c", walletA)
 }
 
 // call makes a call of the handshake era.
@@ -146,7 +147,8 @@ func (h *multiUserEnv) callAs(c Caller, tool, arguments string) toolResult {
 // callStateless makes a call of 2026-07-28, with a person's answer where one is given.
 func (h *multiUserEnv) callStateless(c Caller, canElicit bool, tool, arguments, state, action string) toolResult {
 	h.Helper()
-	info := &server.RequestProtocolInfo{Modern: true, ProtocolVersion: "2026-07-28", ClientCapabilities: &mcp.ClientCapabilities{}}
+	info := &server.RequestProtocolInfo{Modern: true, ProtocolVersion: "2026-07-28",
+		ClientCapabilities: &mcp.ClientCapabilities{}}
 	if canElicit {
 		info.ClientCapabilities.Elicitation = &mcp.ElicitationCapability{}
 	}
@@ -158,7 +160,8 @@ func (h *multiUserEnv) callStateless(c Caller, canElicit bool, tool, arguments, 
 		}}}
 	}
 	i := slices.IndexFunc(h.toolset.tools, func(t registeredTool) bool { return t.Name == tool })
-	return h.toResult(h.toolset.handle(server.WithRequestProtocolInfo(WithCaller(h.Context(), c), info), h.toolset.tools[i], req))
+	return h.toResult(h.toolset.handle(server.WithRequestProtocolInfo(WithCaller(h.Context(), c), info),
+		h.toolset.tools[i], req))
 }
 
 // toResult is a result with everything that a client gets.
@@ -240,11 +243,13 @@ func (h *multiUserEnv) useEveryTool(a Caller) callerActivity {
 		}
 		return made.ID
 	}(h.callAs(a, "create_group", `{"title":"Patients of A"}`))
-	if r := h.callAs(a, "add_contacts", `{"groupId":"`+group+`","contacts":[{"phone":"+256700000091","name":"Okello"}]}`); r.isError {
+	if r := h.callAs(a, "add_contacts",
+		`{"groupId":"`+group+`","contacts":[{"phone":"+256700000091","name":"Okello"}]}`); r.isError {
 		h.Fatal(r.text)
 	}
 	l := callerActivity{
-		secrets: []string{group, "Patients", "test results", "Reminder", "700000092", "700000093", fmt.Sprint(balanceA), "54,", "UGX 35)", "UGX 777", "UGX 70)", "ws_secret", a.ID, walletA},
+		secrets: []string{group, "Patients", "test results", "Reminder", "700000092", "700000093", fmt.Sprint(balanceA),
+			"54,", "UGX 35)", "UGX 777", "UGX 70)", "ws_secret", a.ID, walletA},
 		arguments: map[string]string{
 			"send_sms":       `{"recipient":["+256700000092"],"message":"Your test results"`,
 			"send_group_sms": `{"groupId":"` + group + `","message":"Reminder"`,
@@ -276,19 +281,26 @@ func (h *multiUserEnv) tryAccess(c Caller, l callerActivity, group string) map[s
 	results := map[string][]toolResult{}
 	for tool, arguments := range map[string]string{
 		"get_balance": `{`, "list_sms_history": `{"page":1`, "list_groups": `{`,
-		"create_group": `{"title":"Mine"`, "add_contacts": `{"groupId":"` + group + `","contacts":[{"phone":"+256700000094"}]`,
+		"create_group": `{"title":"Mine"`, "add_contacts": `{"groupId":"` + group +
+			`","contacts":[{"phone":"+256700000094"}]`,
 	} {
-		results[tool] = append(results[tool], h.callAs(c, tool, arguments+"}"), h.callStateless(c, true, tool, arguments+"}", "", ""),
+		results[tool] = append(results[tool], h.callAs(c, tool, arguments+"}"),
+			h.callStateless(c, true, tool, arguments+"}", "", ""),
 			h.callStateless(c, true, tool, arguments+"}", l.asked["send_sms"], "accept"))
 	}
 	for tool, arguments := range l.arguments {
-		for _, extra := range []string{``, `,"dry_run":true`, `,"allow_duplicate":true`, `,"dry_run":true,"allow_duplicate":true`} {
-			results[tool] = append(results[tool], h.callAs(c, tool, arguments+extra+"}"), h.callStateless(c, false, tool, arguments+extra+"}", "", ""), h.callStateless(c, true, tool, arguments+extra+"}", "", ""))
+		for _, extra := range []string{``, `,"dry_run":true`, `,"allow_duplicate":true`,
+			`,"dry_run":true,"allow_duplicate":true`} {
+			results[tool] = append(results[tool], h.callAs(c, tool, arguments+extra+"}"),
+				h.callStateless(c, false, tool, arguments+extra+"}", "", ""),
+				h.callStateless(c, true, tool, arguments+extra+"}", "", ""))
 		}
 		for _, id := range l.quotes[tool] {
 			with := arguments + `,"quote":"` + id + `"}`
-			results[tool] = append(results[tool], h.callAs(c, tool, with), h.callStateless(c, false, tool, with, "", ""), h.callStateless(c, true, tool, with, "none", "decline"),
-				h.callStateless(c, true, tool, arguments+"}", id, "accept"), h.callStateless(c, true, tool, arguments+"}", id, "decline"))
+			results[tool] = append(results[tool], h.callAs(c, tool, with), h.callStateless(c, false, tool, with, "", ""),
+				h.callStateless(c, true, tool, with, "none", "decline"),
+				h.callStateless(c, true, tool, arguments+"}", id, "accept"),
+				h.callStateless(c, true, tool, arguments+"}", id, "decline"))
 		}
 		h.answer.Store(mcp.ElicitationResponseActionAccept)
 		results[tool] = append(results[tool], h.callAs(c, tool, arguments+"}"))
@@ -303,17 +315,20 @@ func (h *multiUserEnv) expectUnaffected(a Caller, l callerActivity) {
 	h.Helper()
 	for tool, arguments := range l.arguments {
 		again := `,"allow_duplicate":true}`
-		if r := h.callStateless(a, false, tool, arguments+`,"quote":"`+l.used[tool]+`"}`, "", ""); r.get("code") != guard.CodeDuplicateSend {
+		if r := h.callStateless(a, false, tool, arguments+`,"quote":"`+l.used[tool]+`"}`, "",
+			""); r.get("code") != guard.CodeDuplicateSend {
 			h.Errorf("%s: %s", tool, r.text)
 		}
 		if r := h.callAs(a, tool, arguments+`}`); r.get("code") != guard.CodeDuplicateSend {
 			h.Errorf("%s: %s", tool, r.text)
 		}
 		// A quote is good only for its own arguments, and other arguments void it.
-		if r := h.callStateless(a, false, tool, arguments+`,"quote":"`+l.fresh[tool]+`"`+again, "", ""); !strings.Contains(r.text, "the quote was for something else") {
+		if r := h.callStateless(a, false, tool, arguments+`,"quote":"`+l.fresh[tool]+`"`+again, "",
+			""); !strings.Contains(r.text, "the quote was for something else") {
 			h.Errorf("%s: %s", tool, r.text)
 		}
-		if r := h.callStateless(a, true, tool, arguments+again, l.asked[tool], "accept"); !strings.Contains(r.text, "the quote was for something else") {
+		if r := h.callStateless(a, true, tool, arguments+again, l.asked[tool], "accept"); !strings.Contains(r.text,
+			"the quote was for something else") {
 			h.Errorf("%s: %s", tool, r.text)
 		}
 	}

@@ -20,11 +20,13 @@ func TestCallers_Isolation(t *testing.T) {
 		for _, r := range results {
 			for _, secret := range l.secrets {
 				// What B said itself comes back, in its own quotes and questions.
-				if !strings.Contains(l.arguments[tool], secret) && strings.Contains(r.text, secret) && !strings.Contains(secret, "UGX 777") {
+				if !strings.Contains(l.arguments[tool], secret) && strings.Contains(r.text, secret) &&
+					!strings.Contains(secret, "UGX 777") {
 					t.Errorf("%s tells B of %q: %s", tool, secret, r.text)
 				}
 			}
-			if r.get("code") == guard.CodeDuplicateSend || strings.Contains(r.text, "repeats") || strings.Contains(r.text, "earlier") {
+			if r.get("code") == guard.CodeDuplicateSend || strings.Contains(r.text, "repeats") ||
+				strings.Contains(r.text, "earlier") {
 				t.Errorf("%s: %s", tool, r.text)
 			}
 		}
@@ -49,7 +51,8 @@ func TestCallers_WrongCredentials(t *testing.T) {
 	before := h.snapshot(a)
 	bOnA := b
 	bOnA.Wallet = walletA
-	for code, caller := range map[string]Caller{"invalid_credentials": h.caller("key_a", "ws_secret_of_nobody", walletA), "wallet_forbidden": bOnA} {
+	for code, caller := range map[string]Caller{"invalid_credentials": h.caller("key_a", "ws_secret_of_nobody",
+		walletA), "wallet_forbidden": bOnA} {
 		for tool, results := range h.tryAccess(caller, l, "grp_1") {
 			for _, r := range results {
 				if r.get("code") != code || r.get("money") != "not_charged" {
@@ -99,7 +102,8 @@ func TestCallers_QuotesPerKey(t *testing.T) {
 		if r.get("code") != guard.CodeDuplicateSend {
 			t.Errorf("%s: %s", tool, r.text)
 		}
-		r.text += h.callStateless(c, true, tool, arguments+`,"allow_duplicate":true}`, "", "").text + h.callStateless(c, false, tool, arguments+`,"dry_run":true,"allow_duplicate":true}`, "", "").text
+		r.text += h.callStateless(c, true, tool, arguments+`,"allow_duplicate":true}`, "", "").text +
+			h.callStateless(c, false, tool, arguments+`,"dry_run":true,"allow_duplicate":true}`, "", "").text
 		for _, id := range append(l.quotes[tool], a.ID) {
 			if strings.Contains(r.text, id) {
 				t.Errorf("%s hands out %s: %s", tool, id, r.text)
@@ -120,7 +124,8 @@ func TestCallers_WalletHeader(t *testing.T) {
 	for tool, arguments := range validArguments {
 		for _, wallet := range []string{walletA, walletB} {
 			given := strings.Replace(strings.Replace(arguments, "{", `{"walletId":"`+wallet+`",`, 1), ",}", "}", 1)
-			if r := h.callAs(a, tool, given); r.get("code") != guard.CodeInvalidArguments || !strings.Contains(r.get("message"), `unknown argument "walletId"`) || !strings.Contains(r.text, WalletHeader) {
+			if r := h.callAs(a, tool, given); r.get("code") != guard.CodeInvalidArguments ||
+				!strings.Contains(r.get("message"), `unknown argument "walletId"`) || !strings.Contains(r.text, WalletHeader) {
 				t.Errorf("%s: %s", tool, r.text)
 			}
 		}
@@ -128,7 +133,8 @@ func TestCallers_WalletHeader(t *testing.T) {
 			"no wallet": h.callAs(none, tool, arguments), "no caller": h.call(t.Context(), tool, arguments),
 			"no id": h.callAs(nobody, tool, arguments), "no API": h.callAs(Caller{ID: "x", Wallet: walletA}, tool, arguments),
 		} {
-			if r.get("code") != guard.CodeNotConfigured || !strings.Contains(r.text, WalletHeader) || strings.Contains(r.text, "WESENDALL_") {
+			if r.get("code") != guard.CodeNotConfigured || !strings.Contains(r.text, WalletHeader) ||
+				strings.Contains(r.text, "WESENDALL_") {
 				t.Errorf("%s, %s: %s", tool, what, r.text)
 			}
 		}
@@ -153,7 +159,8 @@ func TestCallers_ReadOnlyToken(t *testing.T) {
 	for _, tool := range h.toolset.tools {
 		arguments := validArguments[tool.Name]
 		r := h.callAs(reader, tool.Name, arguments)
-		if reads := tool.Endpoint.Effect == api.EffectRead; reads == r.isError || !reads && r.get("code") != guard.CodeReadOnly {
+		if reads := tool.Endpoint.Effect == api.EffectRead; reads == r.isError ||
+			!reads && r.get("code") != guard.CodeReadOnly {
 			t.Errorf("%s: %s", tool.Name, r.text)
 		}
 		if !h.toolset.IsServed(tool.Name) {
@@ -178,7 +185,9 @@ func TestCallers_TokenLimits(t *testing.T) {
 	if r := h.callAs(a, "send_sms", validArguments["send_sms"]); r.isError || !strings.Contains(r.text, "UGX 0 are left") {
 		t.Error(r.text)
 	}
-	if r := h.callAs(a, "send_sms", `{"recipient":"0700000011","message":"Ho"}`); r.get("code") != guard.CodeLimitExceeded || !strings.Contains(r.text, "of this token") {
+	if r := h.callAs(a, "send_sms",
+		`{"recipient":"0700000011","message":"Ho"}`); r.get("code") != guard.CodeLimitExceeded ||
+		!strings.Contains(r.text, "of this token") {
 		t.Error(r.text)
 	}
 	spends, err := h.ledger.List(t.Context(), time.Time{})

@@ -17,7 +17,8 @@ func TestErrors_AsResult(t *testing.T) {
 	} {
 		r := newTestEnv(t, Options{Wallet: "wal_1", Sandbox: true}, respondWith(402, body))
 		got := r.call(t, "send_sms", validArguments["send_sms"])
-		if !got.isError || got.get("code") != want || got.get("http_status") != "402" || got.get("request_id") != "req_1" || got.get("sandbox") != "true" {
+		if !got.isError || got.get("code") != want || got.get("http_status") != "402" ||
+			got.get("request_id") != "req_1" || got.get("sandbox") != "true" {
 			t.Error(got.text)
 		}
 	}
@@ -31,7 +32,8 @@ func TestPanic_Result(t *testing.T) {
 	var log bytes.Buffer
 	r := &testEnv{}
 	r.connect(t, Options{API: panickingAPI{}, Wallet: "wal_1", Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	if got := r.call(t, "send_sms", validArguments["send_sms"]); got.get("code") != guard.CodeOutcomeUnknown || got.get("money") != "unknown" {
+	if got := r.call(t, "send_sms", validArguments["send_sms"]); got.get("code") != guard.CodeOutcomeUnknown ||
+		got.get("money") != "unknown" {
 		t.Error(got.text)
 	}
 	if got := r.call(t, "get_balance", `{}`); got.get("code") != guard.CodeBadResponse {
@@ -45,13 +47,15 @@ func TestPanic_Result(t *testing.T) {
 func TestLog_NoArguments(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	r := newTestEnv(t, Options{Wallet: "wal_1", Logger: slog.New(slog.NewTextHandler(&log, nil))}, respondWith(402, `{"code":"insufficient_balance"}`))
+	r := newTestEnv(t, Options{Wallet: "wal_1", Logger: slog.New(slog.NewTextHandler(&log, nil))},
+		respondWith(402, `{"code":"insufficient_balance"}`))
 	r.call(t, "send_sms", `{"recipient":"0700000010","message":"private words"}`)
 	line := log.String()
 	if strings.Contains(line, "0700000010") || strings.Contains(line, "private") {
 		t.Error(line)
 	}
-	for _, want := range []string{"tool=send_sms", "duration_ms=", "outcome=insufficient_balance", "attempts=1", "request_id=req_1"} {
+	for _, want := range []string{"tool=send_sms", "duration_ms=", "outcome=insufficient_balance", "attempts=1",
+		"request_id=req_1"} {
 		if !strings.Contains(line, want) || strings.Count(line, "\n") != 1 {
 			t.Errorf("no %s in %s", want, line)
 		}

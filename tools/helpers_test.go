@@ -44,7 +44,8 @@ func newTestEnv(t *testing.T, o Options, answer http.HandlerFunc) *testEnv {
 		answer(w, req)
 	}))
 	t.Cleanup(upstream.Close)
-	c, err := api.New(api.Options{BaseURL: upstream.URL, SleepFunc: func(context.Context, time.Duration) error { return nil }})
+	c, err := api.New(api.Options{BaseURL: upstream.URL,
+		SleepFunc: func(context.Context, time.Duration) error { return nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

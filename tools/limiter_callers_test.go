@@ -46,7 +46,8 @@ func TestLimiter_Fairness(t *testing.T) {
 	}
 	for calls() < maxPerCaller { //nolint:revive // the calls queue up, and nothing tells when
 	}
-	if _, _, err := s.acquire(ctx, "a"); err == nil || !strings.Contains(err.Error(), guard.CodeRateLimited) || !strings.Contains(err.Error(), "this caller has too many calls waiting") {
+	if _, _, err := s.acquire(ctx, "a"); err == nil || !strings.Contains(err.Error(), guard.CodeRateLimited) ||
+		!strings.Contains(err.Error(), "this caller has too many calls waiting") {
 		t.Error(err)
 	}
 	if len(s.admitted) != maxRunningPerCaller {
@@ -93,7 +94,8 @@ func TestLimiter_CallerTimeout(t *testing.T) {
 	if r := h.callAs(b, "get_balance", `{}`); r.isError {
 		t.Error(r.text)
 	}
-	if _, _, err := s.acquire(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "this caller has too many calls running") {
+	if _, _, err := s.acquire(t.Context(), "a"); err == nil ||
+		!strings.Contains(err.Error(), "this caller has too many calls running") {
 		t.Error(err)
 	}
 	s.acquireTimeout = time.Minute
@@ -108,10 +110,12 @@ func TestLimiter_CallerTimeout(t *testing.T) {
 		s.running <- struct{}{}
 	}
 	s.acquireTimeout = 0
-	if _, _, err := s.acquire(t.Context(), "b"); err == nil || !strings.Contains(err.Error(), "this server has too many calls running") {
+	if _, _, err := s.acquire(t.Context(), "b"); err == nil ||
+		!strings.Contains(err.Error(), "this server has too many calls running") {
 		t.Error(err)
 	}
-	if s.callers.byCaller["b"] != nil || s.callers.byCaller["a"].calls != maxRunningPerCaller || len(s.running) != maxRunning || len(s.admitted) != maxRunningPerCaller {
+	if s.callers.byCaller["b"] != nil || s.callers.byCaller["a"].calls != maxRunningPerCaller ||
+		len(s.running) != maxRunning || len(s.admitted) != maxRunningPerCaller {
 		t.Errorf("%v, %d, %d", s.callers.byCaller, len(s.running), len(s.admitted))
 	}
 }
@@ -138,7 +142,8 @@ func TestLimiter_YieldDuringElicitation(t *testing.T) {
 	for i := range maxRunningPerCaller + 1 {
 		all.Go(func() {
 			var req mcp.CallToolRequest
-			req.Params.Name, req.Params.Arguments = "send_sms", json.RawMessage(fmt.Sprintf(`{"recipient":"0700000010","message":"Hi %d"}`, i))
+			req.Params.Name, req.Params.Arguments = "send_sms",
+				json.RawMessage(fmt.Sprintf(`{"recipient":"0700000010","message":"Hi %d"}`, i))
 			if r, err := slow.CallTool(WithCaller(t.Context(), a), req); err != nil || r.IsError {
 				t.Errorf("%+v, %v", r, err)
 			}
@@ -160,5 +165,7 @@ type slowElicitor struct{ asked, release chan struct{} }
 func (p slowElicitor) Elicit(context.Context, mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
 	p.asked <- struct{}{}
 	<-p.release
-	return &mcp.ElicitationResult{ElicitationResponse: mcp.ElicitationResponse{Action: mcp.ElicitationResponseActionAccept}}, nil
+	result := &mcp.ElicitationResult{}
+	result.Action = mcp.ElicitationResponseActionAccept
+	return result, nil
 }

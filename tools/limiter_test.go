@@ -57,7 +57,8 @@ func TestLimiter_Timeout(t *testing.T) {
 	for range maxRunning {
 		s.running <- struct{}{}
 	}
-	if _, _, err := s.acquire(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "too many calls running") || len(s.admitted) != 0 {
+	if _, _, err := s.acquire(t.Context(), ""); err == nil ||
+		!strings.Contains(err.Error(), "too many calls running") || len(s.admitted) != 0 {
 		t.Errorf("%v, %d in the queue", err, len(s.admitted))
 	}
 }

@@ -11,19 +11,27 @@ import (
 func TestResults_Derived(t *testing.T) {
 	t.Parallel()
 	balance := func(data string) toolResult {
-		return newTestEnv(t, Options{Wallet: "wal_1", Sandbox: true}, respondWith(200, `{"success":true,"data":`+data+`}`)).call(t, "get_balance", `{}`)
+		return newTestEnv(t, Options{Wallet: "wal_1", Sandbox: true},
+			respondWith(200, `{"success":true,"data":`+data+`}`)).call(t, "get_balance", `{}`)
 	}
-	if got := balance(`{"balance":5000,"cost_per_sms":35}`); got.get("affordable_units") != "142" || !strings.Contains(got.get("summary"), "UGX 5000") || got.get("sandbox") != "true" || !strings.Contains(got.get("summary"), "Sandbox") {
+	if got := balance(`{"balance":5000,"cost_per_sms":35}`); got.get("affordable_units") != "142" ||
+		!strings.Contains(got.get("summary"), "UGX 5000") || got.get("sandbox") != "true" ||
+		!strings.Contains(got.get("summary"), "Sandbox") {
 		t.Error(got.text)
 	}
-	for _, strange := range []string{`{"balance":5000}`, `{"balance":"5000","cost_per_sms":35}`, `[]`, `null`, `{"balance":1,"cost_per_sms":-1}`} {
-		if got := balance(strange); got.isError || got.get("affordable_units") != "" || string(got.structured["data"]) != strange {
+	for _, strange := range []string{`{"balance":5000}`, `{"balance":"5000","cost_per_sms":35}`, `[]`, `null`,
+		`{"balance":1,"cost_per_sms":-1}`} {
+		if got := balance(strange); got.isError || got.get("affordable_units") != "" ||
+			string(got.structured["data"]) != strange {
 			t.Errorf("%s: %s", strange, got.text)
 		}
 	}
 	r := newTestEnv(t, Options{Wallet: "wal_1"}, respondWith(200, `{}`))
-	got := r.call(t, "send_sms", `{"recipient":["0700000010","0700 000 010","0700000011"],"message":"`+strings.Repeat("a", 161)+`"}`)
-	if got.get("recipients") != "2" || got.get("units") != "2" || got.get("estimated_cost") != "140" || !strings.HasPrefix(got.get("summary"), "Accepted for 2 recipients, 2 units each: about UGX 140. UGX ") {
+	message := strings.Repeat("a", 161)
+	got := r.call(t, "send_sms",
+		`{"recipient":["0700000010","0700 000 010","0700000011"],"message":"`+message+`"}`)
+	if got.get("recipients") != "2" || got.get("units") != "2" || got.get("estimated_cost") != "140" ||
+		!strings.HasPrefix(got.get("summary"), "Accepted for 2 recipients, 2 units each: about UGX 140. UGX ") {
 		t.Error(got.text)
 	}
 }
@@ -35,13 +43,15 @@ func TestSanitize_Results(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newTestEnv(t, Options{Wallet: "wal_1"}, respondWith(200, `{"data":{"m":`+string(literal)+`,"n":1.50,"q":"a\"\u0041"}}`))
+	r := newTestEnv(t, Options{Wallet: "wal_1"},
+		respondWith(200, `{"data":{"m":`+string(literal)+`,"n":1.50,"q":"a\"\u0041"}}`))
 	got := r.call(t, "list_sms_history", `{}`)
 	if want := `{"data":{"m":"abc[31md\nnew\tline <b>&","n":1.50,"q":"a\"\u0041"}}`; got.get("data") != want {
 		t.Errorf("%s", got.get("data"))
 	}
 	r = newTestEnv(t, Options{Wallet: "wal_1"}, respondWith(404, `{"message":`+string(literal)+`}`))
-	if got := r.call(t, "list_groups", `{}`); strings.ContainsAny(got.get("message"), "\u202e\u200b\u0007") || got.get("message") == "" {
+	if got := r.call(t, "list_groups", `{}`); strings.ContainsAny(got.get("message"), "\u202e\u200b\u0007") ||
+		got.get("message") == "" {
 		t.Error(got.text)
 	}
 }

@@ -44,17 +44,20 @@ func TestTools_Endpoints(t *testing.T) {
 		"list_sms_history": `GET /api/v1/sms/history?page=2&per_page=20&walletId=wal_1 `,
 		"list_groups":      `GET /api/v1/groups?walletId=wal_1 `,
 		"create_group":     `POST /api/v1/groups {"title":"T","walletId":"wal_1"}`,
-		"add_contacts":     `POST /api/v1/groups/a%2Fb/contacts {"contacts":[{"phone":"+256700000010","name":"S"}],"walletId":"wal_1"}`,
+		"add_contacts": `POST /api/v1/groups/a%2Fb/contacts ` +
+			`{"contacts":[{"phone":"+256700000010","name":"S"}],"walletId":"wal_1"}`,
 	}
 	for tool, arguments := range validArguments {
 		t.Run(tool, func(t *testing.T) {
 			t.Parallel()
-			r := newTestEnv(t, Options{Wallet: "wal_1"}, respondWith(200, `{"success":true,"data":{"n":12345678901234567890.10}}`))
+			r := newTestEnv(t, Options{Wallet: "wal_1"},
+				respondWith(200, `{"success":true,"data":{"n":12345678901234567890.10}}`))
 			got := r.call(t, tool, arguments)
 			if all := r.requests(); got.isError || len(all) != 1 || all[0] != want[tool] {
 				t.Errorf("asked %q, answered %s", all, got.text)
 			}
-			if got.get("data") != `{"n":12345678901234567890.10}` || got.get("summary") == "" || got.get("request_id") != "req_1" {
+			if got.get("data") != `{"n":12345678901234567890.10}` || got.get("summary") == "" ||
+				got.get("request_id") != "req_1" {
 				t.Errorf("answered %s", got.text)
 			}
 			if _, ok := got.structured["sandbox"]; ok {
@@ -69,11 +72,13 @@ func TestWallet_NotSet(t *testing.T) {
 	r := newTestEnv(t, Options{}, respondWith(200, `{}`))
 	for tool, arguments := range validArguments {
 		got := r.call(t, tool, arguments)
-		if reads := r.isRead(tool); reads && !strings.Contains(got.text, "walletId: is required") || !reads && got.get("code") != guard.CodeNotConfigured {
+		if reads := r.isRead(tool); reads && !strings.Contains(got.text, "walletId: is required") ||
+			!reads && got.get("code") != guard.CodeNotConfigured {
 			t.Errorf("%s: %s", tool, got.text)
 		}
 	}
-	if got := r.call(t, "list_groups", `{"walletId":"wal_9"}`); got.isError || !slices.Equal(r.requests(), []string{"GET /api/v1/groups?walletId=wal_9 "}) {
+	if got := r.call(t, "list_groups", `{"walletId":"wal_9"}`); got.isError ||
+		!slices.Equal(r.requests(), []string{"GET /api/v1/groups?walletId=wal_9 "}) {
 		t.Errorf("%q, %s", r.requests(), got.text)
 	}
 }
@@ -87,7 +92,8 @@ func TestCredentials_NotSet(t *testing.T) {
 	t.Parallel()
 	r := newTestEnv(t, Options{NotConfiguredReason: "set THIS", Wallet: "wal_1"}, nil)
 	for tool, arguments := range validArguments {
-		if got := r.call(t, tool, arguments); got.get("code") != guard.CodeNotConfigured || !strings.Contains(got.text, "set THIS") {
+		if got := r.call(t, tool, arguments); got.get("code") != guard.CodeNotConfigured ||
+			!strings.Contains(got.text, "set THIS") {
 			t.Errorf("%s: %s", tool, got.text)
 		}
 	}

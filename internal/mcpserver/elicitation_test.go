@@ -29,7 +29,9 @@ func (expensiveFake) Balance(context.Context, client.BalanceRequest) (*client.Re
 
 // statelessElicitRequest is a line of 2026-07-28 from a client that can ask its person.
 func statelessElicitRequest(id, params string) string {
-	return strings.Replace(statelessRequest(id, "tools/call", params), `"io.modelcontextprotocol/clientCapabilities":{}`, `"io.modelcontextprotocol/clientCapabilities":{"elicitation":{"form":{}}}`, 1)
+	return strings.Replace(statelessRequest(id, "tools/call", params),
+		`"io.modelcontextprotocol/clientCapabilities":{}`,
+		`"io.modelcontextprotocol/clientCapabilities":{"elicitation":{"form":{}}}`, 1)
 }
 
 // In 2026-07-28 the state comes back from the client: whatever was done to it,
@@ -46,9 +48,10 @@ func TestElicitation_StateTampering(t *testing.T) {
 		"no": {func(s string) string {
 			return expensiveSend + `,"inputResponses":{"confirm":{"action":"decline"}}` + state(s)
 		}, `"code":"declined"`},
-		"a state of its own": {func(s string) string { return expensiveSend + yes + state("x"+s) }, `"code":"confirmation_required"`},
-		"no state":           {func(string) string { return expensiveSend + yes }, `"code":"confirmation_required"`},
-		"no answer":          {func(s string) string { return expensiveSend + state(s) }, `"code":"declined"`},
+		"a state of its own": {func(s string) string { return expensiveSend + yes + state("x"+s) },
+			`"code":"confirmation_required"`},
+		"no state":  {func(string) string { return expensiveSend + yes }, `"code":"confirmation_required"`},
+		"no answer": {func(s string) string { return expensiveSend + state(s) }, `"code":"declined"`},
 		"an answer of no meaning": {func(s string) string {
 			return expensiveSend + `,"inputResponses":{"confirm":{"action":{"a":1}}}` + state(s)
 		}, `"code":"declined"`},
@@ -58,7 +61,10 @@ func TestElicitation_StateTampering(t *testing.T) {
 		"content of no meaning": {func(s string) string {
 			return expensiveSend + `,"inputResponses":{"confirm":{"action":"accept","content":"no"}}` + state(s)
 		}, `"code":"declined"`},
-		"an answer to another": {func(s string) string { return expensiveSend + strings.Replace(yes, "confirm", "other", 1) + state(s) }, `"code":"declined"`},
+		"an answer to another": {func(s string) string {
+			return expensiveSend +
+				strings.Replace(yes, "confirm", "other", 1) + state(s)
+		}, `"code":"declined"`},
 		"another message": {func(s string) string {
 			return strings.Replace(expensiveSend, "Hi", "Ho", 1) + yes + state(s)
 		}, `"code":"confirmation_required"`},
@@ -80,7 +86,8 @@ func TestElicitation_StateTampering(t *testing.T) {
 				}
 			}
 			if asked.Error != nil || json.Unmarshal(asked.Result, &result) != nil || result.ResultType != "input_required" ||
-				result.InputRequests["confirm"].Method != "elicitation/create" || !strings.Contains(result.InputRequests["confirm"].Params.Message, "UGX 2,000") {
+				result.InputRequests["confirm"].Method != "elicitation/create" ||
+				!strings.Contains(result.InputRequests["confirm"].Params.Message, "UGX 2,000") {
 				t.Fatal(asked.line)
 			}
 			if f.count() != 0 {
@@ -92,7 +99,8 @@ func TestElicitation_StateTampering(t *testing.T) {
 			}
 			// And what was answered cannot be replayed.
 			w.write(statelessElicitRequest("3", expensiveSend+yes+state(result.RequestState)))
-			if a := w.read(); name != "a state of its own" && name != "no state" && strings.Contains(a.line, `"sent":true`) || f.count() > 1 {
+			if a := w.read(); name != "a state of its own" && name != "no state" &&
+				strings.Contains(a.line, `"sent":true`) || f.count() > 1 {
 				t.Errorf("a replay: %d sent, %s", f.count(), a.line)
 			}
 		})
@@ -122,7 +130,8 @@ func TestElicitation_Answer(t *testing.T) {
 		t.Error(a.line)
 	}
 	for _, nonsense := range []string{
-		`,"result":{"ACTION":"accept"}}`, `,"result":{"action":"accept","content":[]}}`, `,"result":{"action":"Accept"}}`, `,"result":"accept"}`, `,"result":null}`,
+		`,"result":{"ACTION":"accept"}}`, `,"result":{"action":"accept","content":[]}}`, `,"result":{"action":"Accept"}}`,
+		`,"result":"accept"}`, `,"result":null}`,
 		`,"result":{"action":"accept","content":{}},"error":{"code":-32603,"message":"no"}}`,
 	} {
 		w.write(toolCall("2", "send_sms", sendArguments))

@@ -69,7 +69,8 @@ func newServer(t testing.TB, api guard.API) *Server {
 	t.Helper()
 	o := guard.DefaultOptions()
 	o.Rate = 0
-	toolset, err := tools.New(tools.Options{API: api, Wallet: "wal_1", GuardOptions: &o, ProgressInterval: time.Millisecond})
+	toolset, err := tools.New(tools.Options{API: api, Wallet: "wal_1", GuardOptions: &o,
+		ProgressInterval: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +138,8 @@ func parseWireMessage(t testing.TB, line string) wireMessage {
 	return a
 }
 
-const initializeRequest = `{"jsonrpc":"2.0","id":"hello","method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`
+const initializeRequest = `{"jsonrpc":"2.0","id":"hello","method":"initialize","params":{` +
+	`"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`
 
 // initialize makes the handshake.
 func (w *stdioClient) initialize() {
@@ -151,7 +153,8 @@ func (w *stdioClient) initialize() {
 
 // toolCall is a line that calls a tool.
 func toolCall(id, tool, arguments string) string {
-	return `{"jsonrpc":"2.0","id":` + id + `,"method":"tools/call","params":{"name":"` + tool + `","arguments":` + arguments + `}}`
+	return `{"jsonrpc":"2.0","id":` + id + `,"method":"tools/call","params":{"name":"` + tool + `","arguments":` +
+		arguments + `}}`
 }
 
 const sendArguments = `{"recipient":"0700000010","message":"Hi"}`
@@ -163,7 +166,9 @@ func numberedSend(i int) string {
 
 // statelessRequest is a line of the era without a handshake.
 func statelessRequest(id, method, params string) string {
-	meta := `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"}}`
+	meta := `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",` +
+		`"io.modelcontextprotocol/clientCapabilities":{},` +
+		`"io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"}}`
 	if params != "" {
 		meta += "," + params
 	}

@@ -72,7 +72,8 @@ func startHTTPServer(t *testing.T, api guard.API, change ...func(*HTTPOptions)) 
 	h := New(Options{Version: "test", Tools: toolset, Logger: logger}).NewHTTPHandler(l.Addr(), options)
 	ended := make(chan error, 1)
 	go func() { ended <- h.Serve(ctx, l); close(ended) }()
-	s := &httpTestServer{t, h, "http://" + l.Addr().String(), &http.Client{Transport: &http.Transport{}}, stop, ended, l.(*net.TCPListener)}
+	s := &httpTestServer{t, h, "http://" + l.Addr().String(), &http.Client{Transport: &http.Transport{}}, stop, ended,
+		l.(*net.TCPListener)}
 	if options.TLS != nil {
 		s.url = "https://" + l.Addr().String()
 	}
@@ -160,7 +161,8 @@ func statelessHeaders(message string) headerMap {
 	if json.Unmarshal([]byte(message), &m) != nil {
 		return nil
 	}
-	return headerMap{"Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": m.Method, "Mcp-Name": m.Params.Name + m.Params.URI}
+	return headerMap{"Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": m.Method, "Mcp-Name": m.Params.Name +
+		m.Params.URI}
 }
 
 // postStateless sends a message of 2026-07-28.
@@ -178,7 +180,8 @@ func (s *httpTestServer) initialize(caller headerMap, capabilities string) heade
 		s.t.Fatalf("%+v", a)
 	}
 	session := caller.merge(headerMap{"Mcp-Session-Id": id})
-	if a := s.post(`{"jsonrpc":"2.0","method":"notifications/initialized"}`, session); a.status != http.StatusAccepted || a.body != "" {
+	if a := s.post(`{"jsonrpc":"2.0","method":"notifications/initialized"}`,
+		session); a.status != http.StatusAccepted || a.body != "" {
 		s.t.Fatalf("%+v", a)
 	}
 	return session

@@ -12,7 +12,8 @@ func TestOriginPolicy(t *testing.T) {
 		o.AllowedHosts, o.AllowedOrigins = []string{"mcp.example.com"}, []string{"https://app.example.com"}
 	}
 	proxied := func(o *HTTPOptions) { o.BehindProxy = true }
-	plain, listed, behind, both := startHTTPServer(t, newFake()), startHTTPServer(t, newFake(), list), startHTTPServer(t, newFake(), proxied), startHTTPServer(t, newFake(), list, proxied)
+	plain, listed, behind, both := startHTTPServer(t, newFake()), startHTTPServer(t, newFake(), list),
+		startHTTPServer(t, newFake(), proxied), startHTTPServer(t, newFake(), list, proxied)
 	port := func(s *httpTestServer) string { return s.url[strings.LastIndex(s.url, ":"):] }
 	for name, c := range map[string]struct {
 		s            *httpTestServer
@@ -58,13 +59,18 @@ func TestOriginPolicy(t *testing.T) {
 			t.Errorf("%s: %v", name, a.header)
 		}
 	}
-	a := listed.do(http.MethodOptions, "/mcp", "", headerMap{"Host": "mcp.example.com", "Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"})
-	for _, name := range []string{"Authorization", "X-Wesendall-Wallet", "Mcp-Session-Id", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Last-Event-ID", "Content-Type"} {
-		if a.status != http.StatusNoContent || !strings.Contains(a.header.Get("Access-Control-Allow-Headers"), name) || !strings.Contains(a.header.Get("Access-Control-Expose-Headers"), "Mcp-Session-Id") {
+	a := listed.do(http.MethodOptions, "/mcp", "",
+		headerMap{"Host": "mcp.example.com", "Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"})
+	for _, name := range []string{"Authorization", "X-Wesendall-Wallet", "Mcp-Session-Id", "MCP-Protocol-Version",
+		"Mcp-Method", "Mcp-Name", "Last-Event-ID", "Content-Type"} {
+		if a.status != http.StatusNoContent || !strings.Contains(a.header.Get("Access-Control-Allow-Headers"), name) ||
+			!strings.Contains(a.header.Get("Access-Control-Expose-Headers"), "Mcp-Session-Id") {
 			t.Errorf("%s: %+v", name, a)
 		}
 	}
-	if a := listed.do(http.MethodOptions, "/mcp", "", headerMap{"Host": "mcp.example.com", "Origin": "https://evil.example"}); a.status != http.StatusForbidden || a.header.Get("Access-Control-Allow-Origin") != "" {
+	if a := listed.do(http.MethodOptions, "/mcp", "",
+		headerMap{"Host": "mcp.example.com", "Origin": "https://evil.example"}); a.status != http.StatusForbidden ||
+		a.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("%+v", a)
 	}
 }

@@ -44,10 +44,12 @@ func TestHTTPStream_Progress(t *testing.T) {
 			s := startHTTPServer(t, f)
 			message, headers := withProgress(statelessRequest("1", "tools/call", sendHi)), callerHeaders("alice")
 			if headers = headers.merge(statelessHeaders(message)); protocol == "handshake" {
-				message, headers = withProgress(toolCall("1", "send_sms", sendArguments)), s.initialize(callerHeaders("alice"), "{}")
+				message, headers = withProgress(toolCall("1", "send_sms", sendArguments)),
+					s.initialize(callerHeaders("alice"), "{}")
 			}
 			stream := s.openStream(message, headers)
-			if stream.status != 200 || stream.header.Get("Content-Type") != "text/event-stream" || stream.header.Get("X-Accel-Buffering") != "no" {
+			if stream.status != 200 || stream.header.Get("Content-Type") != "text/event-stream" ||
+				stream.header.Get("X-Accel-Buffering") != "no" {
 				t.Errorf("%d %v", stream.status, stream.header)
 			}
 			for range 3 {
@@ -58,7 +60,8 @@ func TestHTTPStream_Progress(t *testing.T) {
 			// Another request of the same client hears nothing of it.
 			other := strings.Replace(message, sendHi, readBalance, 1)
 			other = strings.Replace(other, `"name":"send_sms","arguments":`+sendArguments, readBalance, 1)
-			other = strings.Replace(strings.Replace(other, `"progressToken":"p"`, `"progressToken":"q"`, 1), `"id":1`, `"id":2`, 1)
+			other = strings.Replace(strings.Replace(other, `"progressToken":"p"`, `"progressToken":"q"`, 1), `"id":1`,
+				`"id":2`, 1)
 			if protocol == "2026-07-28" {
 				headers["Mcp-Name"] = "get_balance"
 			}
@@ -105,12 +108,15 @@ func TestHTTPStream_LongCall(t *testing.T) {
 			t.Parallel()
 			f := newFake()
 			s := startHTTPServer(t, f, func(o *HTTPOptions) { o.TLS = config }, withTimeouts(func(t *timeouts) {
-				t.write, t.body, t.idle, t.heartbeat = 500*time.Millisecond, 500*time.Millisecond, 500*time.Millisecond, 700*time.Millisecond
+				t.write, t.body, t.idle, t.heartbeat = 500*time.Millisecond, 500*time.Millisecond, 500*time.Millisecond,
+					700*time.Millisecond
 			}))
-			s.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: two}}
+			s.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool},
+				ForceAttemptHTTP2: two}}
 			called := make(chan httpResponse, 1)
 			go func() { // which says nothing until its answer
-				called <- s.postStateless(statelessRequest("1", "tools/call", `"name":"list_sms_history","arguments":{}`), callerHeaders("alice"))
+				called <- s.postStateless(statelessRequest("1", "tools/call", `"name":"list_sms_history","arguments":{}`),
+					callerHeaders("alice"))
 			}()
 			<-f.started
 			listen := statelessRequest("9", "subscriptions/listen", `"notifications":{"toolsListChanged":true}`)
@@ -154,9 +160,11 @@ func TestHTTPStream_Elicitation(t *testing.T) {
 		t.Fatal(a.line)
 	}
 	for name, headers := range map[string]headerMap{
-		"another session": mallory, "another session's name": session.merge(headerMap{"Authorization": "mallory"}), "no session": callerHeaders("alice"),
+		"another session": mallory, "another session's name": session.merge(headerMap{"Authorization": "mallory"}),
+		"no session": callerHeaders("alice"),
 	} {
-		if a := s.post(yes, headers); name == "another session" && a.status != 202 || name != "another session" && a.status/100 != 4 || f.count() != 0 {
+		if a := s.post(yes, headers); name == "another session" && a.status != 202 ||
+			name != "another session" && a.status/100 != 4 || f.count() != 0 {
 			t.Errorf("an answer of %s: %+v, %d sent", name, a, f.count())
 		}
 	}
@@ -176,15 +184,19 @@ func TestHTTP_QuoteFallback(t *testing.T) {
 	replica := func(o *HTTPOptions) {
 		o.SessionKey = func(context.Context) ([]byte, error) { return []byte("the same for every replica"), nil }
 	}
-	one, two, alone := startHTTPServer(t, expensiveFake{f}, replica), startHTTPServer(t, expensiveFake{f}, replica), startHTTPServer(t, expensiveFake{f})
+	one, two, alone := startHTTPServer(t, expensiveFake{f}, replica), startHTTPServer(t, expensiveFake{f}, replica),
+		startHTTPServer(t, expensiveFake{f})
 	session := one.initialize(callerHeaders("alice"), `{"elicitation":{}}`)
 	for name, a := range map[string]httpResponse{
-		"at another replica":        two.post(toolCall("1", "send_sms", sendArguments), session),
-		"at one of several":         one.post(toolCall("1", "send_sms", sendArguments), session),
-		"of who takes no streams":   alone.post(toolCall("1", "send_sms", sendArguments), alone.initialize(callerHeaders("alice"), `{"elicitation":{}}`).merge(headerMap{"Accept": "application/json"})),
-		"of who said nothing of it": alone.post(toolCall("1", "send_sms", sendArguments), alone.initialize(callerHeaders("alice"), `{}`)),
+		"at another replica": two.post(toolCall("1", "send_sms", sendArguments), session),
+		"at one of several":  one.post(toolCall("1", "send_sms", sendArguments), session),
+		"of who takes no streams": alone.post(toolCall("1", "send_sms", sendArguments),
+			alone.initialize(callerHeaders("alice"), `{"elicitation":{}}`).merge(headerMap{"Accept": "application/json"})),
+		"of who said nothing of it": alone.post(toolCall("1", "send_sms", sendArguments),
+			alone.initialize(callerHeaders("alice"), `{}`)),
 	} {
-		if a.status != 200 || !strings.Contains(a.body, `"code":"confirmation_required"`) || !strings.Contains(a.body, `"quote":{`) || f.count() != 0 {
+		if a.status != 200 || !strings.Contains(a.body, `"code":"confirmation_required"`) ||
+			!strings.Contains(a.body, `"quote":{`) || f.count() != 0 {
 			t.Errorf("%s: %+v", name, a)
 		}
 	}
@@ -197,10 +209,12 @@ func TestHTTP_StatelessElicitation(t *testing.T) {
 	s := startHTTPServer(t, expensiveFake{f})
 	a := s.postStateless(statelessElicitRequest("1", sendHi), callerHeaders("alice"))
 	var result struct{ ResultType, RequestState string }
-	if err := json.Unmarshal(a.message(t).Result, &result); err != nil || result.ResultType != "input_required" || f.count() != 0 {
+	if err := json.Unmarshal(a.message(t).Result, &result); err != nil || result.ResultType != "input_required" ||
+		f.count() != 0 {
 		t.Fatalf("%+v", a)
 	}
-	again := statelessElicitRequest("2", sendHi+`,"inputResponses":{"confirm":{"action":"accept","content":{}}},"requestState":"`+result.RequestState+`"`)
+	again := statelessElicitRequest("2",
+		sendHi+`,"inputResponses":{"confirm":{"action":"accept","content":{}}},"requestState":"`+result.RequestState+`"`)
 	if a := s.postStateless(again, callerHeaders("alice")); !strings.Contains(a.body, `"sent":true`) || f.count() != 1 {
 		t.Errorf("%+v", a)
 	}
@@ -265,14 +279,16 @@ func TestHTTP_DisconnectAfterSend(t *testing.T) {
 	session := s.initialize(callerHeaders("alice"), "{}")
 	stream := s.openStream(withProgress(toolCall("1", "send_sms", sendArguments)), session)
 	<-f.started
-	if a := s.post(toolCall("1", "get_balance", "{}"), session); a.status != http.StatusBadRequest || !strings.Contains(a.body, "still running") {
+	if a := s.post(toolCall("1", "get_balance", "{}"), session); a.status != http.StatusBadRequest ||
+		!strings.Contains(a.body, "still running") {
 		t.Errorf("%+v", a)
 	}
 	stream.close()
 	close(f.release)
 	s.waitIdle()
 	a := s.post(toolCall("2", "send_sms", sendArguments), session)
-	if f.count() != 1 || !strings.Contains(a.body, `"code":"duplicate_send"`) || !strings.Contains(a.body, "that was accepted") {
+	if f.count() != 1 || !strings.Contains(a.body, `"code":"duplicate_send"`) ||
+		!strings.Contains(a.body, "that was accepted") {
 		t.Errorf("%d sent, and again: %s", f.count(), a.body)
 	}
 }
@@ -283,11 +299,13 @@ func TestHTTP_MaxRequests(t *testing.T) {
 	s := startHTTPServer(t, f, func(o *HTTPOptions) { o.MaxRequests = 2 })
 	listen := statelessRequest("9", "subscriptions/listen", `"notifications":{"toolsListChanged":true}`)
 	for range 8 { // streams have places of their own
-		if a := s.openStream(listen, statelessHeaders(listen)).read(); a.Method != "notifications/subscriptions/acknowledged" {
+		a := s.openStream(listen, statelessHeaders(listen)).read()
+		if a.Method != "notifications/subscriptions/acknowledged" {
 			t.Fatal(a.line)
 		}
 	}
-	if a := s.postStateless(listen, nil); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || a.message(t).Error == nil {
+	if a := s.postStateless(listen, nil); a.status != http.StatusServiceUnavailable ||
+		a.header.Get("Retry-After") == "" || a.message(t).Error == nil {
 		t.Errorf("a ninth stream: %+v", a)
 	}
 	var calls sync.WaitGroup

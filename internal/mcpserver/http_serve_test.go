@@ -95,12 +95,14 @@ func TestHTTP_ShutdownElicitation(t *testing.T) {
 	t.Parallel()
 	f := newInstantFake()
 	s := startHTTPServer(t, expensiveFake{f})
-	stream := s.openStream(toolCall("1", "send_sms", sendArguments), s.initialize(callerHeaders("alice"), `{"elicitation":{}}`))
+	stream := s.openStream(toolCall("1", "send_sms", sendArguments),
+		s.initialize(callerHeaders("alice"), `{"elicitation":{}}`))
 	if a := stream.read(); a.Method != "elicitation/create" {
 		t.Fatal(a.line)
 	}
 	s.stop()
-	if a := stream.read(); !strings.Contains(a.line, `"code":"declined"`) || !strings.Contains(a.line, "nobody answered") || f.count() != 0 {
+	if a := stream.read(); !strings.Contains(a.line, `"code":"declined"`) ||
+		!strings.Contains(a.line, "nobody answered") || f.count() != 0 {
 		t.Error(a.line)
 	}
 	if err := <-s.serveErr; err != nil {
@@ -127,9 +129,12 @@ func (panickingAuthenticator) Authenticate(http.Header) (CallerFunc, error) { pa
 
 func TestHTTP_Panic(t *testing.T) {
 	t.Parallel()
-	s := startHTTPServer(t, newFake(), func(o *HTTPOptions) { o.Authenticator = panickingAuthenticator{}; o.MaxRequests = 1 })
+	s := startHTTPServer(t, newFake(),
+		func(o *HTTPOptions) { o.Authenticator = panickingAuthenticator{}; o.MaxRequests = 1 })
 	for range 3 {
-		if a := s.postStateless(statelessRequest("1", "tools/list", ""), nil); a.status != http.StatusInternalServerError || a.message(t).Error == nil || strings.Contains(a.body, "a fault\n") {
+		if a := s.postStateless(statelessRequest("1", "tools/list", ""),
+			nil); a.status != http.StatusInternalServerError || a.message(t).Error == nil ||
+			strings.Contains(a.body, "a fault\n") {
 			t.Errorf("%+v", a)
 		}
 	}
@@ -152,19 +157,22 @@ func TestHTTP_ReadLimits(t *testing.T) {
 	s := startHTTPServer(t, newFake(), withTimeouts(func(t *timeouts) {
 		t.header, t.body, t.idle = 500*time.Millisecond, 500*time.Millisecond, 500*time.Millisecond
 	}))
-	head := "POST /mcp HTTP/1.1\r\nHost: " + strings.TrimPrefix(s.url, "http://") + "\r\nContent-Type: application/json\r\n"
+	head := "POST /mcp HTTP/1.1\r\nHost: " + strings.TrimPrefix(s.url, "http://") +
+		"\r\nContent-Type: application/json\r\n"
 	for name, c := range map[string]struct {
 		text   string
 		status string
 	}{
-		"nothing":                   {"", ""},
-		"half a header":             {head, ""},
-		"half a body":               {head + "Content-Length: 100\r\n\r\n{", "408"},
-		"a body said to be long":    {head + "Content-Length: 134217728\r\n\r\n{", "413"},
-		"no body of another kind":   {strings.Replace(head, "application/json", "text/plain", 1) + "Content-Length: 10\r\n\r\n", "415"},
-		"no body for nothing":       {strings.Replace(head, "/mcp", "/nowhere", 1) + "Content-Length: 10\r\n\r\n", "404"},
-		"no body for another host":  {strings.Replace(head, "Host: ", "Host: x", 1) + "Content-Length: 10\r\n\r\n", "403"},
-		"a long body in pieces":     {head + "Transfer-Encoding: chunked\r\n\r\n200000\r\n" + strings.Repeat("x", 0x200000) + "\r\n", "413"},
+		"nothing":                {"", ""},
+		"half a header":          {head, ""},
+		"half a body":            {head + "Content-Length: 100\r\n\r\n{", "408"},
+		"a body said to be long": {head + "Content-Length: 134217728\r\n\r\n{", "413"},
+		"no body of another kind": {strings.Replace(head, "application/json", "text/plain", 1) +
+			"Content-Length: 10\r\n\r\n", "415"},
+		"no body for nothing":      {strings.Replace(head, "/mcp", "/nowhere", 1) + "Content-Length: 10\r\n\r\n", "404"},
+		"no body for another host": {strings.Replace(head, "Host: ", "Host: x", 1) + "Content-Length: 10\r\n\r\n", "403"},
+		"a long body in pieces": {head + "Transfer-Encoding: chunked\r\n\r\n200000\r\n" +
+			strings.Repeat("x", 0x200000) + "\r\n", "413"},
 		"a long header":             {head + "X: " + strings.Repeat("x", 2*maxHeaderBytes) + "\r\n\r\n", "431"},
 		"a request and then no one": {"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "200"},
 	} {
@@ -223,7 +231,8 @@ func (spaceReader) Read(p []byte) (int, error) {
 
 func TestHTTP_IdleConnections(t *testing.T) {
 	t.Parallel()
-	s := startHTTPServer(t, newFake(), func(o *HTTPOptions) { o.MaxRequests = 1 }, withTimeouts(func(t *timeouts) { t.header = 2 * time.Second }))
+	s := startHTTPServer(t, newFake(), func(o *HTTPOptions) { o.MaxRequests = 1 },
+		withTimeouts(func(t *timeouts) { t.header = 2 * time.Second }))
 	conns := make([]net.Conn, 1000)
 	for i := range conns {
 		conns[i] = s.dialTCP()
@@ -277,7 +286,8 @@ func TestHTTP_H2C(t *testing.T) {
 	protocols.SetUnencryptedHTTP2(true)
 	s.client = &http.Client{Transport: &http.Transport{Protocols: protocols}}
 	message := statelessRequest("1", "tools/call", readBalance)
-	res, err := s.client.Do(s.request(t.Context(), http.MethodPost, "/mcp", message, callerHeaders("alice").merge(statelessHeaders(message))))
+	res, err := s.client.Do(s.request(t.Context(), http.MethodPost, "/mcp", message,
+		callerHeaders("alice").merge(statelessHeaders(message))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +304,8 @@ func TestHTTP_SlowReader(t *testing.T) {
 	conn := s.dialTCP()
 	message := statelessRequest("1", "resources/read", `"uri":"wesendall://reference"`)
 	var text strings.Builder
-	if err := s.request(t.Context(), http.MethodPost, "/mcp", message, statelessHeaders(message)).Write(&text); err != nil {
+	if err := s.request(t.Context(), http.MethodPost, "/mcp", message,
+		statelessHeaders(message)).Write(&text); err != nil {
 		t.Fatal(err)
 	}
 	for {

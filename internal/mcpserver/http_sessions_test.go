@@ -26,9 +26,10 @@ func TestSessions_BoundToCaller(t *testing.T) {
 		httpResponse
 		want int
 	}{
-		"none":                         {s.post(ping, callerHeaders("alice")), 400},
-		"an invented one":              {s.post(ping, callerHeaders("alice").merge(headerMap{"Mcp-Session-Id": "x"})), 404},
-		"a forged one":                 {s.post(ping, callerHeaders("alice").merge(headerMap{"Mcp-Session-Id": string(forged)})), 404},
+		"none":            {s.post(ping, callerHeaders("alice")), 400},
+		"an invented one": {s.post(ping, callerHeaders("alice").merge(headerMap{"Mcp-Session-Id": "x"})), 404},
+		"a forged one": {s.post(ping,
+			callerHeaders("alice").merge(headerMap{"Mcp-Session-Id": string(forged)})), 404},
 		"another's":                    {s.post(ping, callerHeaders("bob").merge(id)), 404},
 		"another's, to end it":         {s.do(http.MethodDelete, "/mcp", "", callerHeaders("bob").merge(id)), 404},
 		"one's own for another wallet": {s.post(ping, session.merge(headerMap{tools.WalletHeader: "wal_2"})), 404},
@@ -36,7 +37,8 @@ func TestSessions_BoundToCaller(t *testing.T) {
 		"one's own elsewhere":          {other.post(ping, session), 404},
 		"one's own":                    {s.post(ping, session), 200},
 		"none, to end it":              {s.do(http.MethodDelete, "/mcp", "", callerHeaders("alice")), 400},
-		"an invented one, to end it":   {s.do(http.MethodDelete, "/mcp", "", callerHeaders("alice").merge(headerMap{"Mcp-Session-Id": "x"})), 404},
+		"an invented one, to end it": {s.do(http.MethodDelete, "/mcp", "",
+			callerHeaders("alice").merge(headerMap{"Mcp-Session-Id": "x"})), 404},
 	} {
 		if c.status != c.want {
 			t.Errorf("with %s: %+v", name, c.httpResponse)
@@ -51,10 +53,12 @@ func TestSessions_BoundToCaller(t *testing.T) {
 	if a := s.do(http.MethodDelete, "/mcp", "", session); a.status != http.StatusNotFound {
 		t.Errorf("%+v", a)
 	}
-	if a := s.do(http.MethodDelete, "/mcp", "", headerMap{"Mcp-Protocol-Version": "2026-07-28"}); a.status != http.StatusMethodNotAllowed {
+	if a := s.do(http.MethodDelete, "/mcp", "",
+		headerMap{"Mcp-Protocol-Version": "2026-07-28"}); a.status != http.StatusMethodNotAllowed {
 		t.Errorf("%+v", a)
 	}
-	if a := s.do(http.MethodGet, "/mcp", "", session); a.status != http.StatusMethodNotAllowed || !strings.Contains(a.header.Get("Allow"), "POST") {
+	if a := s.do(http.MethodGet, "/mcp", "", session); a.status != http.StatusMethodNotAllowed ||
+		!strings.Contains(a.header.Get("Allow"), "POST") {
 		t.Errorf("%+v", a)
 	}
 }
@@ -87,17 +91,21 @@ func TestSessions_KeyUnavailable(t *testing.T) {
 		}
 	})
 	away := s.post(initializeRequest, callerHeaders("a"))
-	if away.status != http.StatusServiceUnavailable || away.header.Get("Retry-After") == "" || strings.Contains(away.body, "10.0.0.1") {
+	if away.status != http.StatusServiceUnavailable || away.header.Get("Retry-After") == "" ||
+		strings.Contains(away.body, "10.0.0.1") {
 		t.Errorf("%+v", away)
 	}
 	if a := s.postStateless(statelessRequest("2", "tools/list", ""), nil); a.status != http.StatusOK {
 		t.Errorf("%+v", a)
 	}
-	if a := s.post(`{"jsonrpc":"2.0","id":1,"method":"ping"}`, callerHeaders("a").merge(headerMap{"Mcp-Session-Id": newTestSessionStore("key", time.Now).createAnonymous()})); a.status != http.StatusServiceUnavailable {
+	if a := s.post(`{"jsonrpc":"2.0","id":1,"method":"ping"}`,
+		callerHeaders("a").merge(headerMap{"Mcp-Session-Id": newTestSessionStore("key",
+			time.Now).createAnonymous()})); a.status != http.StatusServiceUnavailable {
 		t.Errorf("%+v", a)
 	}
 	broken.Store(false)
-	if a := s.post(initializeRequest, callerHeaders("a")); a.status != http.StatusOK || a.header.Get("Mcp-Session-Id") == "" {
+	if a := s.post(initializeRequest, callerHeaders("a")); a.status != http.StatusOK ||
+		a.header.Get("Mcp-Session-Id") == "" {
 		t.Errorf("%+v", a)
 	}
 }

@@ -28,8 +28,9 @@ func certificateFiles(t *testing.T, dir, name string) (cert, key string, pool *x
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore:   time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &privateKey.PublicKey, privateKey)
 	if err != nil {
@@ -41,7 +42,8 @@ func certificateFiles(t *testing.T, dir, name string) (cert, key string, pool *x
 	}
 	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	if err := errors.Join(os.WriteFile(cert, certPEM, 0o600), os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600)); err != nil {
+	if err := errors.Join(os.WriteFile(cert, certPEM, 0o600),
+		os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	pool = x509.NewCertPool()
@@ -54,7 +56,8 @@ func TestTLS_Reload(t *testing.T) {
 	dir := t.TempDir()
 	cert, key, _ := certificateFiles(t, dir, "one")
 	at := time.Now()
-	c := &certReloader{files: [2]string{cert, key}, logger: slog.New(slog.DiscardHandler), now: func() time.Time { return at }}
+	c := &certReloader{files: [2]string{cert, key}, logger: slog.New(slog.DiscardHandler),
+		now: func() time.Time { return at }}
 	if err := c.reload(); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +65,9 @@ func TestTLS_Reload(t *testing.T) {
 	address := strings.TrimPrefix(s.url, "https://")
 	shown := func() string {
 		t.Helper()
-		conn, err := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(t.Context(), "tcp", address) //nolint:gosec // it looks at the certificate itself
+		//nolint:gosec // the test checks the certificate itself
+		dialer := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}
+		conn, err := dialer.DialContext(t.Context(), "tcp", address)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +107,8 @@ func TestTLS_Reload(t *testing.T) {
 	if _, err := NewReloadingTLSConfig(cert, key, nil); err == nil {
 		t.Error("a server starts with files that do not fit")
 	}
-	old := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}} //nolint:gosec // which must fail
+	//nolint:gosec // the server must refuse it
+	old := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}}
 	if conn, err := old.DialContext(context.Background(), "tcp", address); err == nil {
 		_ = conn.Close()
 		t.Error("TLS 1.1 is spoken")

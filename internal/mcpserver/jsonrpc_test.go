@@ -19,19 +19,27 @@ func TestStdio_ProtocolErrors(t *testing.T) {
 	}
 	expect(toolCall("1", "get_balance", `{}`), "1", -32600, "the first request must be initialize")
 	expect(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, "1", -32600, "the first request must be initialize")
-	expect(`{"jsonrpc":"2.0","id":1,"method":"server/discover"}`, "1", -32602, "server/discover needs io.modelcontextprotocol/protocolVersion")
-	expect(`{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":7}}}`, "1", -32602, "needs")
+	expect(`{"jsonrpc":"2.0","id":1,"method":"server/discover"}`, "1", -32602,
+		"server/discover needs io.modelcontextprotocol/protocolVersion")
+	expect(`{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{`+
+		`"io.modelcontextprotocol/protocolVersion":7}}}`, "1", -32602, "needs")
 	w.initialize()
 	expect(`{"jsonrpc":"2.0","id":1,"method":`, "null", -32700, "not valid JSON")
 	expect("\xff\xfe", "null", -32700, "not valid JSON")
 	expect(`{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"`+"\xff"+`"}}`, "null", -32700, "not valid JSON")
 	// The library reads names in any case: what it would read must be what was checked.
-	expect(`{"jsonrpc":"2.0","method":"tools/call","ID":7,"params":{"name":"send_sms","arguments":`+sendArguments+`}}`, "null", -32600, `"ID" must be written "id"`)
-	expect(`{"jsonrpc":"2.0","id":7,"method":"ping","Method":"tools/call","params":{"name":"send_sms","arguments":`+sendArguments+`}}`, "null", -32600, `"Method"`)
-	expect(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"get_balance","Name":"send_sms","arguments":`+sendArguments+`}}`, "7", -32602, "params.Name is no parameter")
-	expect(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"send_sms","arguments":`+sendArguments+`,"ARGUMENTS":{}}}`, "7", -32602, "case-sensitive")
-	expect(`{"jsonrpc":"2.0","id":7,"method":"tools/list","params":{"cursor":5}}`, "7", -32602, "params have a member of a kind that tools/list does not take")
-	expect(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"get_balance","_meta":5}}`, "7", -32602, "params have a member of a kind")
+	expect(`{"jsonrpc":"2.0","method":"tools/call","ID":7,"params":{"name":"send_sms","arguments":`+sendArguments+`}}`,
+		"null", -32600, `"ID" must be written "id"`)
+	expect(`{"jsonrpc":"2.0","id":7,"method":"ping","Method":"tools/call","params":{`+
+		`"name":"send_sms","arguments":`+sendArguments+`}}`, "null", -32600, `"Method"`)
+	expect(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{`+
+		`"name":"get_balance","Name":"send_sms","arguments":`+sendArguments+`}}`, "7", -32602, "params.Name is no parameter")
+	expect(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{`+
+		`"name":"send_sms","arguments":`+sendArguments+`,"ARGUMENTS":{}}}`, "7", -32602, "case-sensitive")
+	expect(`{"jsonrpc":"2.0","id":7,"method":"tools/list","params":{"cursor":5}}`, "7", -32602,
+		"params have a member of a kind that tools/list does not take")
+	expect(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"get_balance","_meta":5}}`, "7", -32602,
+		"params have a member of a kind")
 	expect(`[{"jsonrpc":"2.0","id":1,"method":"ping"}]`, "null", -32600, "batches")
 	expect(`"ping"`, "null", -32600, "object")
 	expect(`null`, "null", -32600, "object")
@@ -57,7 +65,8 @@ func TestStdio_ProtocolErrors(t *testing.T) {
 	expect(statelessRequest("7", "tools/nope", ""), "7", -32601, "")
 
 	// And it lives on; blank lines, CRLF and responses are no trouble.
-	w.write("", "\r", `{"jsonrpc":"2.0","id":99,"result":{}}`, `{"jsonrpc":"2.0","method":"notifications/strange"}`, `{"jsonrpc":"2.0","id":8,"method":"ping"}`+"\r")
+	w.write("", "\r", `{"jsonrpc":"2.0","id":99,"result":{}}`, `{"jsonrpc":"2.0","method":"notifications/strange"}`,
+		`{"jsonrpc":"2.0","id":8,"method":"ping"}`+"\r")
 	if a := w.read(); a.Error != nil || string(a.ID) != "8" {
 		t.Error(a.line)
 	}
@@ -80,20 +89,24 @@ func TestStdio_Versions(t *testing.T) {
 	for _, version := range []string{"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"} {
 		w := newStdioClient(t, newFake())
 		w.write(strings.ReplaceAll(initializeRequest, "2025-06-18", version))
-		if a := w.read(); !strings.Contains(a.line, `"protocolVersion":"`+version+`"`) || !strings.Contains(a.line, "never repeat it") {
+		if a := w.read(); !strings.Contains(a.line, `"protocolVersion":"`+version+`"`) ||
+			!strings.Contains(a.line, "never repeat it") {
 			t.Errorf("%s: %s", version, a.line)
 		}
 	}
 	w := newStdioClient(t, newFake())
 	w.write(statelessRequest("1", "server/discover", ""), statelessRequest("2", "tools/list", ""))
 	both := w.read().line + w.read().line
-	if !strings.Contains(both, `"2026-07-28"`) || !strings.Contains(both, `"ttlMs":3600000`) || !strings.Contains(both, `"cacheScope":"private"`) {
+	if !strings.Contains(both, `"2026-07-28"`) || !strings.Contains(both, `"ttlMs":3600000`) ||
+		!strings.Contains(both, `"cacheScope":"private"`) {
 		t.Error(both)
 	}
 }
 
 func FuzzLine(f *testing.F) {
-	for _, line := range []string{initializeRequest, toolCall("1", "send_sms", sendArguments), statelessRequest("1", "tools/list", ""), `[]`, `{"jsonrpc":"2.0","id":1e400,"method":"ping"}`, "\x00", `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":{}}}`} {
+	for _, line := range []string{initializeRequest, toolCall("1", "send_sms", sendArguments),
+		statelessRequest("1", "tools/list", ""), `[]`, `{"jsonrpc":"2.0","id":1e400,"method":"ping"}`, "\x00",
+		`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":{}}}`} {
 		f.Add([]byte(line))
 	}
 	api := newFake()
@@ -104,7 +117,8 @@ func FuzzLine(f *testing.F) {
 			<-api.started
 		}
 		var out bytes.Buffer
-		if err := srv.ServeStdio(t.Context(), bytes.NewReader(append([]byte(initializeRequest+"\n"), text...)), &out); err != nil {
+		if err := srv.ServeStdio(t.Context(), bytes.NewReader(append([]byte(initializeRequest+"\n"), text...)),
+			&out); err != nil {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(out.String()) {

@@ -11,8 +11,11 @@ import (
 func TestProgress_WithToken(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ hello, line string }{
-		"handshake":  {initializeRequest, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"_meta":{"progressToken":"p1"},"name":"send_sms","arguments":` + sendArguments + `}}`},
-		"2026-07-28": {"", strings.Replace(statelessRequest("1", "tools/call", `"name":"send_sms","arguments":`+sendArguments), `"_meta":{`, `"_meta":{"progressToken":"p1",`, 1)},
+		"handshake": {initializeRequest,
+			`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{` +
+				`"_meta":{"progressToken":"p1"},"name":"send_sms","arguments":` + sendArguments + `}}`},
+		"2026-07-28": {"", strings.Replace(statelessRequest("1", "tools/call",
+			`"name":"send_sms","arguments":`+sendArguments), `"_meta":{`, `"_meta":{"progressToken":"p1",`, 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -33,7 +36,8 @@ func TestProgress_WithToken(t *testing.T) {
 						Message       string
 					}
 				}
-				if err := json.Unmarshal([]byte(a.line), &n); err != nil || a.Method != "notifications/progress" || n.Params.ProgressToken != "p1" ||
+				if err := json.Unmarshal([]byte(a.line), &n); err != nil || a.Method != "notifications/progress" ||
+					n.Params.ProgressToken != "p1" ||
 					n.Params.Progress <= last || !strings.HasPrefix(n.Params.Message, "Waiting for Wesendall's answer. ") {
 					t.Fatal(a.line)
 				}

@@ -18,7 +18,8 @@ func TestPrompts_Get(t *testing.T) {
 				Role    string
 				Content struct{ Type, Text string }
 			}
-		}](t, w.request(protocol, "prompts/get", `"name":"integrate_wesendall","arguments":{"language":"$1","framework":"$2","use_case":"$3"}`))
+		}](t, w.request(protocol, "prompts/get",
+			`"name":"integrate_wesendall","arguments":{"language":"$1","framework":"$2","use_case":"$3"}`))
 		if len(got.Messages) != 1 || got.Messages[0].Role != "user" || got.Messages[0].Content.Type != "text" ||
 			!strings.HasPrefix(got.Messages[0].Content.Text, "# Integrate Wesendall: everything\n") || got.Description == "" {
 			t.Errorf("%+v", got)
@@ -34,9 +35,10 @@ func TestPrompts_FilteredByTools(t *testing.T) {
 		want    []string
 	}{
 		"read-only": {tools.Options{ReadOnly: true}, []string{"integrate_wesendall", "wallet_report"}},
-		"some":      {tools.Options{Names: []string{"get_balance", "send_sms", "list_sms_history"}}, []string{"integrate_wesendall", "send_sms"}},
-		"fewer":     {tools.Options{Names: []string{"get_balance", "send_sms"}}, []string{"integrate_wesendall"}},
-		"none":      {tools.Options{Names: []string{}}, []string{"integrate_wesendall"}},
+		"some": {tools.Options{Names: []string{"get_balance", "send_sms", "list_sms_history"}},
+			[]string{"integrate_wesendall", "send_sms"}},
+		"fewer": {tools.Options{Names: []string{"get_balance", "send_sms"}}, []string{"integrate_wesendall"}},
+		"none":  {tools.Options{Names: []string{}}, []string{"integrate_wesendall"}},
 	} {
 		set, err := tools.New(tc.options)
 		if err != nil {

@@ -17,7 +17,8 @@ func TestToolList_Size(t *testing.T) {
 		t.Errorf("tools/list: %d bytes", n)
 	}
 	at := 0
-	for _, name := range []string{"get_balance", "topup_wallet", "send_sms", "send_group_sms", "list_sms_history", "list_groups", "create_group", "add_contacts"} {
+	for _, name := range []string{"get_balance", "topup_wallet", "send_sms", "send_group_sms", "list_sms_history",
+		"list_groups", "create_group", "add_contacts"} {
 		next := strings.Index(a.line, `"name":"`+name+`"`)
 		if next < at {
 			t.Errorf("%s is not in its place", name)

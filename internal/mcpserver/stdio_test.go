@@ -116,7 +116,8 @@ func TestStdio_CancelledNoResponse(t *testing.T) {
 	w.initialize()
 	w.write(toolCall("1", "list_sms_history", `{}`))
 	<-f.started
-	w.write(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`, `{"jsonrpc":"2.0","id":2,"method":"ping"}`)
+	w.write(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`,
+		`{"jsonrpc":"2.0","id":2,"method":"ping"}`)
 	if a := w.read(); string(a.ID) != "2" {
 		t.Error(a.line)
 	}
@@ -183,7 +184,8 @@ func TestStdio_WriterClosed(t *testing.T) {
 	t.Parallel()
 	in, _ := io.Pipe()
 	out := brokenPipe{}
-	err := newServer(t, newFake()).ServeStdio(t.Context(), io.MultiReader(strings.NewReader(initializeRequest+"\n"), in), out)
+	err := newServer(t, newFake()).ServeStdio(t.Context(),
+		io.MultiReader(strings.NewReader(initializeRequest+"\n"), in), out)
 	if err != nil {
 		t.Error(err)
 	}
@@ -225,7 +227,8 @@ func (s blockedWriter) Write([]byte) (int, error) {
 
 func TestStdio_SlowReader(t *testing.T) {
 	t.Parallel()
-	for name, line := range map[string]string{"refusals": `{"jsonrpc":"2.0","id":1,"method":`, "answers": `{"jsonrpc":"2.0","id":1,"method":"ping"}`} {
+	for name, line := range map[string]string{"refusals": `{"jsonrpc":"2.0","id":1,"method":`,
+		"answers": `{"jsonrpc":"2.0","id":1,"method":"ping"}`} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithCancel(t.Context())
