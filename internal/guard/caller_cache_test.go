@@ -71,7 +71,7 @@ func TestCallerCache_Eviction(t *testing.T) {
 		seat(id).prices.put("w", cachedPrice{unitCost: 1, fetchedAt: now.now()})
 	}
 	if seat("d") != nil || len(c.states) != 3 {
-		t.Fatal("somebody's rate began anew")
+		t.Fatal("a caller got a new rate limit")
 	}
 	now.advance(time.Second) // and all buckets are full again
 	a := seat("a")

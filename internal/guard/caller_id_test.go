@@ -101,7 +101,7 @@ func TestLedgerDown_ReadsOnly(t *testing.T) {
 	if rows := env.dumpLedger(); rows != "spend_targets 0 0" {
 		t.Error(rows)
 	}
-	a.id = id() // anew, as each request has it made
+	a.id = id() // made again, as for each request
 	env.expectOK(a.send("Hi", SpendOptions{}, phone1))
 	if a.id != id() || !strings.HasPrefix(env.spends()[0].Caller, "basic-") {
 		t.Error(a.id, env.spends()[0].Caller)

@@ -16,8 +16,8 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
-// fakeAPI is the stand-in API over HTTP, with faults before it, and a client
-// that looks at its records.
+// fakeAPI is the sandbox over HTTP, with injected faults and a client that reads its
+// records.
 type fakeAPI struct {
 	url          string
 	directClient *client.Client // goes past the faults

@@ -13,8 +13,8 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/ledger/ledgertest"
 )
 
-// Whoever lost the commit of a quote settles that attempt once the database is
-// back, and never what somebody else did with the same quote meanwhile.
+// A process that lost the commit of a quote settles its own attempt once the database
+// is back, and never what another process did with the same quote in the meantime.
 func TestAttempt_LostCommit(t *testing.T) {
 	t.Parallel()
 	ledgertest.PostgresOnly(t)
