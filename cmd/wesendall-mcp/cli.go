@@ -33,7 +33,7 @@ type cli struct {
 	LedgerCmd  ledgerCmd        `cmd:"" name:"ledger" help:"Show what was spent, or record an unknown outcome."`
 	Prompt     promptCmd        `cmd:"" help:"Print a prompt for a coding agent that integrates Wesendall."`
 	Reference  referenceCmd     `cmd:"" name:"reference" help:"Print the API reference, or one section of it."`
-	ConfigCmd  configCmd        `cmd:"" name:"config" help:"Print what adds this server to a host (Claude Code, Cursor, …)."`
+	ConfigCmd  configCmd        `cmd:"" name:"config" help:"Print how to add this server to a host, or how to remove it."`
 	Doctor     doctorCmd        `cmd:"" help:"Check settings, credentials, ledger and hosts. It never spends."`
 	Version    kong.VersionFlag `help:"Print the version and exit."`
 }

@@ -88,7 +88,8 @@ func TestDocs_ShellBlocks(t *testing.T) {
 					t.Errorf("%s: %q does not run this program", path, command)
 					continue
 				}
-				if got := runInProcess(t, t.TempDir(), nil, "", splitShellWords(args)...); got.exitCode != exitOK || got.stdout == "" {
+				got := runInProcess(t, t.TempDir(), nil, "", splitShellWords(args)...)
+				if got.exitCode != exitOK || got.stdout == "" {
 					t.Errorf("%s: %s: %+v", path, command, got)
 				}
 			}

@@ -146,7 +146,8 @@ func TestDoctor_InvalidSettings(t *testing.T) {
 			}) {
 				t.Errorf("exit %d, %q", code, lines)
 			}
-			if !slices.Contains(lines, "warning credentials: credentials and ledger were not checked → fix the settings first") {
+			const notChecked = "warning credentials: credentials and ledger were not checked → fix the settings first"
+			if !slices.Contains(lines, notChecked) {
 				t.Errorf("%q", lines)
 			}
 			// And every other command says so in a line.

@@ -11,41 +11,45 @@ import (
 	"testing"
 )
 
-// Which package may import which, and which may use the protocol library.
+const (
+	modulePath   = "github.com/wesendall/wesendall-mcp/"
+	protocolPath = "github.com/mark3labs/mcp-go/"
+)
+
+// allowedImports says which package may import which of ours, and which may use the protocol
+// library.
+var allowedImports = map[string][]string{
+	// Two leaves, so that their rules are written once, and Unicode's decomposition of accented letters.
+	"client":                     {"internal/loopback", "internal/sanitize", "golang.org/x/text/unicode/norm"},
+	"internal/loopback":          {},
+	"internal/startup":           {}, // only the standard library, so that it is initialized early
+	"internal/sanitize":          {},
+	"internal/sqlitedb":          {},
+	"internal/sandbox":           {"internal/loopback", "internal/sqlitedb"},
+	"internal/ledger":            {"internal/loopback", "internal/sqlitedb"},
+	"internal/ledger/ledgertest": {}, // only for tests
+	"internal/guard":             {"client", "internal/ledger", "internal/sanitize"},
+	"tools":                      {"internal/guard", "client", "internal/sanitize", protocolPath},
+	"llm-reference":              {"client", "internal/sanitize"},
+	"prompts":                    {"llm-reference", "client", "internal/sanitize"},
+	"internal/mcpserver": {"tools", "prompts", "llm-reference", "internal/loopback", "internal/sanitize",
+		protocolPath},
+	"internal/auth":          {"tools", "internal/guard", "client", "internal/sanitize"},
+	"internal/observability": {"tools", "internal/guard", "internal/ledger", "client", "internal/loopback", protocolPath},
+	"internal/hostconfig":    {},
+	"internal/doctor":        {"internal/guard", "internal/ledger", "client", "internal/hostconfig"},
+	"internal/sampletest":    {"client", "internal/sandbox"}, // only for tests
+	"internal/docsection":    {},                             // only for tests
+	"test/load":              {},
+	"cmd/wesendall-mcp": {
+		"internal/mcpserver", "internal/auth", "tools", "prompts", "llm-reference", "internal/guard", "internal/ledger",
+		"client", "internal/sandbox", "internal/hostconfig", "internal/doctor", "internal/observability",
+		"internal/loopback", "internal/sanitize", "internal/startup", protocolPath,
+	},
+}
+
 func TestImports_Allowed(t *testing.T) {
 	t.Parallel()
-	const module = "github.com/wesendall/wesendall-mcp/"
-	const protocol = "github.com/mark3labs/mcp-go/"
-	allowedImports := map[string][]string{
-		// Two leaves, so that their rules are written once, and Unicode's decomposition of accented letters.
-		"client":                     {"internal/loopback", "internal/sanitize", "golang.org/x/text/unicode/norm"},
-		"internal/loopback":          {},
-		"internal/startup":           {}, // only the standard library, so that it is initialized early
-		"internal/sanitize":          {},
-		"internal/sqlitedb":          {},
-		"internal/sandbox":           {"internal/loopback", "internal/sqlitedb"},
-		"internal/ledger":            {"internal/loopback", "internal/sqlitedb"},
-		"internal/ledger/ledgertest": {}, // only for tests
-		"internal/guard":             {"client", "internal/ledger", "internal/sanitize"},
-		"tools":                      {"internal/guard", "client", "internal/sanitize", protocol},
-		"llm-reference":              {"client", "internal/sanitize"},
-		"prompts":                    {"llm-reference", "client", "internal/sanitize"},
-		"internal/mcpserver": {"tools", "prompts", "llm-reference", "internal/loopback", "internal/sanitize",
-			protocol},
-		"internal/auth":          {"tools", "internal/guard", "client", "internal/sanitize"},
-		"internal/observability": {"tools", "internal/guard", "internal/ledger", "client", "internal/loopback", protocol},
-		"internal/hostconfig":    {},
-		"internal/doctor":        {"internal/guard", "internal/ledger", "client", "internal/hostconfig"},
-		"internal/sampletest":    {"client", "internal/sandbox"}, // only for tests
-		"internal/docsection":    {},                             // only for tests
-		"test/load":              {},
-		"cmd/wesendall-mcp": {
-			"internal/mcpserver", "internal/auth", "tools", "prompts", "llm-reference", "internal/guard", "internal/ledger",
-			"client",
-			"internal/sandbox", "internal/hostconfig", "internal/doctor", "internal/observability",
-			"internal/loopback", "internal/sanitize", "internal/startup", protocol,
-		},
-	}
 	// These import no other module, except for what is listed above.
 	onlyStandardLibrary := []string{"client", "internal/loopback", "internal/sanitize"}
 	seen := map[string]bool{}
@@ -74,11 +78,11 @@ func TestImports_Allowed(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			importPath, isOurs := strings.CutPrefix(name, module)
+			importPath, isOurs := strings.CutPrefix(name, modulePath)
 			first, _, _ := strings.Cut(name, "/")
 			switch {
 			case isOurs && !slices.Contains(allowed, importPath),
-				strings.HasPrefix(name, protocol) && !slices.Contains(allowed, protocol),
+				strings.HasPrefix(name, protocolPath) && !slices.Contains(allowed, protocolPath),
 				slices.Contains(onlyStandardLibrary, pkg) && !isOurs && strings.Contains(first, ".") &&
 					!slices.Contains(allowed, name):
 				t.Errorf("%s imports %s", path, name)

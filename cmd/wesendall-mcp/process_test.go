@@ -93,7 +93,8 @@ func requestBalance(t testing.TB, c *http.Client, url string) []byte {
 	return body
 }
 
-const initializeLine = `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`
+const initializeLine = `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{` +
+	`"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`
 
 func toolCallLine(id int, tool, arguments string) string {
 	return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":%s}}`, id, tool,

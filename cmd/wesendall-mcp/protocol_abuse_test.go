@@ -120,20 +120,22 @@ func TestProtocol_Versions(t *testing.T) {
 	}
 }
 
-// Whatever one line says, it gets the protocol's own answer, and the next line
-// gets its own.
-func TestProtocol_MalformedLines(t *testing.T) {
-	t.Parallel()
-	const statelessMeta = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}`
-	request := func(id, method, params string) string {
-		return `{"jsonrpc":"2.0","id":` + id + `,"method":"` + method + `","params":` + params + `}`
-	}
-	type reply struct {
-		line, id string
-		code     int // 0 is a result, and silent is no answer
-	}
-	const noReply = 1
-	cases := []reply{
+// malformedLine is a line and the answer to it.
+type malformedLine struct {
+	line, id string
+	code     int // of the error; 0 for a result, noReply for no answer
+}
+
+const noReply = 1
+
+func request(id, method, params string) string {
+	return `{"jsonrpc":"2.0","id":` + id + `,"method":"` + method + `","params":` + params + `}`
+}
+
+func malformedLines() []malformedLine {
+	const statelessMeta = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",` +
+		`"io.modelcontextprotocol/clientCapabilities":{}}`
+	return []malformedLine{
 		{"", "", noReply}, {"\r", "", noReply}, {" \t ", "", noReply},
 		{request("1", "ping", "{}") + "\r", "1", 0},
 		{request("1", "nope", "{}"), "1", -32601}, {request(`"two"`, "tools/nope", "{}"), `"two"`, -32601},
@@ -163,30 +165,45 @@ func TestProtocol_MalformedLines(t *testing.T) {
 		{`[` + request("1", "ping", "{}") + `]`, "null", -32600}, {`[]`, "null", -32600},
 		{`{"jsonrpc":"2.0","id":1,"method":"ping"`, "null", -32700}, {`{]`, "null", -32700}, {"\x00", "null", -32700},
 		{"\xff", "null", -32700}, {"ping", "null", -32700},
-		{request("1", "tools/call", `{"name":"send_sms","arguments":{"recipient":"+256700000010","message":"`+strings.Repeat("a", 1<<20)+`"}}`), "1", 0},
+		{request("1", "tools/call", `{"name":"send_sms","arguments":{"recipient":"+256700000010","message":"`+
+			strings.Repeat("a", 1<<20)+`"}}`), "1", 0},
 		{`{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":"` + strings.Repeat("a", 64<<20) + `"}}`, "null", -32600},
 	}
+}
+
+// malformedParams have parameters that are no objects, and ids of every type.
+func malformedParams() (cases []malformedLine) {
 	for _, params := range []string{`"x"`, `[]`, `null`, `7`, `true`} {
 		for _, method := range []string{"tools/call", "tools/list", "prompts/get", "resources/read", "completion/complete",
 			"initialize"} {
-			cases = append(cases, reply{request("1", method, params), "1", -32602})
+			cases = append(cases, malformedLine{request("1", method, params), "1", -32602})
 		}
 	}
 	for _, id := range []string{`0`, `-1`, `1.5`, `9007199254740993`, `""`, `"0"`, `"` + strings.Repeat("i", 1000) + `"`} {
-		cases = append(cases, reply{request(id, "ping", "{}"), id, 0})
+		cases = append(cases, malformedLine{request(id, "ping", "{}"), id, 0})
 	}
 	for _, id := range []string{`null`, `true`, `{}`, `[]`} {
-		cases = append(cases, reply{request(id, "ping", "{}"), "null", -32600})
+		cases = append(cases, malformedLine{request(id, "ping", "{}"), "null", -32600})
 	}
+	return cases
+}
+
+// Whatever one line says, it gets the protocol's own answer, and the next line
+// gets its own.
+func TestProtocol_MalformedLines(t *testing.T) {
+	t.Parallel()
 	w := newWireTest(t, nil, "--sandbox")
 	w.send(initializeLine)
 	w.receive()
-	for i, c := range cases {
+	for i, c := range append(malformedLines(), malformedParams()...) {
 		w.send(c.line)
 		if c.code != noReply {
 			resp := w.receive()
-			if code := 0; resp.Error != nil && resp.Error.Code != c.code || resp.Error == nil && c.code != code ||
-				string(resp.ID) != c.id {
+			code := 0
+			if resp.Error != nil {
+				code = resp.Error.Code
+			}
+			if code != c.code || string(resp.ID) != c.id {
 				t.Errorf("%.120q: %s %+v %.80s", c.line, resp.ID, resp.Error, resp.Result)
 			}
 			if resp.Error != nil && (strings.Contains(resp.Error.Message, "Go ") ||

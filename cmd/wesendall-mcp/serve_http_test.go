@@ -283,15 +283,10 @@ func (rr *roundRobin) RoundTrip(req *http.Request) (*http.Response, error) {
 	return rr.headerTransport.RoundTrip(req)
 }
 
-// Replicas with one ledger are one server to a client, whichever of them a request
-// reaches: a question of the one is answered at the other, and so is a quote of the
-// one used there.
-func TestHTTP_Replicas(t *testing.T) {
-	t.Parallel()
-	env, _ := upstream(t)
-	env = append(env, "WESENDALL_LEDGER="+newPostgresSchema(t))
-	balancer := &roundRobin{headerTransport: sandboxCallerHeaders()}
-	var firstURL string
+// startReplicas starts two servers and a client transport that alternates between them.
+func startReplicas(t *testing.T, env []string) (balancer *roundRobin, firstURL string) {
+	t.Helper()
+	balancer = &roundRobin{headerTransport: sandboxCallerHeaders()}
 	for range 2 {
 		serverURL, _ := startHTTPServer(t, env)
 		u, err := url.Parse(serverURL)
@@ -300,6 +295,17 @@ func TestHTTP_Replicas(t *testing.T) {
 		}
 		balancer.hosts, firstURL = append(balancer.hosts, u.Host), serverURL
 	}
+	return balancer, firstURL
+}
+
+// Replicas with one ledger are one server to a client, whichever of them a request
+// reaches: a question of the one is answered at the other, and so is a quote of the
+// one used there.
+func TestHTTP_Replicas(t *testing.T) {
+	t.Parallel()
+	env, _ := upstream(t)
+	env = append(env, "WESENDALL_LEDGER="+newPostgresSchema(t))
+	balancer, firstURL := startReplicas(t, env)
 	for i, version := range protocolVersions {
 		connect := func(action string) *mcp.ClientSession {
 			options := &mcp.ClientOptions{}

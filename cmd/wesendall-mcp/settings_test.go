@@ -21,93 +21,196 @@ func writeFile(t *testing.T, dir, name, text string) string {
 	return path
 }
 
-// Each case asks for the balance, and says what must come of it.
-func TestConfig_Precedence(t *testing.T) {
-	t.Parallel()
-	full, url := upstream(t)
-	base, key, secret, wallet := full[0], full[1], full[2], full[3]
-	const ok, unset = `"balance":5000`, `"code":"not_configured"`
-	for _, c := range []struct {
-		name     string
-		env      []string
-		local    string // .env of the working directory
-		file     string // of --env-file
-		args     []string
-		out, err string
-		code     int
-	}{
-		{"the environment", full, "", "", nil, ok, "", 0},
-		{"nothing", nil, "", "", nil, unset, "", 1},
-		{"no secret", []string{base, key, wallet}, "", "", nil, "set WESENDALL_API_SECRET", "", 1},
-		{"no key", []string{base, secret, wallet}, "", "", nil, "set WESENDALL_API_KEY", "", 1},
-		{"no wallet", []string{base, key, secret}, "", "", nil, "walletId: is required", "", 1},
-		{"an empty variable is none", []string{base, key, "WESENDALL_API_SECRET=", wallet}, "", "", nil,
-			"set WESENDALL_API_SECRET", "", 1},
-		{"the local .env", []string{base}, dotEnvText, "", nil, ok, "", 0},
-		{"a local .env that is not whole", []string{base}, "WESENDALL_API_KEY=a\nWESENDALL_API_SECRET=b\n", "", nil,
-			"has no WESENDALL_WALLET_ID", "", 1},
-		{"a local .env beside a key", []string{base, key}, dotEnvText, "", nil, "set WESENDALL_API_SECRET", "", 1},
-		{"a local .env with more than credentials", []string{base}, dotEnvText +
-			"WESENDALL_API_SECRET_FILE=/nowhere\nWESENDALL_TOOLS=list_groups\nHTTPS_PROXY=http://127.0.0.1:1\n", "", nil, ok,
-			"", 0},
-		{"a local .env with a secret's file", []string{base}, strings.ReplaceAll(dotEnvText, "WESENDALL_API_SECRET=",
-			"WESENDALL_API_SECRET_FILE="), "", nil, "has no WESENDALL_API_SECRET", "", 1},
-		{"a local .env that cannot be read", []string{base}, "WESENDALL_API_KEY=\"never closed", "", nil, "cannot be read",
-			"", 1},
-		{"the file", nil, "", strings.Join(full, "\n"), nil, ok, "", 0},
-		{"the environment wins over the file", full, "", "WESENDALL_API_KEY=sk_test_revoked\n", nil, ok, "", 0},
-		{"a flag wins over both", append([]string{"WESENDALL_BASE_URL=http://127.0.0.1:1"}, full[1:]...), "",
-			"WESENDALL_BASE_URL=http://127.0.0.1:2\n", []string{"--base-url", url}, ok, "", 0},
-		{"an empty variable is not set", append([]string{"WESENDALL_READ_ONLY=", "WESENDALL_RATE=", "WESENDALL_TOOLS="},
-			full...), "", "", nil, "", "", 0},
-		{"spaces between tools", append([]string{"WESENDALL_TOOLS=get_balance, list_groups"}, full...), "", "", nil, "", "",
-			0},
-		{"the file sets flags too", full, "", "WESENDALL_TOOLS=list_groups\n", nil, "", "unknown tool", 2},
-		{"a file that is broken", full, "", "WESENDALL_API_KEY=\"never closed", nil, "", "--env-file", 2},
-		{"a placeholder", []string{base, "WESENDALL_API_KEY=${KEY}", secret, wallet}, "", "", nil,
-			"WESENDALL_API_KEY is still a placeholder", "", 1},
-		{"another placeholder", []string{base, key, "WESENDALL_API_SECRET=YOUR_SECRET", wallet}, "", "", nil,
-			"WESENDALL_API_SECRET is still a placeholder", "", 1},
-		{"a placeholder for a wallet", []string{base, key, secret, "WESENDALL_WALLET_ID=<wallet>"}, "", "", nil,
-			"WESENDALL_WALLET_ID is still a placeholder", "", 1},
-		{"a placeholder after a space", []string{base, "WESENDALL_API_KEY= YOUR_KEY", secret, wallet}, "", "", nil,
-			"WESENDALL_API_KEY is still a placeholder", "", 1},
-		{"a placeholder in a file", nil, "", strings.ReplaceAll(strings.Join(full, "\n"), key, "WESENDALL_API_KEY=${KEY}"),
-			nil, "WESENDALL_API_KEY is still a placeholder", "", 1},
-		{"a placeholder in the local .env", []string{base}, strings.ReplaceAll(dotEnvText, sandbox.APIKey, "${KEY}"), "",
-			nil, "WESENDALL_API_KEY is still a placeholder", "", 1},
-		{"a placeholder for an address", append([]string{"WESENDALL_BASE_URL=${URL}"}, full[1:]...), "", "", nil, "",
-			"WESENDALL_BASE_URL is still a placeholder", 2},
-		{"an address without TLS", append([]string{"WESENDALL_BASE_URL=http://api.example.test"}, full[1:]...), "", "", nil,
-			"", "must begin with https://", 2},
-		{"a secret twice", append([]string{"WESENDALL_API_SECRET_FILE=x"}, full...), "", "", nil, "not both", "", 1},
-		{"a secret's file that is not there", []string{base, key, wallet, "WESENDALL_API_SECRET_FILE=/nowhere/secret"}, "",
-			"", nil, "WESENDALL_API_SECRET_FILE cannot be read", "", 1},
-		{"a bad boolean", append([]string{"WESENDALL_READ_ONLY=perhaps"}, full...), "", "", nil, "", "--read-only", 2},
-		{"a tool that does not exist", append([]string{"WESENDALL_TOOLS=get_balance,nope"}, full...), "", "", nil, "",
-			`no tool is called "nope"`, 2},
-		{"the sandbox, over everything", []string{"WESENDALL_API_KEY=${KEY}", "WESENDALL_BASE_URL=http://127.0.0.1:1"}, "",
-			"", []string{"--sandbox"}, ok, "", 0},
-	} {
+// settingsCase is where settings are, and what a call of get_balance then prints.
+type settingsCase struct {
+	name           string
+	env            []string
+	dotEnv         string // .env of the working directory
+	envFile        string // of --env-file
+	args           []string
+	stdout, stderr string // parts of the output
+	exitCode       int
+}
+
+// balanceText is in the result of a call that worked.
+const balanceText = `"balance":5000`
+
+func runSettingsCases(t *testing.T, cases []settingsCase) {
+	t.Helper()
+	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			args := append([]string{"call", "get_balance"}, c.args...)
-			if c.local != "" {
-				writeFile(t, dir, ".env", c.local)
+			if c.dotEnv != "" {
+				writeFile(t, dir, ".env", c.dotEnv)
 			}
-			if c.file != "" {
-				args = append(args, "--env-file", writeFile(t, dir, "trusted.env", c.file))
+			if c.envFile != "" {
+				args = append(args, "--env-file", writeFile(t, dir, "trusted.env", c.envFile))
 			}
 			got := runInProcess(t, dir, c.env, "", args...)
-			if got.exitCode != c.code || !strings.Contains(got.stdout, c.out) || !strings.Contains(got.stderr, c.err) {
+			if got.exitCode != c.exitCode || !strings.Contains(got.stdout, c.stdout) || !strings.Contains(got.stderr, c.stderr) {
 				t.Errorf("%+v", got)
 			}
-			if c.code == exitUsage && strings.Count(got.stderr, "\n") != 1 {
+			if c.exitCode == exitUsage && strings.Count(got.stderr, "\n") != 1 {
 				t.Errorf("not one line: %s", got.stderr)
 			}
 		})
 	}
+}
+
+func TestConfig_Credentials(t *testing.T) {
+	t.Parallel()
+	full, _ := upstream(t)
+	base, key, secret, wallet := full[0], full[1], full[2], full[3]
+	runSettingsCases(t, []settingsCase{
+		{name: "nothing", stdout: `"code":"not_configured"`, exitCode: exitError},
+		{name: "no secret", env: []string{base, key, wallet}, stdout: "set WESENDALL_API_SECRET", exitCode: exitError},
+		{name: "no key", env: []string{base, secret, wallet}, stdout: "set WESENDALL_API_KEY", exitCode: exitError},
+		{name: "no wallet", env: []string{base, key, secret}, stdout: "walletId: is required", exitCode: exitError},
+		{
+			name: "an empty variable is none", env: []string{base, key, "WESENDALL_API_SECRET=", wallet},
+			stdout: "set WESENDALL_API_SECRET", exitCode: exitError,
+		},
+		{
+			name: "a secret twice", env: append([]string{"WESENDALL_API_SECRET_FILE=x"}, full...), stdout: "not both",
+			exitCode: exitError,
+		},
+		{
+			name:   "a secret's file that is not there",
+			env:    []string{base, key, wallet, "WESENDALL_API_SECRET_FILE=/nowhere/secret"},
+			stdout: "WESENDALL_API_SECRET_FILE cannot be read", exitCode: exitError,
+		},
+	})
+}
+
+// A .env in the working directory counts only with all three credentials.
+func TestConfig_DotEnv(t *testing.T) {
+	t.Parallel()
+	full, _ := upstream(t)
+	base, key := full[0], full[1]
+	runSettingsCases(t, []settingsCase{
+		{name: "the .env", env: []string{base}, dotEnv: dotEnvText, stdout: balanceText},
+		{
+			name: "a .env that is not whole", env: []string{base},
+			dotEnv: "WESENDALL_API_KEY=a\nWESENDALL_API_SECRET=b\n", stdout: "has no WESENDALL_WALLET_ID",
+			exitCode: exitError,
+		},
+		{
+			name: "a .env beside a key", env: []string{base, key}, dotEnv: dotEnvText,
+			stdout: "set WESENDALL_API_SECRET", exitCode: exitError,
+		},
+		{
+			name: "a .env with more than credentials", env: []string{base},
+			dotEnv: dotEnvText + "WESENDALL_API_SECRET_FILE=/nowhere\nWESENDALL_TOOLS=list_groups\n" +
+				"HTTPS_PROXY=http://127.0.0.1:1\n",
+			stdout: balanceText,
+		},
+		{
+			name: "a .env with a secret's file", env: []string{base},
+			dotEnv: strings.ReplaceAll(dotEnvText, "WESENDALL_API_SECRET=", "WESENDALL_API_SECRET_FILE="),
+			stdout: "has no WESENDALL_API_SECRET", exitCode: exitError,
+		},
+		{
+			name: "a .env that cannot be read", env: []string{base}, dotEnv: "WESENDALL_API_KEY=\"never closed",
+			stdout: "cannot be read", exitCode: exitError,
+		},
+	})
+}
+
+// A flag wins over the environment, and that over the file.
+func TestConfig_Precedence(t *testing.T) {
+	t.Parallel()
+	full, url := upstream(t)
+	runSettingsCases(t, []settingsCase{
+		{name: "the environment", env: full, stdout: balanceText},
+		{name: "the file", envFile: strings.Join(full, "\n"), stdout: balanceText},
+		{
+			name: "the environment wins over the file", env: full, envFile: "WESENDALL_API_KEY=sk_test_revoked\n",
+			stdout: balanceText,
+		},
+		{
+			name: "a flag wins over both", env: append([]string{"WESENDALL_BASE_URL=http://127.0.0.1:1"}, full[1:]...),
+			envFile: "WESENDALL_BASE_URL=http://127.0.0.1:2\n", args: []string{"--base-url", url}, stdout: balanceText,
+		},
+		{
+			name: "an empty variable is not set",
+			env:  append([]string{"WESENDALL_READ_ONLY=", "WESENDALL_RATE=", "WESENDALL_TOOLS="}, full...),
+		},
+		{name: "spaces between tools", env: append([]string{"WESENDALL_TOOLS=get_balance, list_groups"}, full...)},
+		{
+			name: "the sandbox, over everything",
+			env:  []string{"WESENDALL_API_KEY=${KEY}", "WESENDALL_BASE_URL=http://127.0.0.1:1"}, args: []string{"--sandbox"},
+			stdout: balanceText,
+		},
+	})
+}
+
+// A value that nobody has replaced is named.
+func TestConfig_Placeholders(t *testing.T) {
+	t.Parallel()
+	full, _ := upstream(t)
+	base, key, secret, wallet := full[0], full[1], full[2], full[3]
+	runSettingsCases(t, []settingsCase{
+		{
+			name: "a placeholder", env: []string{base, "WESENDALL_API_KEY=${KEY}", secret, wallet},
+			stdout: "WESENDALL_API_KEY is still a placeholder", exitCode: exitError,
+		},
+		{
+			name: "another placeholder", env: []string{base, key, "WESENDALL_API_SECRET=YOUR_SECRET", wallet},
+			stdout: "WESENDALL_API_SECRET is still a placeholder", exitCode: exitError,
+		},
+		{
+			name: "a placeholder for a wallet", env: []string{base, key, secret, "WESENDALL_WALLET_ID=<wallet>"},
+			stdout: "WESENDALL_WALLET_ID is still a placeholder", exitCode: exitError,
+		},
+		{
+			name: "a placeholder after a space", env: []string{base, "WESENDALL_API_KEY= YOUR_KEY", secret, wallet},
+			stdout: "WESENDALL_API_KEY is still a placeholder", exitCode: exitError,
+		},
+		{
+			name:    "a placeholder in a file",
+			envFile: strings.ReplaceAll(strings.Join(full, "\n"), key, "WESENDALL_API_KEY=${KEY}"),
+			stdout:  "WESENDALL_API_KEY is still a placeholder", exitCode: exitError,
+		},
+		{
+			name: "a placeholder in the .env", env: []string{base},
+			dotEnv: strings.ReplaceAll(dotEnvText, sandbox.APIKey, "${KEY}"),
+			stdout: "WESENDALL_API_KEY is still a placeholder", exitCode: exitError,
+		},
+		{
+			name: "a placeholder for an address", env: append([]string{"WESENDALL_BASE_URL=${URL}"}, full[1:]...),
+			stderr: "WESENDALL_BASE_URL is still a placeholder", exitCode: exitUsage,
+		},
+	})
+}
+
+// A wrong setting ends the program, wherever it is set.
+func TestConfig_Invalid(t *testing.T) {
+	t.Parallel()
+	full, _ := upstream(t)
+	runSettingsCases(t, []settingsCase{
+		{
+			name: "the file sets flags too", env: full, envFile: "WESENDALL_TOOLS=list_groups\n", stderr: "unknown tool",
+			exitCode: exitUsage,
+		},
+		{
+			name: "a file that is broken", env: full, envFile: "WESENDALL_API_KEY=\"never closed", stderr: "--env-file",
+			exitCode: exitUsage,
+		},
+		{
+			name: "an address without TLS", env: append([]string{"WESENDALL_BASE_URL=http://api.example.test"}, full[1:]...),
+			stderr: "must begin with https://", exitCode: exitUsage,
+		},
+		{
+			name: "a bad boolean", env: append([]string{"WESENDALL_READ_ONLY=perhaps"}, full...), stderr: "--read-only",
+			exitCode: exitUsage,
+		},
+		{
+			name: "a tool that does not exist", env: append([]string{"WESENDALL_TOOLS=get_balance,nope"}, full...),
+			stderr: `no tool is called "nope"`, exitCode: exitUsage,
+		},
+	})
 }
 
 // A repository that an agent opens may bring a .env: it can neither choose where
