@@ -11,11 +11,13 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/guard"
 )
 
-func TestArguments_Errors(t *testing.T) {
+// argumentError is a call with wrong arguments and the sentences that it gets.
+type argumentError struct{ tool, arguments, want string }
+
+func TestArguments_NumberErrors(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("a", 1601)
-	r := newTestEnv(t, Options{Wallet: "wal_1"}, respondWith(200, `{}`))
-	for _, c := range []struct{ tool, arguments, want string }{
+	long := strings.Repeat("a", 121)
+	expectArgumentErrors(t, []argumentError{
 		{"topup_wallet", `{"amount":499,"phone_number":"0700000010"}`, "amount: must be at least 500 (got 499)"},
 		{"topup_wallet", `{"amount":10000001,"phone_number":"0700000010"}`,
 			"amount: must be at most 10000000 (got 10000001)"},
@@ -24,6 +26,24 @@ func TestArguments_Errors(t *testing.T) {
 		{"topup_wallet", `{"amount":null}`, "amount: must be a whole number (got null); phone_number: is required"},
 		{"topup_wallet", `{"amount":500,"Amount":9000,"phone_number":"x"}`,
 			`unknown argument "Amount"; did you mean "amount"?`},
+		{"list_sms_history", `{"page":99999999999999999999}`, "page: is a number that is too large"},
+		{"get_balance", `{"x":1}`, `unknown argument "x"; this tool takes none`},
+		{"list_sms_history", `{"page":0,"limit":5,"per_page":101}`,
+			`page: must be at least 1 (got 0); per_page: must be at most 100 (got 101); ` +
+				`unknown argument "limit"; did you mean "per_page"?`},
+		{"list_sms_history", `{"page":"five"}`, "page: must be a whole number (got a string)"},
+		{"create_group", `{"title":"` + long + `"}`, "title: must be at most 120 UTF-16 code units (got 121)"},
+		{"topup_wallet", `{"amount":499.99999999999999999,"phone_number":"0700000010"}`,
+			"amount: must be a whole number (got a number)"},
+		{"topup_wallet", `{"amount":500.00000000000000001,"phone_number":"0700000010"}`,
+			"amount: must be a whole number (got a number)"},
+	})
+}
+
+func TestArguments_SendErrors(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", 1601)
+	expectArgumentErrors(t, []argumentError{
 		{"send_sms", `{"to":"0700000010","text":"Hi"}`,
 			`message: is required; recipient: is required; unknown argument "text"; did you mean "message"?; ` +
 				`unknown argument "to"; did you mean "recipient"?`},
@@ -45,28 +65,31 @@ func TestArguments_Errors(t *testing.T) {
 			`unknown argument "dryRun"; did you mean "dry_run"?`},
 		{"send_sms", `{"recipient":"0700000010","message":"Hi","colour":true}`,
 			`unknown argument "colour"; the arguments are message, recipient, dry_run, quote, allow_duplicate`},
-		{"list_sms_history", `{"page":99999999999999999999}`, "page: is a number that is too large"},
-		{"get_balance", `{"x":1}`, `unknown argument "x"; this tool takes none`},
-		{"list_sms_history", `{"page":0,"limit":5,"per_page":101}`,
-			`page: must be at least 1 (got 0); per_page: must be at most 100 (got 101); ` +
-				`unknown argument "limit"; did you mean "per_page"?`},
-		{"list_sms_history", `{"page":"five"}`, "page: must be a whole number (got a string)"},
-		{"create_group", `{"title":"` + long[:121] + `"}`, "title: must be at most 120 UTF-16 code units (got 121)"},
-		{"topup_wallet", `{"amount":499.99999999999999999,"phone_number":"0700000010"}`,
-			"amount: must be a whole number (got a number)"},
-		{"topup_wallet", `{"amount":500.00000000000000001,"phone_number":"0700000010"}`,
-			"amount: must be a whole number (got a number)"},
 		{"send_sms", `{"recipient":"0700000010","message":"a\ud83d"}`,
 			"message: has half of a character (a lone surrogate), which nobody could read"},
 		{"send_sms", `{"recipient":"0700000010","message":"\ude00\ud83d a"}`,
 			"message: has half of a character (a lone surrogate), which nobody could read"},
 		{"send_sms", `{"recipient":"0700 000 012 7","message":"Hi"}`, `recipient: "7" is not a phone number`},
+	})
+}
+
+func TestArguments_ContactErrors(t *testing.T) {
+	t.Parallel()
+	expectArgumentErrors(t, []argumentError{
 		{"add_contacts", `{"groupId":"g","contacts":[]}`, "contacts: must have at least 1 item (got 0)"},
 		{"add_contacts", `{"groupId":"g","contacts":["0700000010"]}`, "contacts/0: must be an object (got a string)"},
 		{"add_contacts", `{"groupId":"g","contacts":[{"number":"0700000010"}]}`,
 			`contacts/0/phone: is required; contacts/0: unknown argument "number"; did you mean "phone"?`},
 		{"add_contacts", `{"groupId":"..","contacts":[{"phone":"0700000010"}]}`, `groupId: must be an id, not ".."`},
-	} {
+	})
+}
+
+// expectArgumentErrors checks that each call is refused with exactly these
+// sentences, and that nothing is sent.
+func expectArgumentErrors(t *testing.T, cases []argumentError) {
+	t.Helper()
+	r := newTestEnv(t, Options{Wallet: "wal_1"}, respondWith(200, `{}`))
+	for _, c := range cases {
 		got := r.call(t, c.tool, c.arguments)
 		if !got.isError || got.get("code") != guard.CodeInvalidArguments || got.get("money") != "not_charged" ||
 			got.get("retry") != "after_fix" {

@@ -144,12 +144,23 @@ func (h *multiUserEnv) callAs(c Caller, tool, arguments string) toolResult {
 	return h.call(WithCaller(h.Context(), c), tool, arguments)
 }
 
-// callStateless makes a call of 2026-07-28, with a person's answer where one is given.
-func (h *multiUserEnv) callStateless(c Caller, canElicit bool, tool, arguments, state, action string) toolResult {
+// statelessClient makes calls of the stateless protocol (2026-07-28).
+type statelessClient struct {
+	*multiUserEnv
+	caller    Caller
+	canElicit bool
+}
+
+func (h *multiUserEnv) stateless(c Caller, canElicit bool) statelessClient {
+	return statelessClient{h, c, canElicit}
+}
+
+// call calls a tool, with the user's answer unless action is "".
+func (h statelessClient) call(tool, arguments, state, action string) toolResult {
 	h.Helper()
 	info := &server.RequestProtocolInfo{Modern: true, ProtocolVersion: "2026-07-28",
 		ClientCapabilities: &mcp.ClientCapabilities{}}
-	if canElicit {
+	if h.canElicit {
 		info.ClientCapabilities.Elicitation = &mcp.ElicitationCapability{}
 	}
 	var req mcp.CallToolRequest
@@ -160,7 +171,7 @@ func (h *multiUserEnv) callStateless(c Caller, canElicit bool, tool, arguments, 
 		}}}
 	}
 	i := slices.IndexFunc(h.toolset.tools, func(t registeredTool) bool { return t.Name == tool })
-	return h.toResult(h.toolset.handle(server.WithRequestProtocolInfo(WithCaller(h.Context(), c), info),
+	return h.toResult(h.toolset.handle(server.WithRequestProtocolInfo(WithCaller(h.Context(), h.caller), info),
 		h.toolset.tools[i], req))
 }
 
@@ -259,12 +270,12 @@ func (h *multiUserEnv) useEveryTool(a Caller) callerActivity {
 	}
 	for tool, arguments := range l.arguments {
 		l.fresh[tool] = h.callAs(a, tool, arguments+`,"dry_run":true}`).quote(h.T)
-		asked := h.callStateless(a, true, tool, arguments+`}`, "", "")
+		asked := h.stateless(a, true).call(tool, arguments+`}`, "", "")
 		if l.asked[tool] = asked.get("state"); l.asked[tool] == "" {
 			h.Fatal(asked.text)
 		}
-		l.used[tool] = h.callStateless(a, false, tool, arguments+`,"dry_run":true}`, "", "").quote(h.T)
-		if r := h.callStateless(a, false, tool, arguments+`,"quote":"`+l.used[tool]+`"}`, "", ""); r.isError {
+		l.used[tool] = h.stateless(a, false).call(tool, arguments+`,"dry_run":true}`, "", "").quote(h.T)
+		if r := h.stateless(a, false).call(tool, arguments+`,"quote":"`+l.used[tool]+`"}`, "", ""); r.isError {
 			h.Fatal(r.text)
 		}
 		l.quotes[tool] = []string{l.fresh[tool], l.asked[tool], l.used[tool]}
@@ -285,22 +296,22 @@ func (h *multiUserEnv) tryAccess(c Caller, l callerActivity, group string) map[s
 			`","contacts":[{"phone":"+256700000094"}]`,
 	} {
 		results[tool] = append(results[tool], h.callAs(c, tool, arguments+"}"),
-			h.callStateless(c, true, tool, arguments+"}", "", ""),
-			h.callStateless(c, true, tool, arguments+"}", l.asked["send_sms"], "accept"))
+			h.stateless(c, true).call(tool, arguments+"}", "", ""),
+			h.stateless(c, true).call(tool, arguments+"}", l.asked["send_sms"], "accept"))
 	}
 	for tool, arguments := range l.arguments {
 		for _, extra := range []string{``, `,"dry_run":true`, `,"allow_duplicate":true`,
 			`,"dry_run":true,"allow_duplicate":true`} {
 			results[tool] = append(results[tool], h.callAs(c, tool, arguments+extra+"}"),
-				h.callStateless(c, false, tool, arguments+extra+"}", "", ""),
-				h.callStateless(c, true, tool, arguments+extra+"}", "", ""))
+				h.stateless(c, false).call(tool, arguments+extra+"}", "", ""),
+				h.stateless(c, true).call(tool, arguments+extra+"}", "", ""))
 		}
 		for _, id := range l.quotes[tool] {
 			with := arguments + `,"quote":"` + id + `"}`
-			results[tool] = append(results[tool], h.callAs(c, tool, with), h.callStateless(c, false, tool, with, "", ""),
-				h.callStateless(c, true, tool, with, "none", "decline"),
-				h.callStateless(c, true, tool, arguments+"}", id, "accept"),
-				h.callStateless(c, true, tool, arguments+"}", id, "decline"))
+			results[tool] = append(results[tool], h.callAs(c, tool, with), h.stateless(c, false).call(tool, with, "", ""),
+				h.stateless(c, true).call(tool, with, "none", "decline"),
+				h.stateless(c, true).call(tool, arguments+"}", id, "accept"),
+				h.stateless(c, true).call(tool, arguments+"}", id, "decline"))
 		}
 		h.answer.Store(mcp.ElicitationResponseActionAccept)
 		results[tool] = append(results[tool], h.callAs(c, tool, arguments+"}"))
@@ -315,7 +326,7 @@ func (h *multiUserEnv) expectUnaffected(a Caller, l callerActivity) {
 	h.Helper()
 	for tool, arguments := range l.arguments {
 		again := `,"allow_duplicate":true}`
-		if r := h.callStateless(a, false, tool, arguments+`,"quote":"`+l.used[tool]+`"}`, "",
+		if r := h.stateless(a, false).call(tool, arguments+`,"quote":"`+l.used[tool]+`"}`, "",
 			""); r.get("code") != guard.CodeDuplicateSend {
 			h.Errorf("%s: %s", tool, r.text)
 		}
@@ -323,11 +334,11 @@ func (h *multiUserEnv) expectUnaffected(a Caller, l callerActivity) {
 			h.Errorf("%s: %s", tool, r.text)
 		}
 		// A quote is good only for its own arguments, and other arguments void it.
-		if r := h.callStateless(a, false, tool, arguments+`,"quote":"`+l.fresh[tool]+`"`+again, "",
+		if r := h.stateless(a, false).call(tool, arguments+`,"quote":"`+l.fresh[tool]+`"`+again, "",
 			""); !strings.Contains(r.text, "the quote was for something else") {
 			h.Errorf("%s: %s", tool, r.text)
 		}
-		if r := h.callStateless(a, true, tool, arguments+again, l.asked[tool], "accept"); !strings.Contains(r.text,
+		if r := h.stateless(a, true).call(tool, arguments+again, l.asked[tool], "accept"); !strings.Contains(r.text,
 			"the quote was for something else") {
 			h.Errorf("%s: %s", tool, r.text)
 		}

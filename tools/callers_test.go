@@ -83,18 +83,18 @@ func TestCallers_QuotesPerKey(t *testing.T) {
 	a, _, c := h.callers()
 	l := h.useEveryTool(a)
 	for tool, arguments := range l.arguments {
-		none := h.callStateless(c, false, tool, arguments+`,"quote":"none"}`, "", "").get("message")
+		none := h.stateless(c, false).call(tool, arguments+`,"quote":"none"}`, "", "").get("message")
 		for _, id := range l.quotes[tool] {
 			for _, r := range []toolResult{
-				h.callStateless(c, false, tool, arguments+`,"quote":"`+id+`"}`, "", ""),
-				h.callStateless(c, true, tool, arguments+`}`, id, "accept"),
+				h.stateless(c, false).call(tool, arguments+`,"quote":"`+id+`"}`, "", ""),
+				h.stateless(c, true).call(tool, arguments+`}`, id, "accept"),
 				h.callAs(c, tool, arguments+`,"quote":"`+id+`"}`),
 			} {
 				if r.get("message") != none || !strings.Contains(none, "there is no such quote") {
 					t.Errorf("%s: %s", tool, r.text)
 				}
 			}
-			if r := h.callStateless(c, true, tool, arguments+`}`, id, "decline"); r.get("code") != guard.CodeDeclined {
+			if r := h.stateless(c, true).call(tool, arguments+`}`, id, "decline"); r.get("code") != guard.CodeDeclined {
 				t.Errorf("%s: %s", tool, r.text)
 			}
 		}
@@ -102,8 +102,8 @@ func TestCallers_QuotesPerKey(t *testing.T) {
 		if r.get("code") != guard.CodeDuplicateSend {
 			t.Errorf("%s: %s", tool, r.text)
 		}
-		r.text += h.callStateless(c, true, tool, arguments+`,"allow_duplicate":true}`, "", "").text +
-			h.callStateless(c, false, tool, arguments+`,"dry_run":true,"allow_duplicate":true}`, "", "").text
+		r.text += h.stateless(c, true).call(tool, arguments+`,"allow_duplicate":true}`, "", "").text +
+			h.stateless(c, false).call(tool, arguments+`,"dry_run":true,"allow_duplicate":true}`, "", "").text
 		for _, id := range append(l.quotes[tool], a.ID) {
 			if strings.Contains(r.text, id) {
 				t.Errorf("%s hands out %s: %s", tool, id, r.text)

@@ -38,39 +38,29 @@ func statelessElicitRequest(id, params string) string {
 // only a clean yes to the very question spends.
 func TestElicitation_StateTampering(t *testing.T) {
 	t.Parallel()
-	yes := `,"inputResponses":{"confirm":{"action":"accept","content":{}}}`
-	state := func(s string) string { return `,"requestState":"` + s + `"` }
-	for name, c := range map[string]struct {
-		params func(state string) string
-		says   string
-	}{
-		"a clean yes": {func(s string) string { return expensiveSend + yes + state(s) }, `"sent":true`},
-		"no": {func(s string) string {
-			return expensiveSend + `,"inputResponses":{"confirm":{"action":"decline"}}` + state(s)
-		}, `"code":"declined"`},
-		"a state of its own": {func(s string) string { return expensiveSend + yes + state("x"+s) },
-			`"code":"confirmation_required"`},
-		"no state":  {func(string) string { return expensiveSend + yes }, `"code":"confirmation_required"`},
-		"no answer": {func(s string) string { return expensiveSend + state(s) }, `"code":"declined"`},
-		"an answer of no meaning": {func(s string) string {
-			return expensiveSend + `,"inputResponses":{"confirm":{"action":{"a":1}}}` + state(s)
-		}, `"code":"declined"`},
-		"an answer in capitals": {func(s string) string {
-			return expensiveSend + `,"inputResponses":{"confirm":{"ACTION":"accept"}}` + state(s)
-		}, `"code":"declined"`},
-		"content of no meaning": {func(s string) string {
-			return expensiveSend + `,"inputResponses":{"confirm":{"action":"accept","content":"no"}}` + state(s)
-		}, `"code":"declined"`},
-		"an answer to another": {func(s string) string {
-			return expensiveSend +
-				strings.Replace(yes, "confirm", "other", 1) + state(s)
-		}, `"code":"declined"`},
-		"another message": {func(s string) string {
-			return strings.Replace(expensiveSend, "Hi", "Ho", 1) + yes + state(s)
-		}, `"code":"confirmation_required"`},
-		"another recipient": {func(s string) string {
-			return strings.Replace(expensiveSend, "0700000010", "0700000011", 1) + yes + state(s)
-		}, `"code":"confirmation_required"`},
+	const (
+		yes        = `,"inputResponses":{"confirm":{"action":"accept","content":{}}}`
+		state      = `,"requestState":"STATE"`
+		declined   = `"code":"declined"`
+		needsQuote = `"code":"confirmation_required"`
+	)
+	answer := func(members string) string {
+		return expensiveSend + `,"inputResponses":{"confirm":{` + members + `}}` + state
+	}
+	for name, c := range map[string]struct{ params, says string }{
+		"a clean yes":             {expensiveSend + yes + state, `"sent":true`},
+		"no":                      {answer(`"action":"decline"`), declined},
+		"a state of its own":      {expensiveSend + yes + `,"requestState":"xSTATE"`, needsQuote},
+		"no state":                {expensiveSend + yes, needsQuote},
+		"no answer":               {expensiveSend + state, declined},
+		"an answer of no meaning": {answer(`"action":{"a":1}`), declined},
+		"an answer in capitals":   {answer(`"ACTION":"accept"`), declined},
+		"content of no meaning":   {answer(`"action":"accept","content":"no"`), declined},
+		"an answer to another":    {expensiveSend + strings.Replace(yes, "confirm", "other", 1) + state, declined},
+		"another message":         {strings.Replace(expensiveSend, "Hi", "Ho", 1) + yes + state, needsQuote},
+		"another recipient": {
+			strings.Replace(expensiveSend, "0700000010", "0700000011", 1) + yes + state, needsQuote,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -93,12 +83,12 @@ func TestElicitation_StateTampering(t *testing.T) {
 			if f.count() != 0 {
 				t.Fatal("it was sent before anybody agreed")
 			}
-			w.write(statelessElicitRequest("2", c.params(result.RequestState)))
+			w.write(statelessElicitRequest("2", strings.Replace(c.params, "STATE", result.RequestState, 1)))
 			if a := w.read(); !strings.Contains(a.line, c.says) || (f.count() == 1) != (name == "a clean yes") {
 				t.Errorf("%d sent, %s", f.count(), a.line)
 			}
 			// And what was answered cannot be replayed.
-			w.write(statelessElicitRequest("3", expensiveSend+yes+state(result.RequestState)))
+			w.write(statelessElicitRequest("3", strings.Replace(expensiveSend+yes+state, "STATE", result.RequestState, 1)))
 			if a := w.read(); name != "a state of its own" && name != "no state" &&
 				strings.Contains(a.line, `"sent":true`) || f.count() > 1 {
 				t.Errorf("a replay: %d sent, %s", f.count(), a.line)

@@ -6,14 +6,16 @@ import (
 	"testing"
 )
 
+// allowExampleCom allows a host and a page.
+func allowExampleCom(o *HTTPOptions) {
+	o.AllowedHosts, o.AllowedOrigins = []string{"mcp.example.com"}, []string{"https://app.example.com"}
+}
+
 func TestOriginPolicy(t *testing.T) {
 	t.Parallel()
-	list := func(o *HTTPOptions) {
-		o.AllowedHosts, o.AllowedOrigins = []string{"mcp.example.com"}, []string{"https://app.example.com"}
-	}
 	proxied := func(o *HTTPOptions) { o.BehindProxy = true }
-	plain, listed, behind, both := startHTTPServer(t, newFake()), startHTTPServer(t, newFake(), list),
-		startHTTPServer(t, newFake(), proxied), startHTTPServer(t, newFake(), list, proxied)
+	plain, listed := startHTTPServer(t, newFake()), startHTTPServer(t, newFake(), allowExampleCom)
+	behind, both := startHTTPServer(t, newFake(), proxied), startHTTPServer(t, newFake(), allowExampleCom, proxied)
 	port := func(s *httpTestServer) string { return s.url[strings.LastIndex(s.url, ":"):] }
 	for name, c := range map[string]struct {
 		s            *httpTestServer
@@ -52,13 +54,22 @@ func TestOriginPolicy(t *testing.T) {
 			headers["Origin"] = c.origin
 		}
 		a := c.s.postStateless(statelessRequest("1", "tools/call", readBalance), headers)
-		if want := map[bool]int{true: 200, false: 403}[c.in]; a.status != want || a.message(t).Error == nil != c.in {
+		wantStatus := http.StatusForbidden
+		if c.in {
+			wantStatus = http.StatusOK
+		}
+		if a.status != wantStatus || a.message(t).Error == nil != c.in {
 			t.Errorf("%s: %+v", name, a)
 		}
 		if c.origin != "" && (a.header.Get("Access-Control-Allow-Origin") == c.origin) != c.in {
 			t.Errorf("%s: %v", name, a.header)
 		}
 	}
+}
+
+func TestOriginPolicy_CORS(t *testing.T) {
+	t.Parallel()
+	listed := startHTTPServer(t, newFake(), allowExampleCom)
 	a := listed.do(http.MethodOptions, "/mcp", "",
 		headerMap{"Host": "mcp.example.com", "Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"})
 	for _, name := range []string{"Authorization", "X-Wesendall-Wallet", "Mcp-Session-Id", "MCP-Protocol-Version",
@@ -68,9 +79,9 @@ func TestOriginPolicy(t *testing.T) {
 			t.Errorf("%s: %+v", name, a)
 		}
 	}
-	if a := listed.do(http.MethodOptions, "/mcp", "",
-		headerMap{"Host": "mcp.example.com", "Origin": "https://evil.example"}); a.status != http.StatusForbidden ||
-		a.header.Get("Access-Control-Allow-Origin") != "" {
+	a = listed.do(http.MethodOptions, "/mcp", "",
+		headerMap{"Host": "mcp.example.com", "Origin": "https://evil.example"})
+	if a.status != http.StatusForbidden || a.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("%+v", a)
 	}
 }

@@ -1,7 +1,6 @@
 package mcpserver
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -107,9 +106,19 @@ func TestTLS_Reload(t *testing.T) {
 	if _, err := NewReloadingTLSConfig(cert, key, nil); err == nil {
 		t.Error("a server starts with files that do not fit")
 	}
+}
+
+func TestTLS_MinVersion(t *testing.T) {
+	t.Parallel()
+	cert, key, _ := certificateFiles(t, t.TempDir(), "one")
+	config, err := NewReloadingTLSConfig(cert, key, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := startHTTPServer(t, newFake(), func(o *HTTPOptions) { o.TLS = config })
 	//nolint:gosec // the server must refuse it
 	old := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}}
-	if conn, err := old.DialContext(context.Background(), "tcp", address); err == nil {
+	if conn, err := old.DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "https://")); err == nil {
 		_ = conn.Close()
 		t.Error("TLS 1.1 is spoken")
 	}
