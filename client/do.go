@@ -26,7 +26,7 @@ func (c *Client) do(ctx context.Context, e Endpoint, params any, singleRecipient
 	if firstErr == nil {
 		return resp, nil
 	}
-	if !firstErr.retryable(r) || c.sleepBeforeRetry(ctx, firstErr.RetryAfter, deadline) != nil {
+	if !firstErr.retryable(r) || departsLate(ctx, minRetryMargin) || c.sleepBeforeRetry(ctx, firstErr.RetryAfter, deadline) != nil {
 		return nil, firstErr
 	}
 	resp, secondErr := c.doOnce(ctx, r, deadline)
@@ -86,11 +86,10 @@ func (c *Client) doWrite(callerCtx context.Context, r request, deadline time.Tim
 	}
 	httpResp, err := c.writeHTTP.Do(httpReq)
 	if err != nil {
-		sent := barrier.isCommitted()
-		if !sent && callerCtx.Err() != nil {
-			err = callerCtx.Err() // the reason why it did not leave
+		if reason := barrier.notSent(); reason != nil {
+			return nil, c.transportError(r, false, reason)
 		}
-		return nil, c.transportError(r, sent, err)
+		return nil, c.transportError(r, barrier.isCommitted(), err)
 	}
 	defer func() { _ = httpResp.Body.Close() }()
 	return c.decodeResponse(r, httpResp)
@@ -110,6 +109,8 @@ func (c *Client) transportError(r request, sent bool, err error) *Error {
 		e.Message = "cancelled"
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Message = "no answer in time"
+	case errors.Is(err, errTooLate):
+		e.Message = errTooLate.Error()
 	default:
 		e.connFailed, e.Message = true, "the connection failed: "+e.Err.Error()
 	}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
@@ -51,7 +52,12 @@ func (r redactor) redactText(text string) string {
 		return text
 	}
 	clean := r(text)
-	visible := sanitize.Text(clean)
+	visible := strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Co, r) { // private use: most fonts show nothing
+			return -1
+		}
+		return r
+	}, sanitize.Text(clean))
 	if again := r(visible); again != visible {
 		return again
 	}

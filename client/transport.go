@@ -77,16 +77,34 @@ func (b *sendBarrier) clientTrace() *httptrace.ClientTrace {
 	}
 }
 
-// onHeadersWritten commits the request, or closes its connection before anything
-// leaves if the caller has cancelled.
+// onHeadersWritten commits the request. If the caller has cancelled, or the
+// departure limit has passed, it closes the connection before anything leaves.
 func (b *sendBarrier) onHeadersWritten() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.callerCtx.Err() != nil {
+	if b.blocked() != nil {
 		_ = b.conn.Close()
 		return
 	}
 	b.committed = true
+}
+
+// blocked is why the request may not leave.
+func (b *sendBarrier) blocked() error {
+	if departsLate(b.callerCtx, 0) {
+		return errTooLate
+	}
+	return b.callerCtx.Err()
+}
+
+// notSent is why the request did not leave, if the barrier stopped it.
+func (b *sendBarrier) notSent() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.committed {
+		return nil
+	}
+	return b.blocked()
 }
 
 // isCommitted reports whether any of the request may have left.
