@@ -19,7 +19,7 @@ const (
 	ConfirmAuto    ConfirmMode = "auto"   // ask the user if the client can, otherwise by quote
 	ConfirmElicit  ConfirmMode = "elicit" // ask the user, or do not spend
 	ConfirmByQuote ConfirmMode = "quote"  // a second call with the quote's id confirms
-	ConfirmOff     ConfirmMode = "off"    // never
+	ConfirmOff     ConfirmMode = "off"    // only duplicates and sends near an unknown outcome, by quote
 )
 
 // SpendOptions say how a spend is to be made.
@@ -77,7 +77,7 @@ func (g *Guard) confirm(
 	if cost, err = g.withBalance(ctx, c, cost); err != nil {
 		return "", err
 	}
-	ask := o.canAsk() && g.options.Confirm != ConfirmByQuote
+	ask := o.canAsk() && (g.options.Confirm == ConfirmAuto || g.options.Confirm == ConfirmElicit)
 	quote := newQuote(c, cost)
 	// The price may be another by now, or someone else sent the same: the ledger
 	// decides again when it stores the quote, and the user reads the new reason.
@@ -157,9 +157,14 @@ func confirmReason(d ledger.Decision) string {
 	c := d.Confirm
 	switch c.Reason {
 	case ledger.ConfirmTopUp:
+		if len(d.Near) > 0 {
+			return "it asks somebody for money, and " + describeNear(d.Near)
+		}
 		return "it asks somebody for money"
 	case ledger.ConfirmDuplicate:
-		return describeDuplicates(d.Duplicates)
+		return describeDuplicates(d.Duplicates.Spends)
+	case ledger.ConfirmNear:
+		return describeNear(d.Near)
 	case ledger.ConfirmThreshold:
 		return fmt.Sprintf("it costs more than UGX %d", c.ThresholdUGX)
 	default:

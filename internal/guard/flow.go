@@ -110,7 +110,8 @@ func (g *Guard) newIntent(c spendCall, cost spendCost, o SpendOptions) ledger.In
 
 func (g *Guard) newPolicy(o SpendOptions) ledger.Policy {
 	quoteConfirms := o.QuoteID != "" &&
-		(g.options.Confirm == ConfirmByQuote || g.options.Confirm == ConfirmAuto && !o.canAsk())
+		(g.options.Confirm == ConfirmByQuote || g.options.Confirm == ConfirmOff ||
+			g.options.Confirm == ConfirmAuto && !o.canAsk())
 	return ledger.Policy{
 		UseQuote: o.QuoteID, AlsoVoid: o.PresentedQuoteID,
 		UserAnswered: o.Answer == AnswerYes, Confirmed: o.Answer == AnswerYes || quoteConfirms,
@@ -139,9 +140,14 @@ func (g *Guard) reserve(ctx context.Context, in ledger.Intent, p ledger.Policy) 
 	return d, nil
 }
 
+// departureTimeout is how long after its intent was stored a request may leave. It
+// is less than ledger.CallTimeout: a spend that can be settled by hand never leaves
+// afterwards.
+const departureTimeout = 35 * time.Second
+
 // sendReserved makes the request of a reserved spend, and records what came of it.
 func (g *Guard) sendReserved(ctx context.Context, c spendCall, cost spendCost, d ledger.Decision) (*Receipt, error) {
-	response, err := c.send(ctx)
+	response, err := c.send(client.WithDepartBy(ctx, d.StoredAt.Add(departureTimeout)))
 	g.recordOutcome(ctx, d.Spend, err)
 	if err != nil {
 		return nil, g.describeUnknown(err, c, cost, d)
@@ -199,7 +205,10 @@ func (g *Guard) storeQuote(
 	expiresAt := stored.ExpiresAt.UTC().Truncate(time.Second)
 	q.ID, q.ExpiresAt = stored.ID, &expiresAt
 	if o.AllowDuplicate && d.Duplicates != nil {
-		q.Notes = append(q.Notes, describeDuplicates(d.Duplicates))
+		q.Notes = append(q.Notes, describeDuplicates(d.Duplicates.Spends))
+	}
+	if len(d.Near) > 0 {
+		q.Notes = append(q.Notes, describeNear(d.Near))
 	}
 	return d, nil
 }

@@ -36,7 +36,9 @@ func refusalError(in ledger.Intent, d ledger.Decision) *Error {
 	case ledger.RefusedQuoteNotAsked:
 		problem = "nobody was asked about this quote"
 	case ledger.RefusedQuoteDuplicates:
-		problem = "the quote does not say that " + describeDuplicates(d.Duplicates)
+		problem = "the quote does not say that " + describeDuplicates(d.Duplicates.Spends)
+	case ledger.RefusedQuoteNear:
+		problem = "the quote does not say that " + describeNear(d.Near)
 	}
 	return NewError(CodeConfirmationRequired, "Nothing was sent: "+problem+
 		". Make a new quote with dry_run, show it to your user, and use that one.")
@@ -97,20 +99,35 @@ func duplicateError(in ledger.Intent, d *ledger.Duplicates) *Error {
 }
 
 // describeDuplicates says which spends are repeated, as part of a sentence.
-func describeDuplicates(d *ledger.Duplicates) string {
+func describeDuplicates(spends []ledger.DuplicateSpend) string {
+	return "it repeats " + listSpends(spends)
+}
+
+// describeNear says which open spends went to the same target, as part of a
+// sentence.
+func describeNear(spends []ledger.DuplicateSpend) string {
+	if spends[0].Tool == client.ToolTopUpWallet {
+		return "the same payer was asked before: " + listSpends(spends)
+	}
+	return "an earlier send to the same number or group may or may not have arrived: " + listSpends(spends)
+}
+
+// listSpends names spends by time and amount, and open ones by id: at most three,
+// and how many more.
+func listSpends(spends []ledger.DuplicateSpend) string {
 	var names []string
-	for _, s := range d.Spends[:min(len(d.Spends), 3)] {
+	for _, s := range spends[:min(len(spends), 3)] {
 		name := fmt.Sprintf("one of %s (UGX %s)",
 			s.Created.In(kampalaZone).Format("2 January 15:04"), sanitize.FormatThousands(s.TotalUGX))
-		if s.State != ledger.StateSent {
-			name += ", with an unknown outcome,"
+		if s.State == ledger.StateUnknown || s.State == ledger.StateInProgress {
+			name += ", with an unknown outcome (id " + s.ID + "),"
 		}
 		names = append(names, name)
 	}
-	if more := len(d.Spends) - len(names); more > 0 {
+	if more := len(spends) - len(names); more > 0 {
 		names = append(names, fmt.Sprintf("%d more", more))
 	}
-	return "it repeats " + strings.TrimSuffix(strings.Join(names, " and "), ",")
+	return strings.TrimSuffix(strings.Join(names, " and "), ",")
 }
 
 var kampalaZone = time.FixedZone("Africa/Kampala", 3*60*60)

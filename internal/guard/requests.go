@@ -50,7 +50,7 @@ func (g *Guard) Send(ctx context.Context, req client.SendRequest, o SpendOptions
 			"and one call may reach %d (%s). Only the operator can change it.", len(phones.e164), maxCount, limitName))
 	}
 	c := g.newMessageCall(req.WalletID, client.ToolSendSMS, req.Message, phones.e164)
-	c.intent.Recipients, c.intent.Arguments = len(phones.e164), []string{"recipient"}
+	c.intent.Recipients, c.intent.Arguments = len(phones.e164), []string{"recipient", req.Message}
 	c.quote.RecipientNumbers, c.quote.Rejected = phones.e164[:min(len(phones.e164), maxListed)], phones.rejected
 	c.quote.Notes, c.audience = phones.warnings, formatRecipients(phones.e164)
 	c.send = func(ctx context.Context) (*client.Response, error) {
@@ -65,7 +65,7 @@ func (g *Guard) Send(ctx context.Context, req client.SendRequest, o SpendOptions
 // again once the user agreed.
 func (g *Guard) SendGroup(ctx context.Context, req client.SendGroupRequest, o SpendOptions) (*Receipt, error) {
 	c := g.newMessageCall(req.WalletID, client.ToolSendGroupSMS, req.Message, []string{req.GroupID})
-	c.intent.Arguments, c.groupID = []string{"groupId"}, req.GroupID
+	c.intent.Arguments, c.groupID = []string{"groupId", req.Message}, req.GroupID
 	c.send = func(ctx context.Context) (*client.Response, error) { return callUpstream(ctx, g.api.SendGroup, req) }
 	return g.execute(ctx, c, o)
 }
@@ -77,7 +77,7 @@ func (g *Guard) newMessageCall(walletID, tool, message string, targets []string)
 		walletID: walletID,
 		intent: ledger.Intent{
 			Account: g.accountKey(walletID), Tool: tool, Kind: ledger.KindSend,
-			Content: []string{message}, Targets: targets, Units: units,
+			Content: []string{foldMessage(message)}, Targets: targets, Units: units,
 		},
 		quote:   Quote{Length: client.UTF16Len(message), Units: units, Carrier: &carrier},
 		message: message,

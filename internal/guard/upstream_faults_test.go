@@ -168,7 +168,7 @@ func TestUpstreamFaults(t *testing.T) {
 // The connection is cut at every byte of the answer.
 func TestUpstreamFaults_TruncatedResponse(t *testing.T) {
 	t.Parallel()
-	env := newTestEnv(t, 1_000_000, func(o *Options) { o.Confirm, o.Limits.PerDay = ConfirmOff, 1_000_000 })
+	env := newTestEnv(t, 1_000_000, func(o *Options) { o.Limits.PerDay = 1_000_000 })
 	cut, length := 0, 1
 	env.setFault(func(w http.ResponseWriter, r *http.Request, pass func(http.ResponseWriter)) {
 		if r.Method == http.MethodGet {
@@ -185,7 +185,7 @@ func TestUpstreamFaults_TruncatedResponse(t *testing.T) {
 	for ; cut < length; cut++ {
 		message := fmt.Sprint("Hi ", cut)
 		intended[message+" "+phone1] = true
-		if _, failure := env.send(message, SpendOptions{}, phone1); failure != nil && failure.Code != CodeOutcomeUnknown {
+		if _, failure := env.send(message, SpendOptions{Elicit: elicitYes}, phone1); failure != nil && failure.Code != CodeOutcomeUnknown {
 			t.Errorf("cut at %d: %v", cut, failure)
 		}
 	}

@@ -19,28 +19,26 @@ type Duplicates struct {
 // DuplicateSpend is one spend that an intent would repeat.
 type DuplicateSpend struct {
 	ID       string
+	Tool     string
 	State    State
 	Created  time.Time
 	TotalUGX int64
 }
 
-// ids are the ids of the spends, sorted and separated by spaces.
-func (d *Duplicates) ids() string {
-	if d == nil {
-		return ""
-	}
-	ids := make([]string, len(d.Spends))
-	for i, s := range d.Spends {
+// idsOf are the ids of spends, sorted and separated by spaces.
+func idsOf(spends []DuplicateSpend) string {
+	ids := make([]string, len(spends))
+	for i, s := range spends {
 		ids[i] = s.ID
 	}
 	slices.Sort(ids)
-	return strings.Join(ids, " ")
+	return strings.Join(slices.Compact(ids), " ")
 }
 
-// subsetOf reports whether all spends are among ids.
-func (d *Duplicates) subsetOf(ids string) bool {
-	known := strings.Fields(ids)
-	return !slices.ContainsFunc(d.Spends, func(s DuplicateSpend) bool { return !slices.Contains(known, s.ID) })
+// isTold reports whether the ids of all spends are in told.
+func isTold(spends []DuplicateSpend, told string) bool {
+	known := strings.Fields(told)
+	return !slices.ContainsFunc(spends, func(s DuplicateSpend) bool { return !slices.Contains(known, s.ID) })
 }
 
 // targetHashes are the hashes of an intent's targets as a JSON list of hex, and
@@ -60,7 +58,7 @@ func (l *Ledger) targetHashes(in Intent) (list string, targetByHash map[string]s
 func (l *Ledger) findDuplicates(ctx context.Context, tx *sql.Tx, in Intent, since time.Time) (*Duplicates, error) {
 	list, targetByHash := l.targetHashes(in)
 	//nolint:gosec // the dialect is a constant
-	rows, err := tx.QueryContext(ctx, `SELECT j.value, s.id, s.state, s.created_ms, s.total
+	rows, err := tx.QueryContext(ctx, `SELECT j.value, s.id, s.tool, s.state, s.created_ms, s.total
 		FROM `+l.jsonList+` JOIN spend_targets t ON t.dedup_hash = $2 AND t.target_hash = `+l.hexToBytes+`
 		JOIN spends s ON s.seq = t.spend
 		WHERE s.state IN ('in_progress', 'unknown') OR s.state = 'sent' AND s.created_ms > $3
@@ -74,7 +72,7 @@ func (l *Ledger) findDuplicates(ctx context.Context, tx *sql.Tx, in Intent, sinc
 		var s DuplicateSpend
 		var hash string
 		var created int64
-		if err := rows.Scan(&hash, &s.ID, &s.State, &created, &s.TotalUGX); err != nil {
+		if err := rows.Scan(&hash, &s.ID, &s.Tool, &s.State, &created, &s.TotalUGX); err != nil {
 			return nil, err
 		}
 		s.Created = time.UnixMilli(created)

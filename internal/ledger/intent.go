@@ -18,6 +18,7 @@ type Intent struct {
 	Tool    string
 	Kind    Kind
 	// Content and Targets make a duplicate: the same content to any same target.
+	// Content is what a reader would take for the same text.
 	Content []string
 	Targets []string // phone numbers, a group's id, or the payer
 	// Arguments are the call's other arguments. A quote is bound to all three.
@@ -43,7 +44,7 @@ type Policy struct {
 	AlsoVoid        string // id of another quote, void once this intent is reserved
 	UserAnswered    bool   // the user was asked about UseQuote and said yes
 	Confirmed       bool   // the user agreed, or UseQuote counts as agreement
-	ConfirmOff      bool   // no confirmation is needed
+	ConfirmOff      bool   // only duplicates and spends near an unknown outcome need a confirmation
 	AllowDuplicate  bool
 	Limits          Limits
 	CallerLimits    *Limits // the caller's own, counted besides; nil for none
@@ -68,13 +69,15 @@ type SpendRef struct{ ID, AttemptID string }
 // Decision is what Reserve decided.
 type Decision struct {
 	Verdict      Verdict
-	Spend        SpendRef // of Reserved
-	TotalUGX     int64    // reserved, or to be reserved: a quote may know a higher price than the intent
-	RemainingUGX int64    // of today's budget: after a reservation, otherwise before it
-	CallLimitUGX int64    // what one call may cost
-	Refusal      Refusal  // of Refused
+	Spend        SpendRef  // of Reserved
+	StoredAt     time.Time // of Reserved: this machine's clock just before the commit
+	TotalUGX     int64     // reserved, or to be reserved: a quote may know a higher price than the intent
+	RemainingUGX int64     // of today's budget: after a reservation, otherwise before it
+	CallLimitUGX int64     // what one call may cost
+	Refusal      Refusal   // of Refused
 	Confirm      Confirmation
-	Duplicates   *Duplicates // of a duplicate that was refused or needs a confirmation
+	Duplicates   *Duplicates      // that were refused, or need a confirmation
+	Near         []DuplicateSpend // spends with an unknown outcome that reached some of the same targets
 }
 
 // RefusalReason says why an intent is refused.
@@ -94,6 +97,7 @@ const (
 	RefusedQuoteExpired
 	RefusedQuoteNotAsked   // the user was not asked about this quote
 	RefusedQuoteDuplicates // the quote does not name all Duplicates
+	RefusedQuoteNear       // the quote does not name all of Near
 )
 
 // Refusal is why an intent is refused, with the figures for a sentence about it.
@@ -112,6 +116,7 @@ const (
 	_ ConfirmReason = iota
 	ConfirmTopUp
 	ConfirmDuplicate       // see Decision.Duplicates
+	ConfirmNear            // see Decision.Near
 	ConfirmThreshold       // the total is above ThresholdUGX
 	ConfirmHourlyThreshold // the total with UnconfirmedUGX of the last hour is
 )

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -36,9 +37,11 @@ func (l *Ledger) Quote(ctx context.Context, in Intent, p Policy, asked bool) (Qu
 		}
 		r = newRow(in, StateQuoted, now, now.Add(quoteTTL))
 		r.asked = asked
-		if p.AllowDuplicate {
-			r.duplicateIDs = d.Duplicates.ids()
+		named := d.Near
+		if p.AllowDuplicate && d.Duplicates != nil {
+			named = slices.Concat(named, d.Duplicates.Spends)
 		}
+		r.duplicateIDs = idsOf(named)
 		_, err = l.insertRow(ctx, tx, r)
 		return err
 	})
@@ -79,7 +82,7 @@ func voidIfUnusable(ctx context.Context, tx *sql.Tx, in Intent, id string, d Dec
 type quoteRow struct {
 	seq          int64
 	totalUGX     int64  // of a quote for the same number of recipients; otherwise 0
-	duplicateIDs string // the spends that it says are repeated
+	duplicateIDs string // the spends that it names: duplicates, and those near it
 }
 
 // findQuote looks up the quote to use. It returns a refusal if the quote does not
@@ -116,7 +119,7 @@ func (l *Ledger) findQuote(ctx context.Context, tx *sql.Tx, in Intent, p Policy,
 		return refuse(RefusedQuoteVoid)
 	case state != StateQuoted:
 		_, d, err := refuse(RefusedDuplicate)
-		d.Duplicates = &Duplicates{Spends: []DuplicateSpend{{p.UseQuote, state, time.UnixMilli(created), totalUGX}}}
+		d.Duplicates = &Duplicates{Spends: []DuplicateSpend{{p.UseQuote, in.Tool, state, time.UnixMilli(created), totalUGX}}}
 		return q, d, err
 	case now.UnixMilli() >= deadline:
 		return refuse(RefusedQuoteExpired)

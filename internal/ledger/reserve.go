@@ -58,27 +58,24 @@ func (l *Ledger) reserve(ctx context.Context, tx *sql.Tx, in Intent, p Policy) (
 	if err := voidQuote(ctx, tx, in, p.AlsoVoid); err != nil {
 		return Decision{}, err
 	}
+	if err := acknowledge(ctx, tx, d); err != nil {
+		return Decision{}, err
+	}
 	d.Spend, err = l.storeIntent(ctx, tx, in, p, quote, now)
 	d.RemainingUGX -= in.TotalUGX
+	d.StoredAt = time.Now()
 	return d, err
 }
 
-// evaluate decides on an intent without storing anything. The duplicate ids are
-// those that a user was told of.
-func (l *Ledger) evaluate(ctx context.Context, tx *sql.Tx, in Intent, p Policy, toldDuplicates string, now time.Time) (Decision, error) {
+// evaluate decides on an intent without storing anything. told has the ids of the
+// spends that a user was told of.
+func (l *Ledger) evaluate(
+	ctx context.Context, tx *sql.Tx, in Intent, p Policy, told string, now time.Time,
+) (Decision, error) {
 	d := Decision{Verdict: Reserved, TotalUGX: in.TotalUGX}
-	var err error
-	if d.Duplicates, err = l.findDuplicates(ctx, tx, in, now.Add(-p.DuplicateWindow)); err != nil {
+	d, err := l.checkEarlier(ctx, tx, d, in, p, told, now)
+	if err != nil || d.Verdict == Refused {
 		return d, err
-	}
-	switch {
-	case d.Duplicates == nil:
-	case !p.AllowDuplicate:
-		return d.refuse(Refusal{Reason: RefusedDuplicate}), nil
-	case p.Confirmed && !d.Duplicates.subsetOf(toldDuplicates):
-		return d.refuse(Refusal{Reason: RefusedQuoteDuplicates}), nil
-	case !p.Confirmed && !p.ConfirmOff:
-		d.Confirm.Reason = ConfirmDuplicate
 	}
 	d, err = checkBudgets(ctx, tx, d, in, p, now)
 	if err != nil || d.Verdict == Refused {
@@ -91,6 +88,34 @@ func (l *Ledger) evaluate(ctx context.Context, tx *sql.Tx, in Intent, p Policy, 
 	}
 	if d.Confirm.Reason != 0 {
 		d.Verdict = NeedsConfirmation
+	}
+	return d, nil
+}
+
+// checkEarlier looks for duplicates, and for spends near an unknown outcome. Both
+// need a confirmation even where confirmations are off.
+func (l *Ledger) checkEarlier(
+	ctx context.Context, tx *sql.Tx, d Decision, in Intent, p Policy, told string, now time.Time,
+) (Decision, error) {
+	var err error
+	if d.Duplicates, err = l.findDuplicates(ctx, tx, in, now.Add(-p.DuplicateWindow)); err != nil {
+		return d, err
+	}
+	if d.Near, err = l.findNear(ctx, tx, in, d.Duplicates, now); err != nil {
+		return d, err
+	}
+	switch {
+	case d.Duplicates != nil && !p.AllowDuplicate:
+		return d.refuse(Refusal{Reason: RefusedDuplicate}), nil
+	case p.Confirmed && d.Duplicates != nil && !isTold(d.Duplicates.Spends, told):
+		return d.refuse(Refusal{Reason: RefusedQuoteDuplicates}), nil
+	case p.Confirmed && !isTold(unknownOnly(d.Near), told):
+		return d.refuse(Refusal{Reason: RefusedQuoteNear}), nil
+	case p.Confirmed:
+	case d.Duplicates != nil:
+		d.Confirm.Reason = ConfirmDuplicate
+	case len(unknownOnly(d.Near)) > 0:
+		d.Confirm.Reason = ConfirmNear
 	}
 	return d, nil
 }

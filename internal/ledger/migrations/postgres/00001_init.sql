@@ -29,7 +29,8 @@ CREATE TABLE spends (
   balance_before BIGINT,
   confirmed_by   TEXT NOT NULL DEFAULT '',
   confirmed_how  TEXT NOT NULL DEFAULT '',
-  token_id       TEXT NOT NULL DEFAULT ''
+  token_id       TEXT NOT NULL DEFAULT '',
+  acknowledged   BIGINT NOT NULL DEFAULT 0
 );
 
 CREATE INDEX spends_unconfirmed ON spends (account, created_ms, total)
@@ -45,6 +46,8 @@ CREATE TABLE spend_targets (
   spend       BIGINT NOT NULL,
   PRIMARY KEY (dedup_hash, target_hash, spend)
 );
+
+CREATE INDEX spend_targets_target ON spend_targets (target_hash);
 
 CREATE INDEX spend_targets_spend ON spend_targets (spend);
 

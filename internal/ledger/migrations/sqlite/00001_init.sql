@@ -32,7 +32,8 @@ CREATE TABLE spends (
   balance_before INTEGER,          -- of the wallet, where it was read
   confirmed_by   TEXT NOT NULL DEFAULT '',
   confirmed_how  TEXT NOT NULL DEFAULT '',
-  token_id       TEXT NOT NULL DEFAULT ''
+  token_id       TEXT NOT NULL DEFAULT '',
+  acknowledged   INTEGER NOT NULL DEFAULT 0 -- a user agreed to another spend to the same target while this outcome was unknown
 ) STRICT;
 
 -- For the unconfirmed sum of an hour, which is small: more than the limit needs a
@@ -53,6 +54,9 @@ CREATE TABLE spend_targets (
   spend       INTEGER NOT NULL,
   PRIMARY KEY (dedup_hash, target_hash, spend)
 ) STRICT, WITHOUT ROWID;
+
+-- For spends to the same target, whatever the text.
+CREATE INDEX spend_targets_target ON spend_targets (target_hash);
 
 CREATE INDEX spend_targets_spend ON spend_targets (spend);
 

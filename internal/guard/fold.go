@@ -1,0 +1,44 @@
+package guard
+
+import (
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
+)
+
+// plainPunctuation replaces typographic quotes, dashes and spaces by what a
+// keyboard has.
+var plainPunctuation = strings.NewReplacer(
+	"‘", "'", "’", "'", "‚", "'", "‛", "'", "′", "'", "`", "'", "´", "'",
+	"“", `"`, "”", `"`, "„", `"`, "‟", `"`, "″", `"`, "«", `"`, "»", `"`,
+	"‐", "-", "‑", "-", "‒", "-", "–", "-", "—", "-", "―", "-", "−", "-",
+)
+
+// foldMessage returns the form in which two messages are compared: what a person
+// reads as the same text folds alike. Invisible characters are removed, white space
+// is collapsed, quotes and dashes are made plain, and case is folded, except in
+// words with a digit, because codes are case-sensitive.
+func foldMessage(message string) string {
+	text := norm.NFKC.String(plainPunctuation.Replace(message))
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case sanitize.IsInvisible(r):
+			return -1
+		}
+		return r
+	}, plainPunctuation.Replace(text))
+	words := strings.Fields(norm.NFKC.String(text))
+	fold := cases.Fold()
+	for i, word := range words {
+		if !strings.ContainsFunc(word, unicode.IsDigit) {
+			words[i] = norm.NFKC.String(fold.String(word))
+		}
+	}
+	return strings.Join(words, " ")
+}

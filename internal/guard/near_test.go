@@ -1,0 +1,131 @@
+package guard
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
+)
+
+// loseSend makes a spend with an unknown outcome, and returns its id.
+func (env *testEnv) loseSend(message string) string {
+	env.Helper()
+	_, failure := env.send(message, SpendOptions{}, phoneUnknown)
+	if failure == nil || failure.Code != CodeOutcomeUnknown {
+		env.Fatalf("%v", failure)
+	}
+	return failure.SpendID
+}
+
+func TestNear_AnotherTextAsksAndNamesTheOpenSpend(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []ConfirmMode{ConfirmAuto, ConfirmByQuote, ConfirmOff} {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			env := newTestEnv(t, 5000, func(o *Options) { o.Confirm = mode })
+			id := env.loseSend("first")
+			failure := env.expectError(CodeConfirmationRequired)(env.send("second", SpendOptions{}, phone1, phoneUnknown))
+			if !strings.Contains(failure.Message, id) || !strings.Contains(strings.Join(failure.Quote.Notes, " "), id) {
+				t.Errorf("%s, %v", failure.Message, failure.Quote.Notes)
+			}
+			// Another number asks nothing.
+			env.expectOK(env.send("second", SpendOptions{}, phone2))
+			before := env.requestCount()
+			_, sent := env.send("second", SpendOptions{QuoteID: failure.Quote.ID}, phone1, phoneUnknown)
+			if sent != nil && sent.Code != CodeOutcomeUnknown || env.requestCount() != before+1 {
+				t.Errorf("%v, %d requests", sent, env.requestCount()-before)
+			}
+		})
+	}
+}
+
+func TestNear_OneYesIsEnough(t *testing.T) {
+	t.Parallel()
+	env := newTestEnv(t, 5000, nil)
+	id := env.loseSend("first")
+	var asked []string
+	elicit := func(_ context.Context, q string) (Answer, error) { asked = append(asked, q); return AnswerYes, nil }
+	_, _ = env.send("second", SpendOptions{Elicit: elicit}, phoneUnknown)
+	if len(asked) != 1 || !strings.Contains(asked[0], id) {
+		t.Fatalf("%q", asked)
+	}
+	// The second is open now, too; only it is named.
+	_, _ = env.send("third", SpendOptions{Elicit: elicit}, phoneUnknown)
+	if len(asked) != 2 || strings.Contains(asked[1], id) {
+		t.Errorf("%q", asked)
+	}
+}
+
+func TestNear_EndsAfterADayAndWhenSettled(t *testing.T) {
+	t.Parallel()
+	for name, settle := range map[string]func(*testEnv, string) error{
+		"a day": func(env *testEnv, _ string) error { env.advance(24*time.Hour + time.Second); return nil },
+		"it is settled": func(env *testEnv, id string) error {
+			return env.guard.opened().Resolve(context.Background(), id, ledger.StateFailed)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := newTestEnv(t, 5000, nil)
+			id := env.loseSend("first")
+			if err := settle(env, id); err != nil {
+				t.Fatal(err)
+			}
+			if _, failure := env.send("second", SpendOptions{}, phoneUnknown); failure == nil || failure.Code != CodeOutcomeUnknown {
+				t.Errorf("%v", failure)
+			}
+		})
+	}
+}
+
+// A spend whose outcome became unknown after the quote was made is not covered by
+// the quote.
+func TestNear_AQuoteNamesWhatWasOpen(t *testing.T) {
+	t.Parallel()
+	env := newTestEnv(t, 5000, func(o *Options) { o.Confirm = ConfirmByQuote })
+	quote := env.expectOK(env.send("second", SpendOptions{DryRun: true}, phoneUnknown)).Quote
+	id := env.loseSend("first")
+	failure := env.expectError(CodeConfirmationRequired)(env.send("second", SpendOptions{QuoteID: quote.ID}, phoneUnknown))
+	if !strings.Contains(failure.Message, id) {
+		t.Error(failure.Message)
+	}
+}
+
+func TestNear_ATopUpOfTheSamePayerNamesTheOpenOne(t *testing.T) {
+	t.Parallel()
+	env := newTestEnv(t, 5000, nil)
+	env.setFault(func(w http.ResponseWriter, r *http.Request, pass func(http.ResponseWriter)) {
+		if r.Method == http.MethodGet {
+			pass(w)
+			return
+		}
+		_ = captureResponse(pass)
+		reset(hijack(w))
+	})
+	_, failure := env.topUp(5_000, SpendOptions{Elicit: elicitYes}, phone1)
+	if failure == nil || failure.Code != CodeOutcomeUnknown {
+		t.Fatal(failure)
+	}
+	env.setFault(nil)
+	var asked []string
+	decline := func(_ context.Context, q string) (Answer, error) { asked = append(asked, q); return AnswerNo, nil }
+	env.expectError(CodeDeclined)(env.topUp(5_001, SpendOptions{Elicit: decline}, phone1))
+	if len(asked) != 1 || !strings.Contains(asked[0], failure.SpendID) {
+		t.Errorf("%q does not name %s", asked, failure.SpendID)
+	}
+}
+
+// A duplicate needs a confirmation even where confirmations are off.
+func TestDuplicate_ConfirmOffNeedsAQuote(t *testing.T) {
+	t.Parallel()
+	env := newTestEnv(t, 5000, func(o *Options) { o.Confirm = ConfirmOff })
+	env.expectOK(env.send("Hi", SpendOptions{}, phone1))
+	failure := env.expectError(CodeConfirmationRequired)(env.send("hi ", SpendOptions{AllowDuplicate: true}, phone1))
+	env.expectOK(env.send("hi ", SpendOptions{AllowDuplicate: true, QuoteID: failure.Quote.ID}, phone1))
+	if env.requestCount() != 2 {
+		t.Errorf("%d requests", env.requestCount())
+	}
+}

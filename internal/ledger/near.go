@@ -1,0 +1,73 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"time"
+)
+
+// nearWindow is how long a spend with an unknown outcome makes the next spend to
+// one of its targets ask the user.
+const nearWindow = 24 * time.Hour
+
+// findNear finds the spends of the same kind with an unknown outcome that reached
+// some of an intent's targets, without duplicates and those that a user already
+// agreed to send near. Of top-ups also those that are running or requested: the
+// payer may see both on the phone.
+func (l *Ledger) findNear(
+	ctx context.Context, tx *sql.Tx, in Intent, duplicates *Duplicates, now time.Time,
+) ([]DuplicateSpend, error) {
+	hashes, _ := l.targetHashes(in)
+	//nolint:gosec // the dialect is a constant
+	rows, err := tx.QueryContext(ctx, `SELECT DISTINCT s.seq, s.id, s.tool, s.state, s.created_ms, s.deadline_ms, s.total
+		FROM `+l.jsonList+` JOIN spend_targets t ON t.target_hash = `+l.hexToBytes+` JOIN spends s ON s.seq = t.spend
+		WHERE s.account = $2 AND s.kind = $3 AND s.acknowledged = 0 AND s.created_ms > $4 AND (s.state = 'unknown'
+			OR s.state = 'in_progress' AND (s.deadline_ms <= $5 OR s.kind = 'topup') OR s.state = 'requested')
+		ORDER BY s.seq DESC`, hashes, in.Account, in.Kind, now.Add(-nearWindow).UnixMilli(), now.UnixMilli())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var near []DuplicateSpend
+	for rows.Next() {
+		var seq, created, deadline int64
+		var s DuplicateSpend
+		if err := rows.Scan(&seq, &s.ID, &s.Tool, &s.State, &created, &deadline, &s.TotalUGX); err != nil {
+			return nil, err
+		}
+		s.Created = time.UnixMilli(created)
+		if deadline <= now.UnixMilli() && s.State == StateInProgress {
+			s.State = StateUnknown // the process that made it is gone
+		}
+		if duplicates == nil || !slices.ContainsFunc(duplicates.Spends, func(d DuplicateSpend) bool { return d.ID == s.ID }) {
+			near = append(near, s)
+		}
+	}
+	return near, rows.Err()
+}
+
+// unknownOnly are the spends whose outcome is unknown.
+func unknownOnly(spends []DuplicateSpend) (unknown []DuplicateSpend) {
+	for _, s := range spends {
+		if s.State == StateUnknown {
+			unknown = append(unknown, s)
+		}
+	}
+	return unknown
+}
+
+// acknowledge notes that the user agreed to a spend near those with an unknown
+// outcome.
+func acknowledge(ctx context.Context, tx *sql.Tx, d Decision) error {
+	named := unknownOnly(d.Near)
+	if d.Duplicates != nil {
+		named = append(named, unknownOnly(d.Duplicates.Spends)...)
+	}
+	for _, s := range named {
+		if _, err := tx.ExecContext(ctx, `UPDATE spends SET acknowledged = 1 WHERE id = $1`, s.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
