@@ -23,7 +23,8 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
-// The accounts of the vendor: A's with another key to its wallet, and B's.
+// The accounts of the sandbox: A and C share a wallet with different keys, B has its
+// own.
 const (
 	walletA, walletB = "wal_of_a", "wal_of_b"
 	balanceA         = 54321
@@ -35,15 +36,15 @@ var accounts = []sandbox.Account{
 	{Key: "key_b", Secret: "ws_secret_of_b", Wallet: walletB, Balance: 9000},
 }
 
-// multiUserEnv is one server with many callers, before the sandbox.
+// multiUserEnv is a toolset for many callers in front of a sandbox.
 type multiUserEnv struct {
 	*testing.T
 	toolset       *Toolset
-	sessionClient *client.Client // that can ask its person
-	ledger        *ledger.Ledger // to look at
+	sessionClient *client.Client // can ask its user
+	ledger        *ledger.Ledger // for assertions
 	url           string
 
-	answer    atomic.Value // of a person: a mcp.ElicitationResponseAction
+	answer    atomic.Value // of the user: a mcp.ElicitationResponseAction
 	mu        sync.Mutex
 	questions []string
 }
@@ -87,7 +88,7 @@ func newMultiUserEnv(t *testing.T, change func(*Options)) *multiUserEnv {
 	return h
 }
 
-// Elicit is the person.
+// Elicit answers as the user.
 func (h *multiUserEnv) Elicit(_ context.Context, req mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -96,7 +97,7 @@ func (h *multiUserEnv) Elicit(_ context.Context, req mcp.ElicitationRequest) (*m
 	return &mcp.ElicitationResult{ElicitationResponse: mcp.ElicitationResponse{Action: action}}, nil
 }
 
-// takeQuestions are the questions since the last time.
+// takeQuestions returns the questions since it was last called.
 func (h *multiUserEnv) takeQuestions() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -105,7 +106,8 @@ func (h *multiUserEnv) takeQuestions() string {
 	return questions
 }
 
-// caller is somebody whose id is made of the credentials, as the transport does.
+// caller returns a caller whose id is derived from the credentials, as internal/auth
+// does it.
 func (h *multiUserEnv) caller(key, secret, wallet string) Caller {
 	h.Helper()
 	c, err := api.New(api.Options{
@@ -127,7 +129,7 @@ func (h *multiUserEnv) callers() (a, b, c Caller) {
 		h.caller("key_c", "ws_secret_of_c", walletA)
 }
 
-// call makes a call of the handshake era.
+// call makes a call of the session protocol.
 func (h *multiUserEnv) call(ctx context.Context, tool, arguments string) toolResult {
 	h.Helper()
 	var req mcp.CallToolRequest
@@ -175,7 +177,7 @@ func (h statelessClient) call(tool, arguments, state, action string) toolResult 
 		h.toolset.tools[i], req))
 }
 
-// toResult is a result with everything that a client gets.
+// toResult converts a result to everything that a client sees.
 func (h *multiUserEnv) toResult(r *mcp.CallToolResult) toolResult {
 	h.Helper()
 	whole, err := json.Marshal(r)
@@ -202,7 +204,7 @@ func (r toolResult) quote(t *testing.T) string {
 	return quote.ID
 }
 
-// snapshot is all that the vendor and the ledger know of a wallet.
+// snapshot is everything that the sandbox and the ledger know of a wallet.
 func (h *multiUserEnv) snapshot(c Caller) string {
 	h.Helper()
 	var lines []string
@@ -235,13 +237,14 @@ func (h *multiUserEnv) snapshot(c Caller) string {
 	return strings.Join(lines, "\n")
 }
 
-// callerActivity is what A did: what nobody else may see, and the arguments of its calls.
+// callerActivity is what A did: what other callers must not see, and the arguments
+// of its calls.
 type callerActivity struct {
 	secrets      []string
 	arguments    map[string]string   // by tool
-	fresh, asked map[string]string   // quotes by tool that can still be used
-	used         map[string]string   // and one that cannot
-	quotes       map[string][]string // all of them
+	fresh, asked map[string]string   // usable quotes, by tool
+	used         map[string]string   // used quotes, by tool
+	quotes       map[string][]string // all quotes
 }
 
 // useEveryTool makes A use every tool.
@@ -285,8 +288,8 @@ func (h *multiUserEnv) useEveryTool(a Caller) callerActivity {
 	return l
 }
 
-// tryAccess is somebody else's try at everything of A's, in every way. It returns
-// what each tool said.
+// tryAccess uses everything that belongs to A as another caller, in every way. It
+// returns the results by tool.
 func (h *multiUserEnv) tryAccess(c Caller, l callerActivity, group string) map[string][]toolResult {
 	h.Helper()
 	results := map[string][]toolResult{}
@@ -320,8 +323,7 @@ func (h *multiUserEnv) tryAccess(c Caller, l callerActivity, group string) map[s
 	return results
 }
 
-// Whatever another does, A's own life is as before: its quotes count, and what
-// was used is used.
+// expectUnaffected checks that A's quotes still work and that used ones stay used.
 func (h *multiUserEnv) expectUnaffected(a Caller, l callerActivity) {
 	h.Helper()
 	for tool, arguments := range l.arguments {
@@ -333,7 +335,7 @@ func (h *multiUserEnv) expectUnaffected(a Caller, l callerActivity) {
 		if r := h.callAs(a, tool, arguments+`}`); r.get("code") != guard.CodeDuplicateSend {
 			h.Errorf("%s: %s", tool, r.text)
 		}
-		// A quote is good only for its own arguments, and other arguments void it.
+		// A quote is valid only for its own arguments; other arguments void it.
 		if r := h.stateless(a, false).call(tool, arguments+`,"quote":"`+l.fresh[tool]+`"`+again, "",
 			""); !strings.Contains(r.text, "the quote was for something else") {
 			h.Errorf("%s: %s", tool, r.text)

@@ -19,7 +19,7 @@ func TestCallers_Isolation(t *testing.T) {
 	for tool, results := range h.tryAccess(b, l, "grp_of_b") {
 		for _, r := range results {
 			for _, secret := range l.secrets {
-				// What B said itself comes back, in its own quotes and questions.
+				// B may see its own arguments again, in its own quotes and questions.
 				if !strings.Contains(l.arguments[tool], secret) && strings.Contains(r.text, secret) &&
 					!strings.Contains(secret, "UGX 777") {
 					t.Errorf("%s tells B of %q: %s", tool, secret, r.text)
@@ -75,8 +75,7 @@ func TestCallers_WrongCredentials(t *testing.T) {
 	h.expectUnaffected(a, l)
 }
 
-// With another key to the same wallet what was sent is known, and A's quotes are
-// not.
+// Another key of the same wallet sees what was sent, but cannot use A's quotes.
 func TestCallers_QuotesPerKey(t *testing.T) {
 	t.Parallel()
 	h := newMultiUserEnv(t, nil)
@@ -119,8 +118,8 @@ func TestCallers_WalletHeader(t *testing.T) {
 	a, _, _ := h.callers()
 	none := a
 	none.Wallet = ""
-	nobody := a
-	nobody.ID = ""
+	unnamed := a
+	unnamed.ID = ""
 	for tool, arguments := range validArguments {
 		for _, wallet := range []string{walletA, walletB} {
 			given := strings.Replace(strings.Replace(arguments, "{", `{"walletId":"`+wallet+`",`, 1), ",}", "}", 1)
@@ -131,7 +130,7 @@ func TestCallers_WalletHeader(t *testing.T) {
 		}
 		for what, r := range map[string]toolResult{
 			"no wallet": h.callAs(none, tool, arguments), "no caller": h.call(t.Context(), tool, arguments),
-			"no id": h.callAs(nobody, tool, arguments), "no API": h.callAs(Caller{ID: "x", Wallet: walletA}, tool, arguments),
+			"no id": h.callAs(unnamed, tool, arguments), "no API": h.callAs(Caller{ID: "x", Wallet: walletA}, tool, arguments),
 		} {
 			if r.get("code") != guard.CodeNotConfigured || !strings.Contains(r.text, WalletHeader) ||
 				strings.Contains(r.text, "WESENDALL_") {

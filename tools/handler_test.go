@@ -24,7 +24,7 @@ func TestErrors_AsResult(t *testing.T) {
 	}
 }
 
-// panickingAPI is an API that fails in a way that nobody expects.
+// panickingAPI panics, because its API is nil.
 type panickingAPI struct{ guard.API }
 
 func TestPanic_Result(t *testing.T) {

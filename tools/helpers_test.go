@@ -20,13 +20,13 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/guard"
 )
 
-// testEnv is a set of tools in front of an HTTP server that records what it is
-// asked, spoken to through a real MCP client.
+// testEnv is a toolset between a real MCP client and an HTTP server that records its
+// requests.
 type testEnv struct {
 	toolset *Toolset
 	host    *client.Client
-	// spending is set while a tool that spends is called: the reads that the
-	// guard then makes are answered here, and not recorded.
+	// spending is set during a call of a spending tool: the guard's reads are then
+	// answered by pricedAPI and not recorded.
 	spending atomic.Bool
 
 	mu   sync.Mutex
@@ -59,7 +59,7 @@ func newTestEnv(t *testing.T, o Options, answer http.HandlerFunc) *testEnv {
 	return env
 }
 
-// confirmOffOptions are guard options that ask nobody, wait for nothing and allow all.
+// confirmOffOptions are guard options without confirmation, waiting and limits.
 func confirmOffOptions() *guard.Options {
 	o := guard.DefaultOptions()
 	o.Confirm, o.Rate = guard.ConfirmOff, 0
@@ -67,7 +67,7 @@ func confirmOffOptions() *guard.Options {
 	return &o
 }
 
-// pricedAPI is an API whose wallet and group are known.
+// pricedAPI answers the guard's reads of the price and of group sizes.
 type pricedAPI struct {
 	guard.API
 	spending *atomic.Bool
@@ -158,7 +158,7 @@ func respondWith(status int, body string) http.HandlerFunc {
 	}
 }
 
-// arguments that are right, for each tool.
+// validArguments are valid arguments for each tool.
 var validArguments = map[string]string{
 	"get_balance":      `{}`,
 	"topup_wallet":     `{"amount":500,"phone_number":"+256 700 000 010"}`,

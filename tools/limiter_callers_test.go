@@ -16,7 +16,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/guard"
 )
 
-// One caller's calls take a quarter of the turns; the others' go on.
+// One caller gets a quarter of the slots; calls of others still run.
 func TestLimiter_Fairness(t *testing.T) {
 	t.Parallel()
 	h := newMultiUserEnv(t, nil)
@@ -72,8 +72,7 @@ func TestLimiter_Fairness(t *testing.T) {
 	}
 }
 
-// Who waits too long for a turn of its own leaves nothing behind, and neither
-// does who waits for one among all.
+// A call that times out while it waits for a slot releases everything it holds.
 func TestLimiter_CallerTimeout(t *testing.T) {
 	t.Parallel()
 	h := newMultiUserEnv(t, nil)
@@ -99,7 +98,7 @@ func TestLimiter_CallerTimeout(t *testing.T) {
 		t.Error(err)
 	}
 	s.acquireTimeout = time.Minute
-	back := aside() // while a person thinks
+	back := aside() // while the user thinks
 	leave, _, err := s.acquire(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +119,7 @@ func TestLimiter_CallerTimeout(t *testing.T) {
 	}
 }
 
-// A person of one caller thinks, and all its other calls go on.
+// While the user of one caller thinks, the other calls of that caller run.
 func TestLimiter_YieldDuringElicitation(t *testing.T) {
 	t.Parallel()
 	release, asked := make(chan struct{}), make(chan struct{}, 2*maxRunningPerCaller)
@@ -159,7 +158,7 @@ func TestLimiter_YieldDuringElicitation(t *testing.T) {
 	all.Wait()
 }
 
-// slowElicitor is a person who takes a while to say yes.
+// slowElicitor answers yes when it is released.
 type slowElicitor struct{ asked, release chan struct{} }
 
 func (p slowElicitor) Elicit(context.Context, mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {

@@ -70,7 +70,7 @@ func TestLimiter_Concurrency(t *testing.T) {
 	all.Add(calls)
 	r := newTestEnv(t, Options{Wallet: "wal_1"}, func(w http.ResponseWriter, _ *http.Request) {
 		all.Done()
-		all.Wait() // until every one of them is here
+		all.Wait() // until all calls run at once
 		_, _ = fmt.Fprint(w, `{}`)
 	})
 	var done sync.WaitGroup

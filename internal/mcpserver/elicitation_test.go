@@ -10,32 +10,34 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
-// newInstantFake is a fake whose sends are not waited for.
+// newInstantFake returns a fake whose sends end at once.
 func newInstantFake() *fake {
 	f := newFake()
 	close(f.release)
 	return f
 }
 
-// expensiveSend costs more than may be sent without asking.
+// expensiveSend costs more than may be sent without confirmation.
 const expensiveSend = `"name":"send_sms","arguments":{"recipient":"0700000010","message":"Hi"}`
 
-// expensiveFake is a fake whose messages cost more than may be sent without asking.
+// expensiveFake is a fake whose messages cost more than may be sent without
+// confirmation.
 type expensiveFake struct{ *fake }
 
 func (expensiveFake) Balance(context.Context, client.BalanceRequest) (*client.Response, error) {
 	return &client.Response{Data: json.RawMessage(`{"balance":1000000,"cost_per_sms":2000}`), Attempts: 1}, nil
 }
 
-// statelessElicitRequest is a line of 2026-07-28 from a client that can ask its person.
+// statelessElicitRequest is a tool call of the stateless protocol from a client that
+// can ask its user.
 func statelessElicitRequest(id, params string) string {
 	return strings.Replace(statelessRequest(id, "tools/call", params),
 		`"io.modelcontextprotocol/clientCapabilities":{}`,
 		`"io.modelcontextprotocol/clientCapabilities":{"elicitation":{"form":{}}}`, 1)
 }
 
-// In 2026-07-28 the state comes back from the client: whatever was done to it,
-// only a clean yes to the very question spends.
+// In the stateless protocol the client sends the state back and can change it. Only
+// a clean yes to the same question spends.
 func TestElicitation_StateTampering(t *testing.T) {
 	t.Parallel()
 	const (
@@ -87,7 +89,7 @@ func TestElicitation_StateTampering(t *testing.T) {
 			if a := w.read(); !strings.Contains(a.line, c.says) || (f.count() == 1) != (name == "a clean yes") {
 				t.Errorf("%d sent, %s", f.count(), a.line)
 			}
-			// And what was answered cannot be replayed.
+			// An answer cannot be used twice.
 			w.write(statelessElicitRequest("3", strings.Replace(expensiveSend+yes+state, "STATE", result.RequestState, 1)))
 			if a := w.read(); name != "a state of its own" && name != "no state" &&
 				strings.Contains(a.line, `"sent":true`) || f.count() > 1 {
@@ -97,8 +99,8 @@ func TestElicitation_StateTampering(t *testing.T) {
 	}
 }
 
-// In the handshake era the question goes out as a request of its own; a response
-// that nobody waits for, or to another question, changes nothing.
+// In the session protocol the question is a request to the client. A response with
+// an unknown id changes nothing.
 func TestElicitation_Answer(t *testing.T) {
 	t.Parallel()
 	f := newInstantFake()
@@ -137,7 +139,7 @@ func TestElicitation_Answer(t *testing.T) {
 	if a := w.read(); !strings.Contains(a.line, `"sent":true`) || f.count() != 1 {
 		t.Error(a.line)
 	}
-	// A cancel of the call while its person thinks burns the question.
+	// Cancelling the call while the user thinks voids the question.
 	w.write(toolCall("3", "send_sms", strings.Replace(sendArguments, "Hi", "Ho", 1)))
 	question = w.read()
 	w.write(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":3}}`)
@@ -150,7 +152,7 @@ func TestElicitation_Answer(t *testing.T) {
 	}
 }
 
-// Calls that wait for a person keep no place from those that do not.
+// Calls that wait for a user take no slot from other calls.
 func TestElicitation_YieldsSlot(t *testing.T) {
 	t.Parallel()
 	w := newStdioClient(t, expensiveFake{newInstantFake()})

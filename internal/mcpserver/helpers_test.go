@@ -17,7 +17,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/tools"
 )
 
-// fake is an API that counts what it is asked, and may be made to wait.
+// fake is an API that counts sends and can hold calls back.
 type fake struct {
 	guard.API
 	started chan struct{} // one for each send or balance that began
@@ -35,7 +35,7 @@ func (f *fake) count() int {
 	return f.sent
 }
 
-// Send is cancelled as a real one is: until it is on its way.
+// Send can be cancelled only before it begins, as a real one before it leaves.
 func (f *fake) Send(ctx context.Context, _ client.SendRequest) (*client.Response, error) {
 	if ctx.Err() != nil {
 		return nil, &client.Error{Endpoint: "send_sms", Message: "cancelled"}
@@ -48,12 +48,12 @@ func (f *fake) Send(ctx context.Context, _ client.SendRequest) (*client.Response
 	return &client.Response{Data: json.RawMessage(`{"sent":true}`), Attempts: 1}, nil
 }
 
-// Balance is what the guard asks before a send.
+// Balance answers the guard, which reads it before a send.
 func (f *fake) Balance(context.Context, client.BalanceRequest) (*client.Response, error) {
 	return &client.Response{Data: json.RawMessage(`{"balance":1000000,"cost_per_sms":1}`), Attempts: 1}, nil
 }
 
-// History is slow, and is cancelled as a read is.
+// History waits until it is released or cancelled.
 func (f *fake) History(ctx context.Context, _ client.HistoryRequest) (*client.Response, error) {
 	f.started <- struct{}{}
 	select {
@@ -64,7 +64,7 @@ func (f *fake) History(ctx context.Context, _ client.HistoryRequest) (*client.Re
 	}
 }
 
-// newServer is a server over an API.
+// newServer returns a server whose tools call api.
 func newServer(t testing.TB, api guard.API) *Server {
 	t.Helper()
 	o := guard.DefaultOptions()
@@ -77,7 +77,7 @@ func newServer(t testing.TB, api guard.API) *Server {
 	return New(Options{Version: "test", Tools: toolset, Logger: slog.New(slog.DiscardHandler)})
 }
 
-// stdioClient is a client that writes lines and reads them.
+// stdioClient is a client of a server over stdio.
 type stdioClient struct {
 	t        *testing.T
 	in       *io.PipeWriter
@@ -159,12 +159,12 @@ func toolCall(id, tool, arguments string) string {
 
 const sendArguments = `{"recipient":"0700000010","message":"Hi"}`
 
-// numberedSend are arguments of a send that is not like the others. Its price is UGX 1.
+// numberedSend returns arguments of a send whose message contains i. It costs UGX 1.
 func numberedSend(i int) string {
 	return fmt.Sprintf(`{"recipient":"0700000010","message":"Hi %d"}`, i)
 }
 
-// statelessRequest is a line of the era without a handshake.
+// statelessRequest is a request of the stateless protocol (2026-07-28).
 func statelessRequest(id, method, params string) string {
 	meta := `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",` +
 		`"io.modelcontextprotocol/clientCapabilities":{},` +

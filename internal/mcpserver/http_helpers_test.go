@@ -18,7 +18,8 @@ import (
 	"github.com/wesendall/wesendall-mcp/tools"
 )
 
-// fakeAuthenticator are callers who say who they are, and all use one API.
+// fakeAuthenticator takes the Authorization header as the name of the caller. All
+// callers use one API.
 type fakeAuthenticator struct{ api guard.API }
 
 func (fakeAuthenticator) Challenge() string { return `Basic realm="test"` }
@@ -39,7 +40,7 @@ func (n fakeAuthenticator) Authenticate(h http.Header) (CallerFunc, error) {
 	}, nil
 }
 
-// httpTestServer is a server on loopback, and a client of it.
+// httpTestServer is a server on loopback with an HTTP client.
 type httpTestServer struct {
 	t        *testing.T
 	handler  *HTTPHandler
@@ -88,7 +89,7 @@ func startHTTPServer(t *testing.T, api guard.API, change ...func(*HTTPOptions)) 
 	return s
 }
 
-// headerMap are headers of a request, as pairs.
+// headerMap holds request headers. An empty value removes a header.
 type headerMap map[string]string
 
 // callerHeaders are the headers of a caller.
@@ -96,7 +97,7 @@ func callerHeaders(name string) headerMap {
 	return headerMap{"Authorization": name, tools.WalletHeader: "wal_1"}
 }
 
-// merge adds headers to others.
+// merge returns both; those of other win.
 func (w headerMap) merge(other headerMap) headerMap {
 	merged := headerMap{}
 	maps.Copy(merged, w)
@@ -125,7 +126,7 @@ func (s *httpTestServer) request(ctx context.Context, method, path, body string,
 	return r
 }
 
-// httpResponse is a whole answer.
+// httpResponse is a complete answer.
 type httpResponse struct {
 	status int
 	header http.Header
@@ -152,7 +153,7 @@ func (s *httpTestServer) post(body string, headers headerMap) httpResponse {
 	return s.do(http.MethodPost, "/mcp", body, headers)
 }
 
-// statelessHeaders are the headers that a message of 2026-07-28 needs.
+// statelessHeaders returns the headers that a message of the stateless protocol needs.
 func statelessHeaders(message string) headerMap {
 	var m struct {
 		Method string
@@ -165,13 +166,13 @@ func statelessHeaders(message string) headerMap {
 		m.Params.URI}
 }
 
-// postStateless sends a message of 2026-07-28.
+// postStateless sends a message of the stateless protocol.
 func (s *httpTestServer) postStateless(message string, headers headerMap) httpResponse {
 	s.t.Helper()
 	return s.post(message, statelessHeaders(message).merge(headers))
 }
 
-// initialize makes the handshake of a caller, and returns its session.
+// initialize makes the handshake of a caller and returns headers with its session.
 func (s *httpTestServer) initialize(caller headerMap, capabilities string) headerMap {
 	s.t.Helper()
 	a := s.post(strings.Replace(initializeRequest, `"capabilities":{}`, `"capabilities":`+capabilities, 1), caller)
@@ -192,7 +193,7 @@ func (g httpResponse) message(t *testing.T) wireMessage {
 	return parseWireMessage(t, g.body)
 }
 
-// sseStream is an answer that is still being written.
+// sseStream is an answer that the server is still writing.
 type sseStream struct {
 	t      *testing.T
 	status int
@@ -201,7 +202,7 @@ type sseStream struct {
 	close  func()
 }
 
-// openStream sends a message, and returns once the headers of the answer are there.
+// openStream sends a message and returns when the headers of the answer arrive.
 func (s *httpTestServer) openStream(message string, headers headerMap) *sseStream {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(s.t.Context())
@@ -215,7 +216,7 @@ func (s *httpTestServer) openStream(message string, headers headerMap) *sseStrea
 	return &sseStream{s.t, res.StatusCode, res.Header, bufio.NewReader(res.Body), done}
 }
 
-// next is the next message of a stream, or io.EOF at its end.
+// next returns the next message of a stream, or io.EOF at its end.
 func (s *sseStream) next() (wireMessage, error) {
 	for {
 		line, err := s.lines.ReadString('\n')
@@ -228,7 +229,7 @@ func (s *sseStream) next() (wireMessage, error) {
 	}
 }
 
-// read is the next message, which there must be.
+// read returns the next message. The end of the stream fails the test.
 func (s *sseStream) read() wireMessage {
 	s.t.Helper()
 	a, err := s.next()

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// withTimeouts changes how long things may take.
+// withTimeouts changes the timeouts.
 func withTimeouts(change func(*timeouts)) func(*HTTPOptions) {
 	return func(o *HTTPOptions) {
 		t := defaultTimeouts
@@ -27,7 +27,7 @@ func withTimeouts(change func(*timeouts)) func(*HTTPOptions) {
 
 const sendHi = `"name":"send_sms","arguments":` + sendArguments
 
-// withProgress asks to hear of a call while it runs.
+// withProgress adds a progress token to a call.
 func withProgress(message string) string {
 	if strings.Contains(message, `"_meta":{`) {
 		return strings.Replace(message, `"_meta":{`, `"_meta":{"progressToken":"p",`, 1)
@@ -57,7 +57,7 @@ func TestHTTPStream_Progress(t *testing.T) {
 					t.Fatal(a.line)
 				}
 			}
-			// Another request of the same client hears nothing of it.
+			// Another request of the same client gets no notification of it.
 			other := strings.Replace(message, sendHi, readBalance, 1)
 			other = strings.Replace(other, `"name":"send_sms","arguments":`+sendArguments, readBalance, 1)
 			other = strings.Replace(strings.Replace(other, `"progressToken":"p"`, `"progressToken":"q"`, 1), `"id":1`,
@@ -83,7 +83,7 @@ func TestHTTPStream_Progress(t *testing.T) {
 	}
 }
 
-// Who takes no stream gets the answer alone.
+// A client that accepts no stream gets only the answer.
 func TestHTTPStream_JSONOnly(t *testing.T) {
 	t.Parallel()
 	s := startHTTPServer(t, newInstantFake())
@@ -94,8 +94,8 @@ func TestHTTPStream_JSONOnly(t *testing.T) {
 	}
 }
 
-// A call that lasts longer than any one write may is not cut, over HTTP/1.1 and
-// HTTP/2, and a stream shows signs of life.
+// A call may last longer than the timeout of a write, over HTTP/1.1 and HTTP/2. Its
+// stream gets heartbeats.
 func TestHTTPStream_LongCall(t *testing.T) {
 	t.Parallel()
 	cert, key, pool := certificateFiles(t, t.TempDir(), "one")
@@ -114,7 +114,7 @@ func TestHTTPStream_LongCall(t *testing.T) {
 			s.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool},
 				ForceAttemptHTTP2: two}}
 			called := make(chan httpResponse, 1)
-			go func() { // which says nothing until its answer
+			go func() { // has no stream, so no heartbeats
 				called <- s.postStateless(statelessRequest("1", "tools/call", `"name":"list_sms_history","arguments":{}`),
 					callerHeaders("alice"))
 			}()
@@ -146,8 +146,8 @@ func TestHTTPStream_LongCall(t *testing.T) {
 	}
 }
 
-// A person is asked on the stream of the call, and their answer comes as a
-// message of its own.
+// The question goes out on the stream of the call. The answer is a message of its
+// own.
 func TestHTTPStream_Elicitation(t *testing.T) {
 	t.Parallel()
 	const yes = `{"jsonrpc":"2.0","id":"ask-1","result":{"action":"accept","content":{}}}`
@@ -176,24 +176,24 @@ func TestHTTPStream_Elicitation(t *testing.T) {
 	}
 }
 
-// Where a question cannot be answered, a quote takes its place: at a replica that
-// did not see the handshake, and where an answer could arrive at another one.
+// A quote replaces a question that cannot be answered: at a replica that did not see
+// the handshake, and with several replicas, where the answer may arrive at another.
 func TestHTTP_QuoteFallback(t *testing.T) {
 	t.Parallel()
 	f := newInstantFake()
 	replica := func(o *HTTPOptions) {
 		o.SessionKey = func(context.Context) ([]byte, error) { return []byte("the same for every replica"), nil }
 	}
-	one, two, alone := startHTTPServer(t, expensiveFake{f}, replica), startHTTPServer(t, expensiveFake{f}, replica),
+	one, two, single := startHTTPServer(t, expensiveFake{f}, replica), startHTTPServer(t, expensiveFake{f}, replica),
 		startHTTPServer(t, expensiveFake{f})
 	session := one.initialize(callerHeaders("alice"), `{"elicitation":{}}`)
 	for name, a := range map[string]httpResponse{
 		"at another replica": two.post(toolCall("1", "send_sms", sendArguments), session),
 		"at one of several":  one.post(toolCall("1", "send_sms", sendArguments), session),
-		"of who takes no streams": alone.post(toolCall("1", "send_sms", sendArguments),
-			alone.initialize(callerHeaders("alice"), `{"elicitation":{}}`).merge(headerMap{"Accept": "application/json"})),
-		"of who said nothing of it": alone.post(toolCall("1", "send_sms", sendArguments),
-			alone.initialize(callerHeaders("alice"), `{}`)),
+		"of a client without streams": single.post(toolCall("1", "send_sms", sendArguments),
+			single.initialize(callerHeaders("alice"), `{"elicitation":{}}`).merge(headerMap{"Accept": "application/json"})),
+		"of a client without elicitation": single.post(toolCall("1", "send_sms", sendArguments),
+			single.initialize(callerHeaders("alice"), `{}`)),
 	} {
 		if a.status != 200 || !strings.Contains(a.body, `"code":"confirmation_required"`) ||
 			!strings.Contains(a.body, `"quote":{`) || f.count() != 0 {
@@ -202,7 +202,7 @@ func TestHTTP_QuoteFallback(t *testing.T) {
 	}
 }
 
-// In 2026-07-28 the question is an answer that asks for more.
+// In the stateless protocol the question is an input_required result.
 func TestHTTP_StatelessElicitation(t *testing.T) {
 	t.Parallel()
 	f := newInstantFake()
@@ -220,7 +220,7 @@ func TestHTTP_StatelessElicitation(t *testing.T) {
 	}
 }
 
-// A client that disconnects or sends a cancel stops a read, but no spend that has left.
+// A disconnect or a cancel stops a read, but not a spend that has left.
 func TestHTTP_CancelBeforeSend(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"by going away", "by a message", "by another caller's message"} {
@@ -298,7 +298,7 @@ func TestHTTP_MaxRequests(t *testing.T) {
 	f := newFake()
 	s := startHTTPServer(t, f, func(o *HTTPOptions) { o.MaxRequests = 2 })
 	listen := statelessRequest("9", "subscriptions/listen", `"notifications":{"toolsListChanged":true}`)
-	for range 8 { // streams have places of their own
+	for range 8 { // subscriptions do not count as requests
 		a := s.openStream(listen, statelessHeaders(listen)).read()
 		if a.Method != "notifications/subscriptions/acknowledged" {
 			t.Fatal(a.line)

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// At the end the calls in flight are answered, streams end in order, and nothing
-// new is taken.
+// At shutdown running calls are answered, subscriptions end with an answer, and no
+// connection is accepted.
 func TestHTTP_Shutdown(t *testing.T) {
 	t.Parallel()
 	f := newFake()
@@ -90,7 +90,7 @@ func TestHTTP_ShutdownTimeout(t *testing.T) {
 	}
 }
 
-// A question that nobody can answer any more ends the call that asks it.
+// At shutdown a call that waits for a user ends.
 func TestHTTP_ShutdownElicitation(t *testing.T) {
 	t.Parallel()
 	f := newInstantFake()
@@ -122,7 +122,7 @@ func TestHTTP_Readyz(t *testing.T) {
 	s.handler.draining = make(chan struct{})
 }
 
-// panickingAuthenticator is a set of callers with a fault.
+// panickingAuthenticator panics.
 type panickingAuthenticator struct{ fakeAuthenticator }
 
 func (panickingAuthenticator) Authenticate(http.Header) (CallerFunc, error) { panic("a fault") }
@@ -140,7 +140,7 @@ func TestHTTP_Panic(t *testing.T) {
 	}
 }
 
-// dialTCP is a connection that speaks no HTTP of itself.
+// dialTCP opens a plain TCP connection.
 func (s *httpTestServer) dialTCP() net.Conn {
 	s.t.Helper()
 	c, err := (&net.Dialer{}).DialContext(s.t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
@@ -191,7 +191,7 @@ func TestHTTP_ReadLimits(t *testing.T) {
 	}
 }
 
-// 128 MB cost no more than what may be sent.
+// A body of 128 MB needs no more memory than the limit of a body.
 func TestHTTP_BodyMemory(t *testing.T) { //nolint:paralleltest // it measures the process
 	s := startHTTPServer(t, newFake())
 	var before, after runtime.MemStats
@@ -206,7 +206,7 @@ func TestHTTP_BodyMemory(t *testing.T) { //nolint:paralleltest // it measures th
 		if sizeKnown {
 			r.ContentLength = 128 << 20
 		}
-		// The server does not wait for the rest.
+		// The server does not read the rest.
 		if res, err := s.client.Do(r); err == nil {
 			_ = res.Body.Close()
 			if res.StatusCode != http.StatusRequestEntityTooLarge {
@@ -254,7 +254,7 @@ func TestHTTP_NoLeaks(t *testing.T) { //nolint:paralleltest // it counts what ru
 	for i := range 1000 {
 		message := statelessRequest(fmt.Sprint(i), "tools/call", readBalance)
 		switch i % 4 {
-		case 0: // a stream that is broken off
+		case 0: // a stream that the client closes
 			message = withProgress(statelessRequest("1", "tools/call", `"name":"list_sms_history","arguments":{}`))
 			stream := s.openStream(message, callerHeaders("alice").merge(statelessHeaders(message)))
 			<-f.started
@@ -297,7 +297,7 @@ func TestHTTP_H2C(t *testing.T) {
 	}
 }
 
-// Who asks and does not read is cut off, whatever waits to be read.
+// A client that does not read its answers is disconnected.
 func TestHTTP_SlowReader(t *testing.T) {
 	t.Parallel()
 	s := startHTTPServer(t, newFake(), withTimeouts(func(t *timeouts) { t.write = 50 * time.Millisecond }))

@@ -77,7 +77,7 @@ func (s *sessionStore) has(id string) bool {
 	return session != nil && err == nil
 }
 
-// While nobody can say what names sessions, those who need none go on.
+// Without the key of session ids, requests of the stateless protocol still work.
 func TestSessions_KeyUnavailable(t *testing.T) {
 	t.Parallel()
 	var broken atomic.Bool

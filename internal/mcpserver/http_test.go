@@ -73,7 +73,7 @@ func TestHTTP_Unauthenticated(t *testing.T) {
 	}
 }
 
-// The same bad message gets the same error whatever it comes over.
+// A bad message gets the same error over HTTP and over stdio.
 func TestHTTP_BadMessages(t *testing.T) {
 	t.Parallel()
 	s := startHTTPServer(t, newFake())

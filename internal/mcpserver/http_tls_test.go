@@ -19,7 +19,8 @@ import (
 	"time"
 )
 
-// certificateFiles writes a certificate for loopback, and returns who trusts it.
+// certificateFiles writes a certificate for loopback and its key, and returns a pool
+// that trusts it.
 func certificateFiles(t *testing.T, dir, name string) (cert, key string, pool *x509.CertPool) {
 	t.Helper()
 	privateKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -97,7 +98,7 @@ func TestTLS_Reload(t *testing.T) {
 	if name := look(); name != "two" {
 		t.Errorf("with new files: %s", name)
 	}
-	if err := os.WriteFile(cert, whole, 0o600); err != nil { // of another key
+	if err := os.WriteFile(cert, whole, 0o600); err != nil { // does not match the key
 		t.Fatal(err)
 	}
 	if name := look(); name != "two" {

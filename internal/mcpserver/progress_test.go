@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A host that asked for it hears of a call that takes long, in both eras, and
-// nothing once it is answered.
+// A long call sends progress if the host asked for it, in both protocols, and no more
+// after its answer.
 func TestProgress_WithToken(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ hello, line string }{
@@ -45,7 +45,7 @@ func TestProgress_WithToken(t *testing.T) {
 			}
 			close(f.release)
 			a := w.read()
-			for a.Method != "" { // those that were on their way
+			for a.Method != "" { // sent before the answer
 				a = w.read()
 			}
 			if !strings.Contains(a.line, `"sent":true`) {

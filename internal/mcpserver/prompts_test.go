@@ -27,7 +27,7 @@ func TestPrompts_Get(t *testing.T) {
 	})
 }
 
-// A prompt that could only end in a refusal is not offered.
+// A prompt whose tools are not served is not offered.
 func TestPrompts_FilteredByTools(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -11,7 +11,7 @@ import (
 	reference "github.com/wesendall/wesendall-mcp/llm-reference"
 )
 
-// request writes one request and reads its answer, of this era.
+// request sends a request in the given protocol and reads its answer.
 func (w *stdioClient) request(protocol, method, params string) wireMessage {
 	w.t.Helper()
 	if protocol == "2026-07-28" {
@@ -72,7 +72,7 @@ func TestResources_List(t *testing.T) {
 			}](t, w.request(protocol, "resources/read", `"uri":"`+r.URI+`"`)).Contents
 			if len(contents) != 1 || len(contents[0].Text) != r.Size || contents[0].MIMEType != r.MIMEType ||
 				contents[0].URI != r.URI {
-				t.Errorf("%s is not what it is said to be", r.URI)
+				t.Errorf("%s does not have the size or type of its list entry", r.URI)
 			}
 			if i >= len(want) || r.Name != want[i] || r.Title == "" || r.Description == "" ||
 				len(r.Annotations.Audience) == 0 || r.Annotations.Priority == 0 {

@@ -25,7 +25,7 @@ func TestStdio_LineLimit(t *testing.T) {
 	}
 }
 
-// endlessReader is a line without an end.
+// endlessReader reads as a line that never ends.
 type endlessReader struct{}
 
 func (endlessReader) Read(p []byte) (int, error) {
@@ -35,7 +35,7 @@ func (endlessReader) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// It runs alone, since it measures what the whole process allocates.
+// Not parallel: it measures what the whole process allocates.
 func TestStdio_LineLimitMemory(t *testing.T) { //nolint:paralleltest // see above
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -29,7 +29,7 @@ func TestStdio_AnswersAfterEOF(t *testing.T) {
 				w.write(toolCall(fmt.Sprint(i), "send_sms", numberedSend(i)))
 			}
 			for range 40 {
-				<-f.started // all at once: none has ended
+				<-f.started // all run at once
 			}
 			end(w)
 			close(f.release)
@@ -195,7 +195,7 @@ type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
-// panickingAPI panics where the library calls us.
+// panickingAPI panics inside of a tool call.
 type panickingAPI struct{ guard.API }
 
 func (panickingAPI) Balance(context.Context, client.BalanceRequest) (*client.Response, error) {
@@ -216,7 +216,7 @@ func TestStdio_Panic(t *testing.T) {
 	}
 }
 
-// blockedWriter is a pipe that nobody reads.
+// blockedWriter blocks in Write, as a pipe that is not read.
 type blockedWriter struct{ started, release chan struct{} }
 
 func (s blockedWriter) Write([]byte) (int, error) {
