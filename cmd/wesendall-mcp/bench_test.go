@@ -20,7 +20,7 @@ const toolsListLine = `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"
 	`"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},` +
 	`"io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"}}}}`
 
-// One balance call as a tool, beside the same request straight over HTTP.
+// One balance call as a tool, compared with the same request over HTTP.
 func BenchmarkGetBalance(b *testing.B) {
 	env, url := upstream(b)
 	for _, callers := range []int{1, 16} {
@@ -41,7 +41,7 @@ func BenchmarkGetBalance(b *testing.B) {
 	}
 }
 
-// runConcurrently runs the calls of a benchmark from so many callers.
+// runConcurrently divides the calls of a benchmark among several callers.
 func runConcurrently(b *testing.B, callers int, call func()) {
 	b.ResetTimer()
 	turns := make(chan struct{})
@@ -62,7 +62,7 @@ func runConcurrently(b *testing.B, callers int, call func()) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
 }
 
-// What the process holds after 1,000 calls.
+// The memory of the process after 1,000 calls.
 func BenchmarkMemoryAfter1000Calls(b *testing.B) {
 	env, _ := upstream(b)
 	for b.Loop() {
@@ -104,7 +104,7 @@ func BenchmarkSendTo1000(b *testing.B) {
 	p.readLine(b)
 	i := 0
 	for b.Loop() {
-		i++ // another message each time, since the same is not sent twice
+		i++ // a new message each time, because duplicates are rejected
 		arguments, err := json.Marshal(map[string]any{"recipient": numbers, "message": fmt.Sprint("Hi ", i)})
 		if err != nil {
 			b.Fatal(err)
@@ -118,7 +118,7 @@ func BenchmarkSendTo1000(b *testing.B) {
 	_ = p.Wait()
 }
 
-// unlimitedEnv are settings under which nothing is waited for and nobody is asked.
+// unlimitedEnv are settings without a rate limit and without confirmation.
 var unlimitedEnv = []string{
 	"WESENDALL_RATE=0", "WESENDALL_CONFIRM=off", "WESENDALL_MAX_PER_DAY=1000000000000",
 	"WESENDALL_MAX_PER_CALL=1000000000000",

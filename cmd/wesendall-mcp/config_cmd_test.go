@@ -14,7 +14,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
-// runInHome runs the built program in a home of its own.
+// runInHome runs the built program with its own home directory.
 func runInHome(t *testing.T, home string, env []string, args ...string) runResult {
 	t.Helper()
 	c := program(t, append(env, "HOME="+home, "XDG_CONFIG_HOME="+filepath.Join(home, ".config"),
@@ -27,8 +27,7 @@ func runInHome(t *testing.T, home string, env []string, args ...string) runResul
 	return runResult{c.ProcessState.ExitCode(), out.String(), stderr.String()}
 }
 
-// Each host gets something to paste that names this program and a file, and no
-// secret.
+// The output for each host names this program and a file, and has no secret.
 func TestConfigCommand_Output(t *testing.T) {
 	t.Parallel()
 	path, err := binary()
@@ -63,7 +62,7 @@ func TestConfigCommand_Output(t *testing.T) {
 	}
 }
 
-// What config made is what the program reads.
+// The program reads the file that config created.
 func TestConfigCommand_EnvFile(t *testing.T) {
 	t.Parallel()
 	env, url := upstream(t)
@@ -95,7 +94,7 @@ func TestConfigCommand_EnvFile(t *testing.T) {
 	}
 }
 
-// The credentials may be in the environment, and the secret in a file of its own.
+// The credentials may be in the environment, and the secret in its own file.
 func TestConfigCommand_Credentials(t *testing.T) {
 	t.Parallel()
 	env, url := upstream(t)
@@ -115,7 +114,7 @@ func TestConfigCommand_Credentials(t *testing.T) {
 	}
 }
 
-// Going from the sandbox to an account takes nothing away that was added by hand.
+// Going from the sandbox to a wallet keeps what the user added.
 func TestConfigCommand_PreservesEntry(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
@@ -153,7 +152,7 @@ func TestConfigCommand_Write(t *testing.T) {
 		!strings.Contains(got.stdout, "already has this entry") {
 		t.Errorf("%+v", got)
 	}
-	// The host's entry starts the program.
+	// The entry starts the program.
 	text, err := os.ReadFile(file)
 	var config struct {
 		Servers map[string]struct {
@@ -204,7 +203,7 @@ func TestConfigCommand_Limits(t *testing.T) {
 		if strings.Contains(got.stdout, "--http") {
 			t.Errorf("%s: a host would start a server over HTTP: %+v", way, got)
 		}
-		// And the program takes them.
+		// The program accepts them.
 		var file struct {
 			Servers map[string]struct{ Args []string } `json:"mcpServers"`
 		}
@@ -238,7 +237,7 @@ func TestConfigCommand_HTTP(t *testing.T) {
 			t.Errorf("%s: no %q in %s", host.Name, want, got.stderr)
 		}
 	}
-	// The address of a server on this machine is no URL for a host.
+	// WESENDALL_HTTP is an address to listen on, not a URL for a host.
 	got := runInProcess(t, t.TempDir(), []string{"WESENDALL_HTTP=127.0.0.1:8080"}, "", "config", "cursor", "--sandbox")
 	if got.exitCode != exitOK || !strings.Contains(got.stdout, `"--sandbox"`) {
 		t.Errorf("%+v", got)

@@ -25,8 +25,8 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
-// pausedUpstream stops a request of the program at a point of a spend: it tells when the
-// point is reached, and goes on when told.
+// pausedUpstream pauses a request of the program at a stage of a spend. It reports when the
+// stage is reached, and continues when told.
 type pausedUpstream struct {
 	arrived chan struct{}
 	release chan struct{}
@@ -68,9 +68,9 @@ func newPausedUpstream(t *testing.T, point string) (*pausedUpstream, []string) {
 	return s, apiEnv(proxy.URL)
 }
 
-// The program is killed, told to end, cut off or cancelled at each stage of a
-// spend. At most one charge comes of it, the ledger never says that what was
-// charged failed, and a program that goes on does not repeat it.
+// The program is killed, terminated, disconnected or cancelled at each stage of a spend.
+// At most one charge results, the ledger never says "failed" for a charge, and a program that
+// continues does not repeat it.
 func TestCrash_SIGTERMAtEachStage(t *testing.T) {
 	t.Parallel()
 	for _, point := range []string{"the price is read", "the request is there", "the charge is made"} {
@@ -116,8 +116,8 @@ func TestCrash_SIGTERMAtEachStage(t *testing.T) {
 	}
 }
 
-// verifyLedger compares the ledger with what the vendor charged for one intended
-// send, tries it again, and returns the ledger's state.
+// verifyLedger compares the ledger with what the API charged for one send, tries the send
+// again, and returns the state in the ledger.
 func verifyLedger(t *testing.T, env []string, url string) string {
 	t.Helper()
 	listing := runInProcess(t, t.TempDir(), env, "", "ledger", "--json")
@@ -146,8 +146,7 @@ func verifyLedger(t *testing.T, env []string, url string) string {
 	return state
 }
 
-// stallingListener is a listener whose second connection, that of the spend, is not
-// answered.
+// stallingListener does not answer its second connection, which is that of the spend.
 type stallingListener struct {
 	net.Listener
 	arrived, release chan struct{}
@@ -163,8 +162,8 @@ func (l *stallingListener) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-// Between the intent and the request, and after the outcome: what cannot be seen
-// from a vendor's handler.
+// Stages that a handler of the API cannot see: between intent and request, and after the
+// outcome.
 func TestCrash_SIGKILLAroundRequest(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
@@ -184,7 +183,7 @@ func TestCrash_SIGKILLAroundRequest(t *testing.T) {
 			if want == "in_progress" {
 				tlsServer.Listener = listener
 			}
-			tlsServer.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshake that ends
+			tlsServer.Config.ErrorLog = log.New(io.Discard, "", 0) // the handshake fails on purpose
 			tlsServer.StartTLS()
 			ca := writeFile(t, t.TempDir(), "ca.pem",
 				string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tlsServer.Certificate().Raw})))
@@ -202,7 +201,7 @@ func TestCrash_SIGKILLAroundRequest(t *testing.T) {
 			_ = p.Process.Kill()
 			_ = p.Wait()
 			close(listener.release)
-			// Budgets and duplicates go by the address.
+			// Budgets and duplicates depend on the base URL.
 			if state := verifyLedger(t, env, plainServer.URL); state != want {
 				t.Errorf("the ledger says %s", state)
 			}
@@ -210,7 +209,7 @@ func TestCrash_SIGKILLAroundRequest(t *testing.T) {
 	}
 }
 
-// One address is one ledger, however it is spelt.
+// All spellings of a base URL share a ledger.
 func TestLedger_PathPerBaseURL(t *testing.T) {
 	t.Parallel()
 	env, url := upstream(t)
@@ -226,14 +225,14 @@ func TestLedger_PathPerBaseURL(t *testing.T) {
 			t.Errorf("%s: %s, %v", spelling, out, err)
 		}
 	}
-	// Real money's ledger is not the sandbox's.
+	// The sandbox has another ledger than real money.
 	if got := runInProcess(t, t.TempDir(), []string{"WESENDALL_LEDGER=" + filepath.Join(t.TempDir(), "ledger.db")}, "",
 		"ledger", "--sandbox"); got.exitCode != exitUsage {
 		t.Errorf("%+v", got)
 	}
 }
 
-// A person is asked in both eras, and only a clean yes spends.
+// The user is asked in both protocols, and only an accept spends.
 func TestElicitation_Stdio(t *testing.T) {
 	t.Parallel()
 	form := &mcp.ElicitationCapabilities{Form: &mcp.FormElicitationCapabilities{}}
@@ -270,7 +269,7 @@ func TestElicitation_Stdio(t *testing.T) {
 					Arguments: map[string]any{"recipient": "0700000010", "message": "Hi"}})
 				if err != nil {
 					if c.action == "perhaps" && upstreamBalance(t, url) == 5000 {
-						return // its own client would not send that
+						return // the client itself refuses to send that
 					}
 					t.Fatal(err)
 				}
@@ -358,7 +357,7 @@ func TestCall_TerminalPrompt(t *testing.T) {
 			c.Path+` call --sandbox topup_wallet '{"amount":500,"phone_number":"+256700000010"}'`, "/dev/null")
 		terminal.Env, terminal.Dir = c.Env, c.Dir
 		terminal.Stdin = strings.NewReader(typed)
-		out, _ := terminal.CombinedOutput() // the exit code is the program's
+		out, _ := terminal.CombinedOutput() // the exit code does not matter
 		if !strings.Contains(string(out), "Ask +256700000010 to pay UGX 500") || !strings.Contains(string(out), "[y/N]") ||
 			!strings.Contains(string(out), want) {
 			t.Errorf("%q: %s", typed, out)

@@ -16,7 +16,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
-// runDoctor runs the doctor, and returns its lines as "status check: text → fix".
+// runDoctor returns doctor's findings as "status check: text → fix".
 func runDoctor(t *testing.T, home string, env []string, args ...string) (lines []string, code int) {
 	t.Helper()
 	got := runInHome(t, home, env, append([]string{"doctor", "--json"}, args...)...)
@@ -85,7 +85,7 @@ func TestDoctor_Problems(t *testing.T) {
 			"failure credentials: get_balance: 401 invalid_credentials"},
 		"a revoked key": {withEnv("WESENDALL_API_KEY=sk_test_revoked"), nil,
 			"failure credentials: get_balance: 401 key_revoked"},
-		"somebody's wallet": {withEnv("WESENDALL_WALLET_ID=wal_other"), nil,
+		"another owner's wallet": {withEnv("WESENDALL_WALLET_ID=wal_other"), nil,
 			"failure credentials: get_balance: 403 wallet_forbidden"},
 		"no API there": {withEnv("WESENDALL_BASE_URL=http://127.0.0.1:1"), nil,
 			"failure credentials: get_balance: the connection failed"},
@@ -102,7 +102,7 @@ func TestDoctor_Problems(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if name == "a file for everyone" {
-				if err := os.Chmod(c.args[1], 0o644); err != nil { //nolint:gosec // which is what is found
+				if err := os.Chmod(c.args[1], 0o644); err != nil { //nolint:gosec // doctor must find this
 					t.Fatal(err)
 				}
 			}
@@ -115,8 +115,8 @@ func TestDoctor_Problems(t *testing.T) {
 	}
 }
 
-// Settings that end every other command are findings too, and then nobody is
-// asked for anything: it might be somebody else than was meant.
+// Settings that end every other command are findings. Then no request is made, because it could
+// go to the wrong API.
 func TestDoctor_InvalidSettings(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int32
@@ -150,7 +150,7 @@ func TestDoctor_InvalidSettings(t *testing.T) {
 			if !slices.Contains(lines, notChecked) {
 				t.Errorf("%q", lines)
 			}
-			// And every other command says so in a line.
+			// Every other command reports it in one line.
 			if got := runInHome(t, t.TempDir(), c.env, append([]string{"call", "get_balance"},
 				c.args...)...); got.exitCode != exitUsage || strings.Count(got.stderr, "\n") != 1 {
 				t.Errorf("%+v", got)
@@ -162,8 +162,8 @@ func TestDoctor_InvalidSettings(t *testing.T) {
 	}
 }
 
-// The way of the README: config makes a file, a person fills it in, doctor says
-// that it works.
+// As the README says: config creates a file, the user fills it in, doctor confirms that it
+// works.
 func TestDoctor_GeneratedEnvFile(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)
@@ -192,14 +192,14 @@ func TestDoctor_GeneratedEnvFile(t *testing.T) {
 			}
 		}
 	}
-	// What is set elsewhere counts, and not the file.
+	// Credentials that are set elsewhere count, and not the file.
 	if lines, code = runDoctor(t, home, []string{"WESENDALL_API_KEY=k"}); code != exitError ||
 		slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, file+")") }) {
 		t.Errorf("exit %d, %q", code, lines)
 	}
 }
 
-// What a host passes is looked at as the program will, and started by nobody.
+// A host's entry is checked as the program would read it, and not started.
 func TestDoctor_HostEntries(t *testing.T) {
 	t.Parallel()
 	path, err := binary()
@@ -239,8 +239,7 @@ func TestDoctor_HostEntries(t *testing.T) {
 	}
 }
 
-// A password in an address is shown to nobody, and an address that is mistyped is no
-// file's name.
+// A password in a URL is never shown, and a mistyped URL is not used as a file name.
 func TestLedger_URLRedaction(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)
@@ -275,7 +274,7 @@ func TestLedger_URLRedaction(t *testing.T) {
 	}
 }
 
-// It tells what is wrong by what can be done about it.
+// The fix depends on the cause.
 func TestDoctor_Fixes(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)
@@ -312,7 +311,7 @@ func TestDoctor_Fixes(t *testing.T) {
 	}
 }
 
-// It asks for balances, and for nothing else; and it compares clocks.
+// Doctor asks for a balance and nothing else, and compares clocks.
 func TestDoctor_NeverSpends(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int32
@@ -326,7 +325,7 @@ func TestDoctor_NeverSpends(t *testing.T) {
 	}))
 	t.Cleanup(api.Close)
 	home := t.TempDir()
-	// An outcome that nobody knows is worth a warning.
+	// An unknown outcome is a warning.
 	sandboxEnv, _ := upstream(t)
 	ledger := "WESENDALL_LEDGER=" + filepath.Join(home, "ledger.db")
 	if got := runInHome(t, home, append(sandboxEnv, ledger), "call", "send_sms",

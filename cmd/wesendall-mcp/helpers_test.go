@@ -30,8 +30,8 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// envPrintToStdout has this test's binary be the program, and print where it
-// should not.
+// envPrintToStdout makes the test binary run the program and print to stdout, where it must
+// not.
 const envPrintToStdout = "WESENDALL_TEST_PRINTS"
 
 func TestMain(m *testing.M) {
@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// program is the built binary with an environment of its own.
+// program returns the built binary as a command with its own environment.
 func program(t testing.TB, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	path, err := binary()
@@ -61,7 +61,7 @@ func program(t testing.TB, env []string, args ...string) *exec.Cmd {
 	return c
 }
 
-// upstream is a sandbox over HTTP, and the environment that points to it.
+// upstream starts a sandbox over HTTP and returns the environment for it.
 func upstream(t testing.TB) (env []string, url string) {
 	t.Helper()
 	s, err := sandbox.Start(t.Context(), "127.0.0.1:0", sandbox.Options{Balance: sandbox.DefaultBalance})
@@ -83,7 +83,7 @@ func apiEnv(url string) []string {
 	}
 }
 
-// slowUpstream is an API that tells when a request is there, and answers when told.
+// slowUpstream is an API that reports each request and answers when told.
 func slowUpstream(t testing.TB) (env []string, arrived <-chan string, release chan<- struct{}) {
 	t.Helper()
 	arrivals, proceed := make(chan string, 64), make(chan struct{}, 64)
@@ -104,7 +104,7 @@ func slowUpstream(t testing.TB) (env []string, arrived <-chan string, release ch
 	return apiEnv(s.URL), arrivals, proceed
 }
 
-// runResult is what a run of the program left.
+// runResult is the exit code and output of a run.
 type runResult struct {
 	exitCode       int
 	stdout, stderr string

@@ -14,7 +14,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/guard"
 )
 
-// inProcess is the program in this process.
+// inProcess is the program, running in the test's process.
 type inProcess struct {
 	stdin    *os.File
 	stdout   *bufio.Reader
@@ -22,7 +22,7 @@ type inProcess struct {
 	log      *logBuffer
 }
 
-// logBuffer is a log that tells of a line once it is written.
+// logBuffer is a log that reports each line.
 type logBuffer struct {
 	mu    sync.Mutex
 	text  strings.Builder

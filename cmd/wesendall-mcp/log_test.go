@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// One line a call, in either format, and nothing of what was said in it.
+// The log has one line a call, in both formats, and no argument.
 func TestLog_OneLinePerCall(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)

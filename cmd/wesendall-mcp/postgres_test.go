@@ -13,7 +13,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver pgx
 )
 
-// newPostgresSchema is the URL of an empty schema in a PostgreSQL.
+// newPostgresSchema returns the URL of an empty PostgreSQL schema.
 func newPostgresSchema(t *testing.T) string {
 	t.Helper()
 	dsn := os.Getenv("WESENDALL_TEST_POSTGRES")
@@ -48,8 +48,8 @@ func newPostgresSchema(t *testing.T) string {
 	return u.String()
 }
 
-// A ledger in PostgreSQL is looked at, settled and examined like one in a file, and
-// the password of its URL is never shown.
+// The commands work with a ledger in PostgreSQL as with a file, and never show the password of
+// its URL.
 func TestLedger_Postgres(t *testing.T) {
 	t.Parallel()
 	u, err := url.Parse(newPostgresSchema(t))
@@ -77,7 +77,7 @@ func TestLedger_Postgres(t *testing.T) {
 		t.Fatalf("%+v, %v", ledger, err)
 	}
 	if got := run(env, "doctor"); !strings.Contains(got.stdout, u.Host+u.Path+" can be written") ||
-		!strings.Contains(got.stdout, "outcomes that nobody knows: 1") {
+		!strings.Contains(got.stdout, "unknown outcomes: 1") {
 		t.Errorf("%+v", got)
 	}
 	if got := run(env, "ledger", "resolve", ledger.Spends[0].ID, "sent"); got.exitCode != 0 {
@@ -86,7 +86,7 @@ func TestLedger_Postgres(t *testing.T) {
 	if got := run(env, "ledger"); !strings.Contains(got.stdout, "sent (resolved)") {
 		t.Errorf("%+v", got)
 	}
-	u.Host = "127.0.0.1:1" // where nobody is
+	u.Host = "127.0.0.1:1" // nothing listens there
 	env = append(slices.Clone(base), "WESENDALL_LEDGER="+u.String())
 	if got := run(env, "call", "send_sms", `{"recipient":"+256700000010","message":"Hi"}`); got.exitCode != exitError ||
 		!strings.Contains(got.stdout, "Nothing was sent: the database") {

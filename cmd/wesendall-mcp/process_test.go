@@ -18,10 +18,10 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
-// protocolVersions are the two ways in which clients speak.
+// protocolVersions are a session protocol and the stateless protocol.
 var protocolVersions = []string{"2025-06-18", "2026-07-28"}
 
-// connect starts the binary under a client that is not of the same family.
+// connect starts the binary under a client of another library, the official SDK.
 func connect(t testing.TB, protocolVersion string, cmd *exec.Cmd) *mcp.ClientSession {
 	t.Helper()
 	return connectWithOptions(t, protocolVersion, cmd, nil)
@@ -47,7 +47,7 @@ func connectWithOptions(t testing.TB, protocolVersion string, cmd *exec.Cmd,
 	return s
 }
 
-// structuredContent is a result's structured content.
+// structuredContent decodes the structured content of a result.
 func structuredContent(t testing.TB, r *mcp.CallToolResult) map[string]any {
 	t.Helper()
 	content, ok := r.StructuredContent.(map[string]any)
@@ -62,7 +62,7 @@ func structuredContent(t testing.TB, r *mcp.CallToolResult) map[string]any {
 	return content
 }
 
-// upstreamBalance asks the sandbox itself.
+// upstreamBalance asks the sandbox directly.
 func upstreamBalance(t testing.TB, url string) int64 {
 	t.Helper()
 	var resp struct{ Data struct{ Balance int64 } }
@@ -72,7 +72,7 @@ func upstreamBalance(t testing.TB, url string) int64 {
 	return resp.Data.Balance
 }
 
-// requestBalance is the balance call without any of our code.
+// requestBalance makes the balance call without our client.
 func requestBalance(t testing.TB, c *http.Client, url string) []byte {
 	t.Helper()
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet,
@@ -128,7 +128,7 @@ func TestStdio_PipedRequests(t *testing.T) {
 	}
 }
 
-// process is a started binary whose lines can be read one by one.
+// process is a running command with its stdin and stdout as lines.
 type process struct {
 	*exec.Cmd
 	stdin  io.WriteCloser
@@ -141,7 +141,7 @@ func startProcess(t testing.TB, env []string, args ...string) *process {
 	return startCommand(t, program(t, env, args...))
 }
 
-// startCommand starts a command whose lines can be read one by one.
+// startCommand starts a command.
 func startCommand(t testing.TB, c *exec.Cmd) *process {
 	t.Helper()
 	p := &process{Cmd: c}

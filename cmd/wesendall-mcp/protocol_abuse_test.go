@@ -14,9 +14,8 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
-// wireTest is the program under a client that says what no client should. Where
-// the environment names a directory for that, the wire is kept there for others
-// to check.
+// wireTest is the program under a client that breaks the protocol. If the environment names a
+// directory, the messages are saved there for other checks.
 type wireTest struct {
 	*testing.T
 	*process
@@ -51,7 +50,7 @@ func (w *wireTest) send(line string) {
 	w.writeLines(w.T, line)
 }
 
-// wireResponse is what the program says.
+// wireResponse is a message of the program.
 type wireResponse struct {
 	ID     json.RawMessage
 	Result json.RawMessage
@@ -72,7 +71,7 @@ func (w *wireTest) receive() wireResponse {
 	return resp
 }
 
-// closeInput ends the input, and wants an orderly end and a quiet stderr.
+// closeInput ends the input and expects a clean exit and an empty stderr.
 func (w *wireTest) closeInput() {
 	w.Helper()
 	_ = w.stdin.Close()
@@ -98,7 +97,8 @@ func TestProtocol_Versions(t *testing.T) {
 	t.Parallel()
 	for requested, want := range map[string]string{
 		"2024-11-05": "2024-11-05", "2025-03-26": "2025-03-26", "2025-06-18": "2025-06-18", "2025-11-25": "2025-11-25",
-		// The newest has no handshake, and nobody knows the others: the answer is the newest that has one.
+		// The stateless protocol has no handshake, and the others are unknown: the answer is the
+		// newest session protocol.
 		"2026-07-28": "2025-11-25", "1999-01-01": "2025-11-25", "2099-01-01": "2025-11-25", "latest": "2025-11-25",
 	} {
 		t.Run(requested, func(t *testing.T) {
@@ -171,7 +171,8 @@ func malformedLines() []malformedLine {
 	}
 }
 
-// malformedParams have parameters that are no objects, and ids of every type.
+// malformedParams returns requests with parameters that are not objects, and with ids of every
+// type.
 func malformedParams() (cases []malformedLine) {
 	for _, params := range []string{`"x"`, `[]`, `null`, `7`, `true`} {
 		for _, method := range []string{"tools/call", "tools/list", "prompts/get", "resources/read", "completion/complete",
@@ -188,8 +189,7 @@ func malformedParams() (cases []malformedLine) {
 	return cases
 }
 
-// Whatever one line says, it gets the protocol's own answer, and the next line
-// gets its own.
+// Each malformed line gets the protocol's error, and the next line is answered normally.
 func TestProtocol_MalformedLines(t *testing.T) {
 	t.Parallel()
 	w := newWireTest(t, nil, "--sandbox")
@@ -267,7 +267,7 @@ func TestProtocol_300Calls(t *testing.T) {
 	w.expectCleanExit()
 }
 
-// A cancel that comes before its call, or after its answer, is about nothing.
+// A cancel before its call, or after its answer, has no effect.
 func TestProtocol_CancelUnknown(t *testing.T) {
 	t.Parallel()
 	w := newWireTest(t, nil, "--sandbox")
@@ -287,7 +287,7 @@ func TestProtocol_CancelUnknown(t *testing.T) {
 	w.closeInput()
 }
 
-// The last words of a host: each ends the program in order, whatever it is doing.
+// Each way in which a host ends the program makes it exit cleanly, even during a call.
 func TestProtocol_Shutdown(t *testing.T) {
 	t.Parallel()
 	for _, busy := range []bool{false, true} {

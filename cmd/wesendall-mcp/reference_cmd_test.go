@@ -62,7 +62,7 @@ func TestPromptCommand_List(t *testing.T) {
 	}
 }
 
-// What the reference says that the sandbox command prints is what it prints.
+// The reference shows the output of the sandbox command.
 func TestReference_SandboxEnv(t *testing.T) {
 	t.Parallel()
 	section, _ := reference.New().Section("testing")
@@ -79,7 +79,7 @@ func TestReference_SandboxEnv(t *testing.T) {
 	}
 }
 
-// Every command and option that the documents and briefings name is there.
+// Every command and option that the reference and the prompts name exists.
 func TestDocs_Commands(t *testing.T) {
 	t.Parallel()
 	doc := reference.New()
@@ -101,7 +101,7 @@ func TestDocs_Commands(t *testing.T) {
 	}
 	flag := regexp.MustCompile("--[a-z][a-z-]*")
 	command := regexp.MustCompile("wesendall-mcp (sandbox|reference|prompt)([^`\n]*)")
-	section := first(doc.Section("testing")).Text // and so is the part on tests of each briefing
+	section := first(doc.Section("testing")).Text // each prompt has it too
 	checkCommand("testing", "sandbox", flag.FindAllString(section, -1))
 	texts := map[string]string{"reference": doc.Full()}
 	for _, useCase := range []string{"otp", "transactional", "bulk", "groups", "topup", "reporting", "full"} {

@@ -27,8 +27,7 @@ import (
 
 var addressPattern = regexp.MustCompile(`at=(https?://[^ ]+/mcp)`)
 
-// startHTTPServer starts the built program as a server over HTTP, and finds out where
-// it listens.
+// startHTTPServer starts the built program as a server over HTTP and returns its URL.
 func startHTTPServer(t *testing.T, env []string, args ...string) (url string, c *exec.Cmd) {
 	t.Helper()
 	c = program(t, env, append([]string{"--http", "127.0.0.1:0", "--metrics", "off"}, args...)...)
@@ -54,7 +53,7 @@ func startHTTPServer(t *testing.T, env []string, args ...string) (url string, c 
 	return "", nil
 }
 
-// headerTransport are added to every request of a client.
+// headerTransport adds headers to every request of a client.
 type headerTransport map[string]string
 
 func (h headerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -110,7 +109,7 @@ func TestHTTP_GoSDKClient(t *testing.T) {
 			if err != nil || r.IsError || structuredContent(t, r)["sandbox"] != true {
 				t.Errorf("%+v %v", r, err)
 			}
-			// A top-up always needs a person's word.
+			// A top-up always needs confirmation.
 			r, err = s.CallTool(t.Context(), &mcp.CallToolParams{Name: "topup_wallet",
 				Arguments: map[string]any{"amount": 500 + i, "phone_number": "+256700000002"}})
 			if err != nil || r.IsError {
@@ -147,11 +146,11 @@ func TestHTTP_MCPGoClient(t *testing.T) {
 	}
 }
 
-// What a caller brings goes to Wesendall, and nothing of the server's own does.
+// Wesendall gets the caller's credentials, never those of the server.
 func TestHTTP_WrongCredentials(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)
-	url, _ := startHTTPServer(t, env) // with good credentials of its own, which are not for callers
+	url, _ := startHTTPServer(t, env) // the server's own credentials are valid but not for callers
 	h := sandboxCallerHeaders()
 	s := connectHTTP(t, protocolVersions[1], url, h, "")
 	if r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "get_balance",
@@ -200,8 +199,7 @@ func TestHTTP_Token(t *testing.T) {
 	}
 }
 
-// A spend that is on the wire when the signal comes is answered, and the program
-// ends well.
+// A spend that was sent before the signal is answered, and the program exits cleanly.
 func TestHTTP_GracefulShutdown(t *testing.T) {
 	t.Parallel()
 	env, arrived, release := slowUpstream(t)
@@ -298,9 +296,8 @@ func startReplicas(t *testing.T, env []string) (balancer *roundRobin, firstURL s
 	return balancer, firstURL
 }
 
-// Replicas with one ledger are one server to a client, whichever of them a request
-// reaches: a question of the one is answered at the other, and so is a quote of the
-// one used there.
+// Replicas with one ledger are one server to a client: a confirmation that one asks for is
+// answered at the other, and a quote of one is used at the other.
 func TestHTTP_Replicas(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)
@@ -333,7 +330,7 @@ func TestHTTP_Replicas(t *testing.T) {
 			}
 			return r, structuredContent(t, r)
 		}
-		// Nobody can be asked: it goes by quote.
+		// The client cannot ask the user: a quote is needed.
 		s := connect("")
 		r, content := topUp(s, map[string]any{})
 		quote, _ := content["quote"].(map[string]any)
@@ -343,7 +340,7 @@ func TestHTTP_Replicas(t *testing.T) {
 		if r, content = topUp(s, map[string]any{"quote": quote["id"]}); r.IsError {
 			t.Errorf("%s: %v", version, content)
 		}
-		for range 2 { // at either
+		for range 2 { // once at each replica
 			if r, content = topUp(s, map[string]any{"quote": quote["id"]}); !r.IsError || content["code"] != "duplicate_send" {
 				t.Errorf("%s: %v", version, content)
 			}
@@ -351,7 +348,7 @@ func TestHTTP_Replicas(t *testing.T) {
 		if version != "2026-07-28" {
 			continue
 		}
-		// Somebody can: the question is of the one, the answer comes to the other.
+		// The client can: one replica asks, the other gets the answer.
 		if r, content = topUp(connect("accept"), map[string]any{"allow_duplicate": true}); r.IsError {
 			t.Errorf("%s: %v", version, content)
 		}

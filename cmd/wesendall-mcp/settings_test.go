@@ -146,7 +146,7 @@ func TestConfig_Precedence(t *testing.T) {
 	})
 }
 
-// A value that nobody has replaced is named.
+// A placeholder is reported by the name of its variable.
 func TestConfig_Placeholders(t *testing.T) {
 	t.Parallel()
 	full, _ := upstream(t)
@@ -213,8 +213,8 @@ func TestConfig_Invalid(t *testing.T) {
 	})
 }
 
-// A repository that an agent opens may bring a .env: it can neither choose where
-// the credentials go, nor loosen a limit.
+// A repository that an agent opens may contain a .env. It can neither choose where the
+// credentials go, nor change a limit.
 func TestDotEnv_CredentialsOnly(t *testing.T) {
 	t.Parallel()
 	env, url := upstream(t)
@@ -304,7 +304,7 @@ func TestCall_ExitCodes(t *testing.T) {
 	}
 }
 
-// Windows' editors put a mark before a text, and a secret may look like anything.
+// A file may start with a byte order mark, and a secret may contain any character.
 func TestParseEnv(t *testing.T) {
 	t.Parallel()
 	got, err := parseEnvFile("\ufeffA='a #$b\"'\nB=c # not\n")

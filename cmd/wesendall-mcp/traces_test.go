@@ -26,7 +26,7 @@ type traceCollector struct {
 	mu            sync.Mutex
 	raw           []byte
 	spans         []*spans.Span
-	resourceAttrs map[string]string // of the resources
+	resourceAttrs map[string]string
 }
 
 func newTraceCollector(t *testing.T) (c *traceCollector, url string) {
@@ -139,8 +139,8 @@ func countSpans(t *testing.T, all []*spans.Span) (calls, requestSpans map[string
 		case spans.Span_SPAN_KIND_SERVER:
 			calls[label]++
 			parentID := hex.EncodeToString(s.ParentSpanId)
-			if strings.Contains(s.Name, "get_balance") && (parentID != parentSpanID || hex.EncodeToString(s.TraceId) != traceID) ||
-				!strings.Contains(s.Name, "get_balance") && parentID != "" {
+			inHostTrace := parentID == parentSpanID && hex.EncodeToString(s.TraceId) == traceID
+			if isTraced := strings.Contains(s.Name, "get_balance"); isTraced && !inHostTrace || !isTraced && parentID != "" {
 				t.Errorf("%s has the parent %s", s.Name, parentID)
 			}
 			if failed := s.Status.GetCode() == spans.Status_STATUS_CODE_ERROR; failed == strings.Contains(label, "outcome=ok") {
@@ -231,8 +231,7 @@ func expectCounts(t *testing.T, got, want map[string]int) {
 	}
 }
 
-// A collector that takes a connection and never answers delays no call, and the
-// end by five seconds at most.
+// A collector that never answers delays no call, and the exit by at most five seconds.
 func TestTraces_CollectorDown(t *testing.T) {
 	t.Parallel()
 	blackhole, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
