@@ -3,6 +3,7 @@
 package ledgertest
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,26 +29,34 @@ const (
 	backendEnv  = "LEDGER_TEST_BACKEND"
 )
 
-// Run runs a package's tests with ledgers in files and, in a process of their own,
-// with ledgers in PostgreSQL and postgresArgs. Under CI it fails without one.
+// Run runs a package's tests with ledgers in files and, at the same time in a process of
+// their own, with ledgers in PostgreSQL and postgresArgs. Under CI it fails without one.
 func Run(m *testing.M, postgresArgs ...string) int {
-	database := os.Getenv(databaseEnv)
-	code := m.Run()
-	switch {
-	case UsingPostgres() || fuzzing():
-		return code
-	case database == "":
-		if os.Getenv("CI") != "" {
+	if UsingPostgres() || fuzzing() {
+		return m.Run()
+	}
+	if os.Getenv(databaseEnv) == "" {
+		code := m.Run()
+		if code == 0 && os.Getenv("CI") != "" {
 			fmt.Fprintln(os.Stderr, databaseEnv+" must be set under CI: test/with-postgres sets it")
 			return 1
 		}
 		return code
 	}
-	fmt.Fprintln(os.Stderr, "and with PostgreSQL:")
-	again := exec.CommandContext(context.Background(), os.Args[0], append(os.Args[1:len(os.Args):len(os.Args)], postgresArgs...)...) //nolint:gosec // this binary
+	args := slices.DeleteFunc(slices.Clone(os.Args[1:]), func(arg string) bool {
+		return strings.HasPrefix(arg, "-test.testlogfile=") // of this process, for the cache of results
+	})
+	again := exec.CommandContext(context.Background(), os.Args[0], append(args, postgresArgs...)...) //nolint:gosec // this binary
 	again.Env = append(os.Environ(), backendEnv+"=postgres")
-	again.Stdout, again.Stderr = os.Stdout, os.Stderr //nolint:forbidigo // as a test's own
-	if err := again.Run(); err != nil {
+	var output bytes.Buffer
+	again.Stdout, again.Stderr = &output, &output
+	err := again.Start()
+	code := m.Run()
+	if err == nil {
+		err = again.Wait()
+	}
+	fmt.Fprintf(os.Stderr, "and with PostgreSQL:\n%s", output.Bytes())
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "with PostgreSQL:", err)
 		return 1
 	}
