@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -27,6 +28,10 @@ func (c *Client) newRequest(e Endpoint, params any) (request, error) {
 	encoded, err := json.Marshal(params)
 	if err != nil {
 		return request{}, err
+	}
+	// Most requests have a body and nothing else: it is encoded once.
+	if !slices.ContainsFunc(e.Params, func(p Param) bool { return p.Location != ParamInBody }) {
+		return request{endpoint: e, url: c.baseURL + e.Path, body: encoded}, nil
 	}
 	var values map[string]json.RawMessage
 	if err := json.Unmarshal(encoded, &values); err != nil {

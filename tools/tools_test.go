@@ -38,12 +38,12 @@ func TestTools_Endpoints(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{
 		"get_balance":      `GET /api/v1/account/balance?walletId=wal_1 `,
-		"topup_wallet":     `POST /api/v1/account/topup {"amount":500,"phone_number":"+256700000010","walletId":"wal_1"}`,
-		"send_sms":         `POST /api/v1/sms/send {"message":"Hi","recipient":"+256700000010","walletId":"wal_1"}`,
-		"send_group_sms":   `POST /api/v1/sms/group {"groupId":"grp_1","message":"Hi","walletId":"wal_1"}`,
+		"topup_wallet":     `POST /api/v1/account/topup {"walletId":"wal_1","amount":500,"phone_number":"+256700000010"}`,
+		"send_sms":         `POST /api/v1/sms/send {"walletId":"wal_1","message":"Hi","recipient":"+256700000010"}`,
+		"send_group_sms":   `POST /api/v1/sms/group {"walletId":"wal_1","groupId":"grp_1","message":"Hi"}`,
 		"list_sms_history": `GET /api/v1/sms/history?page=2&per_page=20&walletId=wal_1 `,
 		"list_groups":      `GET /api/v1/groups?walletId=wal_1 `,
-		"create_group":     `POST /api/v1/groups {"title":"T","walletId":"wal_1"}`,
+		"create_group":     `POST /api/v1/groups {"walletId":"wal_1","title":"T"}`,
 		"add_contacts": `POST /api/v1/groups/a%2Fb/contacts ` +
 			`{"contacts":[{"phone":"+256700000010","name":"S"}],"walletId":"wal_1"}`,
 	}
