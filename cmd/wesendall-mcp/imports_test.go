@@ -16,31 +16,44 @@ const (
 	protocolPath = "github.com/mark3labs/mcp-go/"
 )
 
-// allowedImports says which package may import which of ours, and which may use the protocol
-// library.
+// allowedImports says which of our packages a package may import, and whether it may use the
+// protocol library. Each row has its reason.
 var allowedImports = map[string][]string{
-	// Two leaves, so that their rules are written once, and Unicode's decomposition of accented letters.
-	"client":                     {"internal/loopback", "internal/sanitize", "golang.org/x/text/unicode/norm"},
-	"internal/loopback":          {},
-	"internal/startup":           {}, // only the standard library, so that it is initialized early
-	"internal/sanitize":          {},
-	"internal/sqlitedb":          {},
-	"internal/sandbox":           {"internal/loopback", "internal/sqlitedb"},
-	"internal/ledger":            {"internal/loopback", "internal/sqlitedb"},
-	"internal/ledger/ledgertest": {}, // only for tests
-	"internal/guard":             {"client", "internal/ledger", "internal/sanitize"},
-	"tools":                      {"internal/guard", "client", "internal/sanitize", protocolPath},
-	"llm-reference":              {"client", "internal/sanitize"},
-	"prompts":                    {"llm-reference", "client", "internal/sanitize"},
-	"internal/mcpserver": {"tools", "prompts", "llm-reference", "internal/loopback", "internal/sanitize",
-		protocolPath},
-	"internal/auth":          {"tools", "internal/guard", "client", "internal/sanitize"},
-	"internal/observability": {"tools", "internal/guard", "internal/ledger", "client", "internal/loopback", protocolPath},
-	"internal/hostconfig":    {},
-	"internal/doctor":        {"internal/guard", "internal/ledger", "client", "internal/hostconfig"},
-	"internal/sampletest":    {"client", "internal/sandbox"}, // only for tests
-	"internal/docsection":    {},                             // only for tests
-	"test/load":              {},
+	// Anybody may use the client without the rest. Its rules about hosts and text are in two leaves.
+	"client": {"internal/loopback", "internal/sanitize", "golang.org/x/text/unicode/norm"},
+	// Leaves: each rule is written once, and every package may use it.
+	"internal/loopback": {}, "internal/sanitize": {}, "internal/sqlitedb": {},
+	// It imports nothing, so that Go initializes it first.
+	"internal/startup": {},
+	// The sandbox imports nothing else of ours, so that it can prove the client wrong.
+	"internal/sandbox": {"internal/loopback", "internal/sqlitedb"},
+	// The ledger stores; it knows neither HTTP nor phone numbers.
+	"internal/ledger": {"internal/loopback", "internal/sqlitedb"},
+	// The guard decides: it prices with the client and records in the ledger.
+	"internal/guard": {"client", "internal/ledger", "internal/sanitize"},
+	// A tool decodes arguments, asks the guard and declares its schema.
+	"tools": {"internal/guard", "client", "internal/sanitize", protocolPath},
+	// Documents and prompts are texts about the client's endpoints.
+	"llm-reference": {"client", "internal/sanitize"},
+	"prompts":       {"llm-reference", "client", "internal/sanitize"},
+	// The server speaks the protocol. It reaches money through the tools only.
+	"internal/mcpserver": {
+		"tools", "prompts", "llm-reference", "internal/loopback", "internal/sanitize", protocolPath,
+	},
+	// A caller over HTTP becomes a client and its limits.
+	"internal/auth": {"tools", "internal/guard", "client", "internal/sanitize"},
+	// Metrics and traces observe calls, requests and the ledger.
+	"internal/observability": {
+		"tools", "internal/guard", "internal/ledger", "client", "internal/loopback", protocolPath,
+	},
+	// It edits the files of other programs and needs nothing of ours.
+	"internal/hostconfig": {},
+	// It checks what the server uses, and does not go through the tools.
+	"internal/doctor": {"internal/guard", "internal/ledger", "client", "internal/hostconfig"},
+	// Only tests and the load test use these.
+	"internal/sampletest": {"client", "internal/sandbox"},
+	"internal/docsection": {}, "internal/ledger/ledgertest": {}, "test/load": {},
+	// The command connects all of them.
 	"cmd/wesendall-mcp": {
 		"internal/mcpserver", "internal/auth", "tools", "prompts", "llm-reference", "internal/guard", "internal/ledger",
 		"client", "internal/sandbox", "internal/hostconfig", "internal/doctor", "internal/observability",

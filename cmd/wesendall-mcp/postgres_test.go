@@ -96,7 +96,7 @@ func TestLedger_Postgres(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	if got := run(env, "doctor"); got.exitCode != exitError || !strings.Contains(got.stdout,
-		"see that the database runs") {
+		"check that the database runs") {
 		t.Errorf("%+v", got)
 	}
 }
