@@ -11,11 +11,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/mark3labs/mcp-go/client"
-	"github.com/mark3labs/mcp-go/client/transport"
-	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mattn/go-isatty"
 
 	"github.com/wesendall/wesendall-mcp/internal/guard"
@@ -44,9 +40,10 @@ func (c callCmd) Run(ctx context.Context, env environment, cfg *Config) error {
 	if err != nil {
 		return err
 	}
-	var req mcp.CallToolRequest
-	req.Params.Name, req.Params.Arguments = c.Tool, arguments
-	result, err := callTool(ctx, srv, c.elicitationHandler(env), req)
+	result, err := srv.CallLocally(ctx, mcpserver.LocalCall{
+		ClientName: "wesendall-mcp call", ClientVersion: version(),
+		Tool: c.Tool, Arguments: arguments, Ask: c.askFunc(env),
+	})
 	if err != nil {
 		return c.reportLostResult(env, err)
 	}
@@ -77,12 +74,12 @@ func (c callCmd) readArguments(env environment) (json.RawMessage, error) {
 // reportLostResult explains a call without a result. If the tool changes something, the
 // outcome is unknown.
 func (c callCmd) reportLostResult(env environment, err error) error {
-	if errors.Is(err, mcp.ErrInvalidParams) { // such as an unknown tool
+	if errors.Is(err, mcpserver.ErrInvalidParams) { // such as an unknown tool
 		return usageError{err}
 	}
 	inventory := tools.AllTools()
 	idx := slices.IndexFunc(inventory, func(t tools.Tool) bool { return t.Name == c.Tool })
-	if errors.Is(err, errInterrupted) || idx >= 0 && inventory[idx].Annotations().ReadOnly {
+	if errors.Is(err, mcpserver.ErrInterrupted) || idx >= 0 && inventory[idx].Annotations().ReadOnly {
 		return err
 	}
 	_ = printError(env, fmt.Errorf("the result was lost (%w). The call may have been carried out and charged: "+
@@ -90,88 +87,27 @@ func (c callCmd) reportLostResult(env environment, err error) error {
 	return exitCodeError(exitOutcomeUnknown)
 }
 
-var errInterrupted = errors.New("interrupted before the call began; nothing was sent")
-
-// resultTimeout is 5 minutes for the user to confirm, and 1 for the call.
-const resultTimeout = 6 * time.Minute
-
-// elicitationHandler asks the user on the terminal; nil if there is none.
-func (c callCmd) elicitationHandler(env environment) client.ElicitationHandler {
-	isTerminal := isatty.IsTerminal(env.stdin.Fd()) && isatty.IsTerminal(env.stdout.Fd())
-	if !c.Yes && !isTerminal {
+// askFunc asks the user on the terminal; nil if there is none. The end of input is a no.
+func (c callCmd) askFunc(env environment) func(message string) (bool, error) {
+	if c.Yes {
+		return func(string) (bool, error) { return true, nil }
+	}
+	if !isatty.IsTerminal(env.stdin.Fd()) || !isatty.IsTerminal(env.stdout.Fd()) {
 		return nil
 	}
-	return terminalPrompter{env, c.Yes}
-}
-
-type terminalPrompter struct {
-	environment
-	acceptAll bool
-}
-
-// Elicit asks for a yes on the terminal. The end of input is a no.
-func (p terminalPrompter) Elicit(_ context.Context, req mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
-	result := &mcp.ElicitationResult{}
-	result.Action = mcp.ElicitationResponseActionAccept
-	if p.acceptAll {
-		return result, nil
+	return func(message string) (bool, error) {
+		if _, err := fmt.Fprintf(env.stderr, "%s [y/N] ", message); err != nil {
+			return false, err
+		}
+		reply, _ := bufio.NewReader(env.stdin).ReadString('\n')
+		reply = strings.ToLower(strings.TrimSpace(reply))
+		return reply == "y" || reply == "yes", nil
 	}
-	if _, err := fmt.Fprintf(p.stderr, "%s [y/N] ", req.Params.Message); err != nil {
-		return nil, err
-	}
-	reply, _ := bufio.NewReader(p.stdin).ReadString('\n')
-	if reply = strings.ToLower(strings.TrimSpace(reply)); reply != "y" && reply != "yes" {
-		result.Action = mcp.ElicitationResponseActionDecline
-	}
-	return result, nil
-}
-
-// callTool speaks the protocol with a server over two pipes.
-func callTool(
-	ctx context.Context, srv *mcpserver.Server, handler client.ElicitationHandler, req mcp.CallToolRequest,
-) (*mcp.CallToolResult, error) {
-	serverIn, requests := io.Pipe()
-	responses, serverOut := io.Pipe()
-	served := make(chan error, 1)
-	go func() {
-		served <- srv.ServeStdio(ctx, serverIn, serverOut)
-		_ = serverOut.Close()
-	}()
-	// After a signal the server reads no more, but answers the call that it has.
-	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resultTimeout)
-	defer cancel()
-	var opts []client.ClientOption
-	if handler != nil {
-		opts = append(opts, client.WithElicitationHandler(handler))
-	}
-	noLogs := io.NopCloser(bytes.NewReader(nil))
-	mcpClient := client.NewClient(transport.NewIO(responses, requests, noLogs), opts...)
-	if err := mcpClient.Start(callCtx); err != nil {
-		return nil, err
-	}
-	var initReq mcp.InitializeRequest
-	initReq.Params.ProtocolVersion = mcp.LATEST_PROTOCOL_VERSION
-	initReq.Params.ClientInfo = mcp.Implementation{Name: "wesendall-mcp call", Version: version()}
-	if _, err := mcpClient.Initialize(callCtx, initReq); err != nil {
-		return nil, err
-	}
-	result, err := mcpClient.CallTool(callCtx, req)
-	_ = requests.Close()
-	if err != nil && ctx.Err() != nil {
-		err = errInterrupted
-	}
-	return result, errors.Join(err, <-served)
 }
 
 // printResult prints a result and returns its exit code.
-func printResult(env environment, result *mcp.CallToolResult) error {
-	raw, err := json.Marshal(result.StructuredContent)
-	if len(result.RawStructuredContent) > 0 {
-		raw, err = result.RawStructuredContent, nil // keeps every digit
-	}
-	if err != nil {
-		return err
-	}
+func printResult(env environment, result mcpserver.LocalResult) error {
+	raw := result.Content
 	var content struct{ Summary, Code, Message string }
 	if err := json.Unmarshal(raw, &content); err != nil {
 		return err

@@ -57,7 +57,7 @@ var allowedImports = map[string][]string{
 	"cmd/wesendall-mcp": {
 		"internal/mcpserver", "internal/auth", "tools", "prompts", "llm-reference", "internal/guard", "internal/ledger",
 		"client", "internal/sandbox", "internal/hostconfig", "internal/doctor", "internal/observability",
-		"internal/loopback", "internal/sanitize", "internal/startup", protocolPath,
+		"internal/loopback", "internal/sanitize", "internal/startup",
 	},
 }
 
