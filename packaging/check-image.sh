@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the image from the context that pack.mjs made, and runs the program on
-# the image's files. Needs root, and buildah; no Docker and no base image.
+# Builds the image from the context that pack.mjs made, and runs the program on the image's
+# files. It needs root and buildah, but neither Docker nor a base image.
 #
 #   check-image.sh CONTEXT VERSION
 set -euo pipefail

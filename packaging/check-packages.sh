@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes every package but the release archives, and checks them: see README.md.
+# Makes all packages except the release archives, and checks them: see README.md.
 # It stops at the first failure.
 #
 #   check-packages.sh              of this tree, for this machine
@@ -36,9 +36,9 @@ build() {
   CGO_ENABLED=0 go build -C "$1" -trimpath -buildvcs=true -ldflags '-s -w' -o "$2" ./cmd/wesendall-mcp
 }
 
-# valid ENTRY holds an entry against the registry's rules, which say more than its
-# schema. Its module has a program that does so with the examples of its own
-# pages; here one of the pages is ours, and the schema is the one that is published.
+# valid ENTRY checks an entry with the registry's rules, which are stricter than its schema.
+# The registry's module has a program that checks the examples in its documents. Here one
+# of the documents is ours, and the schema is the published one.
 valid() {
   local docs=$tmp/registry/docs name
   name=$(sed -n 's,.*"$schema": *".*/schemas/\([^/]*\)/server.schema.json".*,\1,p' server.json)
@@ -60,10 +60,10 @@ check_packages() {
   export VERSION PACKAGES=$1
   node --test --test-reporter=spec packages.test.mjs
   valid "$1/server.json" || { cat "$tmp/registry/log"; return 1; }
-  # What finds no fault in a broken entry has not looked at it.
+  # The check must find a fault in a broken entry.
   sed "s/\"version\": \"$VERSION\"/\"version\": \"^1.2.3\"/" "$1/server.json" >"$tmp/broken.json"
   if valid "$tmp/broken.json" || ! grep -q ❌ "$tmp/registry/log"; then
-    printf 'no fault is found in a broken server.json\n'
+    printf 'the check finds no fault in a broken server.json\n'
     return 1
   fi
   printf "server.json keeps the registry's rules\n"
@@ -86,4 +86,4 @@ build "$tmp/clone" "$tmp/tagged/wesendall-mcp"
 [ "$("$tmp/tagged/wesendall-mcp" --version)" = 1.2.3 ]
 check_packages "$tmp/release" "$tmp/tagged/wesendall-mcp"
 
-printf -- '-- the packages hold\n'
+printf -- '-- the packages are correct\n'

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Runs goreleaser's own check and a snapshot build of every system, then makes
-# the packages of all of them and checks those. Slow the first time, for
-# goreleaser is compiled from source. With --single it builds for this machine
-# alone.
+# Runs goreleaser's own check and a snapshot build for every system, then makes and checks
+# their packages. The first run is slow because it compiles goreleaser. With --single it
+# builds only for this machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

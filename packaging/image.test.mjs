@@ -1,4 +1,4 @@
-// Runs the program of the image on the image's files alone, as the image's user.
+// Runs the image's program as the image's user, with only the image's files.
 // Started by check-image.sh, as root: $ROOTFS is where the files are, $CONFIG what
 // the image says of itself.
 import assert from 'node:assert/strict';

@@ -1,5 +1,5 @@
-// Holds the packages in $PACKAGES against the program in them, the tools that
-// read them, and one another. Started by check.
+// Compares the packages in $PACKAGES with the program in them, with the tools that read
+// them, and with each other. check-packages.sh starts it.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

@@ -26,7 +26,7 @@ func newWireTest(t *testing.T, env []string, args ...string) *wireTest {
 	t.Helper()
 	w := &wireTest{t, startProcess(t, env, args...), io.Discard}
 	if dir := os.Getenv("WIRE_DIR"); dir != "" {
-		file, err := os.Create(filepath.Join(dir, "torture-"+strings.NewReplacer("/", "-", " ",
+		file, err := os.Create(filepath.Join(dir, "abuse-"+strings.NewReplacer("/", "-", " ",
 			"-").Replace(t.Name())+".jsonl"))
 		if err != nil {
 			t.Fatal(err)

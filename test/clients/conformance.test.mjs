@@ -1,5 +1,5 @@
 // The published conformance suite's server scenarios, as far as they apply to
-// any server. README.md says which are out, and why.
+// any server. README.md says which are excluded, and why.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { gate } from './auth-proxy.mjs';
+import { startAuthProxy } from './auth-proxy.mjs';
 
 const suite = createRequire(import.meta.url).resolve('@modelcontextprotocol/conformance/dist/index.js');
 
@@ -19,8 +19,8 @@ const scenarios = {
 };
 
 // Checks of these scenarios that the server cannot meet, and why. One that
-// passes all the same fails the test, so that the list stays true.
-const out = {
+// passes fails the test, so that the list stays correct.
+const excluded = {
   'sep-2575-server-rejects-undeclared-capability': 'needs the fixture tool test_missing_capability',
   'sep-2575-missing-capability-http-400': 'needs the fixture tool test_missing_capability',
   'sep-2575-http-server-no-independent-requests-on-stream': 'needs the fixture tool test_streaming_elicitation',
@@ -28,10 +28,10 @@ const out = {
 };
 
 let server;
-before(async () => { server = await gate('conformance'); });
+before(async () => { server = await startAuthProxy('conformance'); });
 after(async () => assert.equal(await server.close(), 0));
 
-// run runs a scenario, and returns its checks.
+// run runs a scenario and returns its checks.
 function run(scenario, revision) {
   const dir = mkdtempSync(join(tmpdir(), 'conformance-'));
   const args = [suite, 'server', '--url', server.url, '--scenario', scenario, '--spec-version', revision, '--output-dir', dir];
@@ -50,8 +50,8 @@ for (const [revision, names] of Object.entries(scenarios)) {
       const checks = await run(scenario, revision);
       assert.ok(checks.some(({ status }) => status === 'SUCCESS'));
       const faults = checks.filter(({ status }) => status === 'FAILURE');
-      assert.deepEqual(faults.filter(({ id }) => !out[id]).map(({ id, errorMessage }) => `${id}: ${errorMessage}`), []);
-      const passed = checks.filter(({ id, status }) => out[id] && status !== 'FAILURE');
+      assert.deepEqual(faults.filter(({ id }) => !excluded[id]).map(({ id, errorMessage }) => `${id}: ${errorMessage}`), []);
+      const passed = checks.filter(({ id, status }) => excluded[id] && status !== 'FAILURE');
       assert.deepEqual(passed.map(({ id }) => id), [], 'passes, and need not be in the list');
     });
   }

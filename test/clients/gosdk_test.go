@@ -1,6 +1,6 @@
-// Package clientstest runs the built server under the official Go SDK, in both
-// eras of the protocol. Its neighbours in JavaScript do the same with other
-// clients; README.md says how.
+// Package clients tests the built server with the official Go SDK, over the session
+// protocol and the stateless one. The JavaScript files beside it do the same with other
+// clients; see README.md.
 package clients
 
 import (
@@ -24,7 +24,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-var eras = []string{"2025-06-18", "2025-11-25", "2026-07-28"}
+var versions = []string{"2025-06-18", "2025-11-25", "2026-07-28"}
 
 // binary is the program: the one that the environment names, or one built here.
 var binary = sync.OnceValues(func() (string, error) {
@@ -50,8 +50,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// program is the binary with an environment of its own. Where the wire is
-// recorded, it runs behind the recorder.
+// program returns a command that starts the binary in an environment of its own. With
+// WIRE_DIR it runs behind record-proxy.mjs.
 func program(t *testing.T, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	path, err := binary()
@@ -65,7 +65,7 @@ func program(t *testing.T, env []string, args ...string) *exec.Cmd {
 			t.Fatal(err)
 		}
 		_ = file.Close()
-		command = append([]string{"node", "recorder.mjs", file.Name()}, command...)
+		command = append([]string{"node", "record-proxy.mjs", file.Name()}, command...)
 	}
 	c := exec.CommandContext(context.WithoutCancel(t.Context()), command[0], command[1:]...)
 	c.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, env...)
@@ -76,12 +76,12 @@ func program(t *testing.T, env []string, args ...string) *exec.Cmd {
 type client struct {
 	*mcp.ClientSession
 	t     *testing.T
-	asked []string // what its person was asked
+	asked []string // the messages of the elicitations
 }
 
-// connect starts a session. With an answer, the client has a person who gives
-// it to every question; without one it cannot ask anybody.
-func connect(t *testing.T, era, answer string, c *exec.Cmd) *client {
+// connect starts a session. With an answer, the client supports elicitation and gives
+// this answer each time.
+func connect(t *testing.T, version, answer string, c *exec.Cmd) *client {
 	t.Helper()
 	s := &client{t: t}
 	options := &mcp.ClientOptions{Capabilities: &mcp.ClientCapabilities{}}
@@ -93,7 +93,7 @@ func connect(t *testing.T, era, answer string, c *exec.Cmd) *client {
 	}
 	var err error
 	s.ClientSession, err = mcp.NewClient(&mcp.Implementation{Name: "go-sdk", Version: "1"}, options).
-		Connect(t.Context(), &mcp.CommandTransport{Command: c}, &mcp.ClientSessionOptions{ProtocolVersion: era})
+		Connect(t.Context(), &mcp.CommandTransport{Command: c}, &mcp.ClientSessionOptions{ProtocolVersion: version})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,8 +102,8 @@ func connect(t *testing.T, era, answer string, c *exec.Cmd) *client {
 			t.Errorf("the program did not end well: %v", err)
 		}
 	})
-	if got := s.InitializeResult().ProtocolVersion; got != era {
-		t.Fatalf("the client speaks %s, not %s", got, era)
+	if got := s.InitializeResult().ProtocolVersion; got != version {
+		t.Fatalf("the client speaks %s, not %s", got, version)
 	}
 	return s
 }
@@ -144,17 +144,17 @@ func (s *client) balance() float64 {
 	return s.call("get_balance", nil)["data"].(map[string]any)["balance"].(float64)
 }
 
-// each runs a test in every era.
-func each(t *testing.T, run func(t *testing.T, era string)) {
+// each runs a test in every version.
+func each(t *testing.T, run func(t *testing.T, version string)) {
 	t.Parallel()
-	for _, era := range eras {
-		t.Run(era, func(t *testing.T) { t.Parallel(); run(t, era) })
+	for _, version := range versions {
+		t.Run(version, func(t *testing.T) { t.Parallel(); run(t, version) })
 	}
 }
 
 func TestGoSDK_Tools(t *testing.T) {
-	each(t, func(t *testing.T, era string) {
-		s := connect(t, era, "", program(t, nil, "--sandbox"))
+	each(t, func(t *testing.T, version string) {
+		s := connect(t, version, "", program(t, nil, "--sandbox"))
 		list, err := s.ListTools(t.Context(), nil)
 		if err != nil || len(list.Tools) != 8 || list.Tools[2].Name != "send_sms" {
 			t.Fatalf("%+v, %v", list, err)
@@ -183,13 +183,13 @@ func TestGoSDK_Tools(t *testing.T) {
 }
 
 func TestGoSDK_Elicitation(t *testing.T) {
-	each(t, func(t *testing.T, era string) {
+	each(t, func(t *testing.T, version string) {
 		var numbers []any
 		for i := range 40 {
 			numbers = append(numbers, fmt.Sprintf("+2567000000%d", 10+i))
 		}
 		for answer, left := range map[string]float64{"accept": 5000 - 40*35, "decline": 5000, "cancel": 5000} {
-			s := connect(t, era, answer, program(t, nil, "--sandbox"))
+			s := connect(t, version, answer, program(t, nil, "--sandbox"))
 			got := s.try("send_sms", map[string]any{"recipient": numbers, "message": "Hello"})
 			if len(s.asked) != 1 || !strings.Contains(s.asked[0], "40 recipients") || (got["code"] == nil) != (answer == "accept") {
 				t.Errorf("%s: asked %q, answered %v", answer, s.asked, got)
@@ -205,8 +205,8 @@ func TestGoSDK_Elicitation(t *testing.T) {
 }
 
 func TestGoSDK_ResourcesAndPrompts(t *testing.T) {
-	each(t, func(t *testing.T, era string) {
-		s := connect(t, era, "", program(t, nil, "--sandbox"))
+	each(t, func(t *testing.T, version string) {
+		s := connect(t, version, "", program(t, nil, "--sandbox"))
 		resources, err := s.ListResources(t.Context(), nil)
 		if err != nil || len(resources.Resources) < 10 {
 			t.Fatalf("%+v, %v", resources, err)
@@ -248,8 +248,8 @@ func TestGoSDK_ResourcesAndPrompts(t *testing.T) {
 }
 
 func TestGoSDK_Errors(t *testing.T) {
-	each(t, func(t *testing.T, era string) {
-		s := connect(t, era, "", program(t, nil, "--sandbox"))
+	each(t, func(t *testing.T, version string) {
+		s := connect(t, version, "", program(t, nil, "--sandbox"))
 		expect := func(err error, code int64) {
 			t.Helper()
 			if wire, ok := errors.AsType[*jsonrpc.Error](err); !ok || wire.Code != code {
@@ -261,7 +261,7 @@ func TestGoSDK_Errors(t *testing.T) {
 		_, err = s.GetPrompt(t.Context(), &mcp.GetPromptParams{Name: "integrate_wesendall"})
 		expect(err, -32602)
 		_, err = s.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: "wesendall://reference/nope"})
-		if era < "2026" {
+		if version < "2026" {
 			expect(err, -32002)
 		} else {
 			expect(err, -32602)
@@ -273,7 +273,7 @@ func TestGoSDK_Errors(t *testing.T) {
 }
 
 func TestGoSDK_CancelSend(t *testing.T) {
-	each(t, func(t *testing.T, era string) {
+	each(t, func(t *testing.T, version string) {
 		var sends atomic.Int32
 		arrived, release := make(chan struct{}), make(chan struct{})
 		api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
@@ -291,7 +291,7 @@ func TestGoSDK_CancelSend(t *testing.T) {
 		c := program(t, []string{
 			"WESENDALL_BASE_URL=" + api.URL, "WESENDALL_API_KEY=sk_test_waiting", "WESENDALL_API_SECRET=ws_test_waiting", "WESENDALL_WALLET_ID=wal_waiting",
 		})
-		s := connect(t, era, "", c)
+		s := connect(t, version, "", c)
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { <-arrived; cancel() }()
 		r, err := s.CallTool(ctx, &mcp.CallToolParams{Name: "send_sms", Arguments: map[string]any{"recipient": "+256700000010", "message": "Hi"}})

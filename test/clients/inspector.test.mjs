@@ -1,5 +1,5 @@
-// The MCP Inspector's command line, in both eras. It has no person to ask and
-// makes one call a session.
+// The MCP Inspector's command line, with both protocols. It cannot ask the user, and
+// makes one call in each session.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';

@@ -1,5 +1,5 @@
-// Starts what the clients of these tests talk to: the built server, behind a
-// recorder of its wire, on its own embedded sandbox or on an API that waits.
+// Starts the server for the clients of these tests: the built program behind
+// record-proxy.mjs, with its embedded sandbox or an API that blocks.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -9,9 +9,9 @@ import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
-// The binary under test, and where the wire of every session is recorded.
+// The program under test, and the folder with a recording of each session.
 export const binary = need('WESENDALL_MCP');
-export const records = need('WIRE_DIR');
+export const recordings = need('WIRE_DIR');
 
 function need(name) {
   if (!process.env[name]) throw new Error(`${name} is not set: start these tests with test/clients/run`);
@@ -20,20 +20,20 @@ function need(name) {
 
 let sessions = 0;
 
-// command starts the server for one session of a client. The recorder is told
-// whose session it is by the name of its file.
+// command returns the command that starts the server for one session of a client. The
+// name of the recording says whose session it is.
 export function command(client, env = {}, args = ['--sandbox']) {
-  const record = join(records, `${client}-${process.pid}-${++sessions}.jsonl`);
+  const recording = join(recordings, `${client}-${process.pid}-${++sessions}.jsonl`);
   return {
     command: process.execPath,
-    args: [join(here, 'record-proxy.mjs'), record, binary, ...args],
+    args: [join(here, 'record-proxy.mjs'), recording, binary, ...args],
     env: { PATH: process.env.PATH, HOME: mkdtempSync(join(tmpdir(), 'home-')), ...env },
   };
 }
 
-// waiting is an API that counts the sends it is asked for, and answers none of
-// them before it is told to.
-export async function waiting() {
+// startBlockedAPI starts an API that counts the requests to send, and answers none of
+// them before release is called.
+export async function startBlockedAPI() {
   let arrive, release;
   const api = {
     sends: 0,
@@ -42,7 +42,7 @@ export async function waiting() {
   };
   const released = new Promise((done) => { release = done; });
   const server = createServer(async (request, response) => {
-    for await (const _ of request); // the whole request is there
+    for await (const _ of request); // read the whole request
     if (request.method === 'GET') {
       response.end(JSON.stringify({ success: true, data: { balance: 5000, cost_per_sms: 35 } }));
       return;
@@ -55,13 +55,13 @@ export async function waiting() {
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
   api.env = {
     WESENDALL_BASE_URL: `http://127.0.0.1:${server.address().port}`,
-    WESENDALL_API_KEY: 'sk_test_waiting', WESENDALL_API_SECRET: 'ws_test_waiting', WESENDALL_WALLET_ID: 'wal_waiting',
+    WESENDALL_API_KEY: 'sk_test_blocked', WESENDALL_API_SECRET: 'ws_test_blocked', WESENDALL_WALLET_ID: 'wal_blocked',
   };
   api.close = () => { server.closeAllConnections(); server.close(); };
   return api;
 }
 
-// ledger is what the server wrote down of its spends, by its own command.
-export function ledger(env) {
+// listSpends returns the spends in the server's ledger.
+export function listSpends(env) {
   return JSON.parse(execFileSync(binary, ['ledger', '--json'], { env })).spends;
 }

@@ -1,16 +1,16 @@
-// The hosts: how each is told about the server and about its model, and asked.
-// Each gets a home of its own, and made-up credentials.
+// The hosts: how each is configured for the server and the fake model, and asked a
+// question. Each gets its own home folder and invalid credentials.
 //
 //   package, program   the npm package and the program in it; Node runs a .js
 //   env                its environment, given the model's address
 //   files              its configuration, by path in its home; without the server
 //                      if none is given
 //   add                the arguments that add the server, instead of files
-//   unattended         what the README's command lacks where nobody attends
-//   list, listed       the arguments that list servers, and what is said of ours;
+//   unattended         arguments that the documents' command needs without a user
+//   list, listed       the arguments that list servers, and what it says about ours;
 //                      Codex and Copilot list without starting the server
-//   listedOverHTTP     what is said of ours over HTTP, where that differs
-//   ask                the arguments of one question that no person attends
+//   listedOverHTTP     what it says about ours over HTTP, if that differs
+//   ask                the arguments that ask one question without a user
 
 const question = 'What is the balance of the wallet?';
 
@@ -40,13 +40,13 @@ export const hosts = {
     env: () => ({ TEST_KEY: 'test-key' }),
     files: (server, url) => ({
       '.codex/config.toml': `
-model = "stand-in"
-model_provider = "stand-in"
+model = "fake"
+model_provider = "fake"
 check_for_update_on_startup = false
 [analytics]
 enabled = false
-[model_providers.stand-in]
-name = "stand-in"
+[model_providers.fake]
+name = "fake"
 base_url = "${url}/v1"
 wire_api = "responses"
 env_key = "TEST_KEY"
@@ -74,14 +74,14 @@ args = ${JSON.stringify(server.slice(1))}
         general: { enableAutoUpdate: false, enableAutoUpdateNotification: false },
         privacy: { usageStatisticsEnabled: false },
         security: { auth: { selectedType: 'gemini-api-key' } },
-        // Unless it is trusted, a model that nobody attends is not offered its tools.
+        // Without a user, the model gets the tools of trusted servers only.
         mcpServers: server && { wesendall: { command: server[0], args: server.slice(1), trust: true } },
       }),
     }),
     unattended: ['--trust'],
     list: ['mcp', 'list'],
     listed: /wesendall: .*Connected/,
-    // Without a model it would first ask another one which to take.
+    // Without -m it first asks another model which one to use.
     ask: ['-p', question, '-m', 'gemini-2.5-pro'],
   },
 
@@ -98,12 +98,12 @@ args = ${JSON.stringify(server.slice(1))}
       '.config/opencode/opencode.json': JSON.stringify({
         autoupdate: false,
         share: 'disabled',
-        model: 'stand-in/stand-in',
+        model: 'fake/fake',
         provider: {
-          'stand-in': {
+          'fake': {
             npm: '@ai-sdk/openai-compatible',
             options: { baseURL: `${url}/v1`, apiKey: 'test-key' },
-            models: { 'stand-in': {} },
+            models: { 'fake': {} },
           },
         },
         mcp: server && { wesendall: { type: 'local', command: server } },
@@ -121,7 +121,7 @@ args = ${JSON.stringify(server.slice(1))}
     env: url => ({
       COPILOT_PROVIDER_BASE_URL: `${url}/v1`,
       COPILOT_PROVIDER_API_KEY: 'test-key',
-      COPILOT_MODEL: 'stand-in',
+      COPILOT_MODEL: 'fake',
       COPILOT_OFFLINE: 'true',
       COPILOT_AUTO_UPDATE: 'false',
     }),

@@ -1,23 +1,23 @@
-// The four APIs that hosts speak to their models, each as far as one scripted
-// conversation needs: which tools were offered, what the call answered, and how a
-// turn of the model is written. A turn is {text} or {call: {name, input}}.
+// The four model APIs that hosts use, as far as one scripted conversation needs them:
+// which tools were offered, what a call returned, and how a turn of the model is
+// written. A turn is {text} or {call: {name, input}}.
 
-// The calls have fixed ids, so that an answer is known by the call it belongs to.
+// The calls have fixed ids, which tell their results apart.
 const id = 'call_1';
 const lookupId = 'lookup_1';
 
-// Messages that share an id would be taken for parts of one.
+// Hosts take messages with the same id for parts of one message.
 let replies = 0;
 
-// asText is a tool's result as the model reads it, whatever it was wrapped in.
+// asText returns a tool's result as the model reads it, without its wrapping.
 function asText(content) {
   if (typeof content === 'string') return content;
   if (Array.isArray(content)) return content.map(part => part.text ?? JSON.stringify(part)).join('\n');
   return JSON.stringify(content);
 }
 
-// events answers a list of server-sent events; named ones carry their type twice,
-// as both vendors with typed events do.
+// events answers with server-sent events. Named ones have their type twice, as in both
+// APIs with typed events.
 function events(res, list, { named = false, end = '' } = {}) {
   res.writeHead(200, { 'content-type': 'text/event-stream' });
   for (const event of list) {
@@ -36,8 +36,8 @@ const anthropic = {
   tools: body => (body.tools ?? []).map(tool => ({ name: tool.name })),
   results: body => body.messages.flatMap(message => Array.isArray(message.content) ? message.content : [])
     .filter(block => block.type === 'tool_result' && block.tool_use_id === id).map(block => asText(block.content)),
-  // Claude Code only names the tools of a server, and has the model look them up
-  // before it calls one.
+  // Claude Code gives only the names of a server's tools. The model must look one up
+  // before it calls it.
   lookup(body, tool) {
     const text = JSON.stringify(body.messages);
     const name = text.match(new RegExp(`mcp__\\w+__${tool}\\b`))?.[0];
@@ -129,4 +129,4 @@ const gemini = {
   },
 };
 
-export const dialects = { anthropic, responses, completions, gemini };
+export const modelAPIs = { anthropic, responses, completions, gemini };

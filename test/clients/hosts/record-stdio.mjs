@@ -1,10 +1,10 @@
-// Stands between a host and the server, and writes each line of both into a file:
+// A proxy between a host and the server, which writes each line of both to a file:
 //
 //     node record-stdio.mjs LOG COMMAND [ARGUMENT ...]
 //
-// It passes everything on as it came, but for one thing. The server's text and
-// its structured content say the same, so each form of a result is marked here,
-// and the mark tells which of them the host gave to its model.
+// It forwards everything unchanged, with one exception. The server's text and its
+// structured content say the same, so this marks both. The mark shows which of them the
+// host gave to its model.
 import { spawn } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 
@@ -18,14 +18,14 @@ eachLine(process.stdin, line => {
 });
 eachLine(server.stdout, line => {
   write('server', line);
-  process.stdout.write(marked(line) + '\n');
+  process.stdout.write(markForms(line) + '\n');
 });
 
 process.stdin.on('end', () => server.stdin.end());
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => server.kill(signal));
 server.on('close', code => process.exit(code ?? 1));
 
-// Either side may be gone when the other's last line comes.
+// Either side may have ended before the other's last line.
 process.stdout.on('error', () => {});
 server.stdin.on('error', () => {});
 
@@ -39,7 +39,7 @@ function eachLine(stream, take) {
   });
 }
 
-function marked(line) {
+function markForms(line) {
   const message = JSON.parse(line);
   const result = message.result;
   if (!result?.structuredContent || result.isError) return line;
