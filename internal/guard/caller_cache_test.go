@@ -19,15 +19,15 @@ func TestPriceCache_PerCaller(t *testing.T) {
 		caller := []testCaller{a, a, c, c, b, b}[i]
 		env.expectOK(caller.send(fmt.Sprint("Hi ", i), SpendOptions{}, phone1))
 		if got := balances.Load(); got != want {
-			t.Errorf("%s asked for the balance %d times, not %d", caller.id, got, want)
+			t.Errorf("%s: the balance was read %d times, want %d", caller.id, got, want)
 		}
 	}
-	a.wallet = walletB // which A's key does not open, though the price of A's own wallet is known
+	a.wallet = walletB // A's key has no access to it
 	env.expectError("wallet_forbidden")(a.send("Hi", SpendOptions{}, phone1))
 	env.advance(priceTTL)
 	env.expectOK(b.send("Ho", SpendOptions{}, phone1))
 	if got := balances.Load(); got != 5 {
-		t.Errorf("%d balances: a price is kept for too long", got)
+		t.Errorf("the balance was read %d times: a price was cached for too long", got)
 	}
 }
 
@@ -35,12 +35,13 @@ func TestRateLimit_PerCaller(t *testing.T) {
 	t.Parallel()
 	var delays atomic.Int64
 	env := newTestEnv(t, 5000, func(o *Options) {
-		o.Rate = 1 // and so five at once
+		o.Rate = 1 // in bursts of five
 		o.SleepFunc = func(context.Context, time.Duration) error { delays.Add(1); return nil }
 	})
 	a, b, _ := env.newCallers()
 	read := func(caller testCaller) {
-		if _, err := caller.boundGuard().Balance(t.Context(), client.BalanceRequest{WalletID: caller.wallet}); err != nil {
+		request := client.BalanceRequest{WalletID: caller.wallet}
+		if _, err := caller.boundGuard().Balance(t.Context(), request); err != nil {
 			t.Error(err)
 		}
 	}
@@ -52,7 +53,7 @@ func TestRateLimit_PerCaller(t *testing.T) {
 	}
 	read(a)
 	if delays.Load() != 1 {
-		t.Error("A's rate was forgotten between two requests")
+		t.Error("A's rate was reset between two requests")
 	}
 	read(b)
 	if delays.Load() != 1 {
@@ -65,32 +66,32 @@ func TestCallerCache_Eviction(t *testing.T) {
 	now := newClock()
 	c := newCallerCache()
 	c.max = 3
-	seat := func(id string) *callerState { return c.state(id, now.now(), 1) }
+	state := func(id string) *callerState { return c.state(id, now.now(), 1) }
 	for _, id := range []string{"a", "b", "c"} {
-		seat(id).rate.ReserveN(now.now(), 1)
-		seat(id).prices.put("w", cachedPrice{unitCost: 1, fetchedAt: now.now()})
+		state(id).rate.ReserveN(now.now(), 1)
+		state(id).prices.put("w", cachedPrice{unitCost: 1, fetchedAt: now.now()})
 	}
-	if seat("d") != nil || len(c.states) != 3 {
-		t.Fatal("a caller got a new rate limit")
+	if state("d") != nil || len(c.states) != 3 {
+		t.Fatal("a state with a used rate was evicted")
 	}
-	now.advance(time.Second) // and all buckets are full again
-	a := seat("a")
-	if seat("d") == nil || seat("a") != a || len(c.states) != 3 {
-		t.Error("A was here last, and lost the seat")
+	now.advance(time.Second) // all token buckets are full again
+	a := state("a")
+	if state("d") == nil || state("a") != a || len(c.states) != 3 {
+		t.Error("the most recently used state was evicted")
 	}
-	if p, ok := seat("c").prices.get("w"); !ok || p.unitCost != 1 {
-		t.Error("C lost its price, and B was idle for longer")
+	if p, ok := state("c").prices.get("w"); !ok || p.unitCost != 1 {
+		t.Error("C was evicted, but B was idle for longer")
 	}
-	a.rate.ReserveN(now.now(), 5) // owes nothing by the time that its price expires
+	a.rate.ReserveN(now.now(), 5) // full again before its price expires
 	now.advance(priceTTL - time.Nanosecond)
-	seat("c").lastUsed = now.now()
+	state("c").lastUsed = now.now()
 	now.advance(time.Nanosecond)
-	for range 1000 { // owes for longer than a price is kept
+	for range 1000 { // used up for longer than a price is cached
 		a.rate.ReserveN(now.now(), 1)
 	}
 	c.max = 10
-	if seat("e"); len(c.states) != 3 || seat("a") != a || c.states["d"] != nil {
-		t.Errorf("%d seats: only who was idle, and owes nothing, is forgotten", len(c.states))
+	if state("e"); len(c.states) != 3 || state("a") != a || c.states["d"] != nil {
+		t.Errorf("%d states: only idle ones with an unused rate are evicted", len(c.states))
 	}
 }
 
@@ -101,15 +102,16 @@ func TestCallerCache_Bounded(t *testing.T) {
 		env.guard.ForCaller(nil, fmt.Sprint(i), nil).invalidatePrice("w")
 	}
 	if n := len(env.guard.callerStates.states); n != maxCallers || env.guard.callerStates.lru.Len() != n {
-		t.Errorf("%d callers are kept", n)
+		t.Errorf("%d callers are cached", n)
 	}
 	var p priceCache
 	p.byWallet = map[string]cachedPrice{}
 	for i := range 10 * maxCachedWallets {
 		p.put(fmt.Sprint(i), cachedPrice{unitCost: 1})
 	}
-	if last, ok := p.get(fmt.Sprint(10*maxCachedWallets - 1)); len(p.byWallet) > maxCachedWallets || !ok || last.unitCost != 1 {
-		t.Errorf("%d wallets are kept", len(p.byWallet))
+	last, ok := p.get(fmt.Sprint(10*maxCachedWallets - 1))
+	if len(p.byWallet) > maxCachedWallets || !ok || last.unitCost != 1 {
+		t.Errorf("%d wallets are cached", len(p.byWallet))
 	}
 	env.guard.callerStates.max = 0
 	a, _, _ := env.newCallers()

@@ -27,7 +27,9 @@ func TestCallerID_Stable(t *testing.T) {
 	}
 	first := id("key", "secret")
 	seen := []string{first}
-	for _, parts := range [][]string{{"key", "other"}, {"other", "secret"}, {"keysecret"}, {"keys", "ecret"}, {"secret", "key"}, {}} {
+	for _, parts := range [][]string{
+		{"key", "other"}, {"other", "secret"}, {"keysecret"}, {"keys", "ecret"}, {"secret", "key"}, {},
+	} {
 		seen = append(seen, id(parts...))
 	}
 	slices.Sort(seen)
@@ -41,7 +43,7 @@ func TestCallerID_Stable(t *testing.T) {
 	env.ledgerSource = filepath.Join(t.TempDir(), "other.db")
 	env.restart()
 	if other := id("key", "secret"); other == first {
-		t.Error("an id can be made without the ledger's key")
+		t.Error("the id does not depend on the ledger's key")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -50,8 +52,8 @@ func TestCallerID_Stable(t *testing.T) {
 	}
 }
 
-// Without the ledger callers are told apart, and read; nothing is spent, nor
-// written down under an id that nobody will have again.
+// Without the ledger, callers have different ids and can read. Nothing is spent, and
+// nothing is stored under an id that no other process would use.
 func TestLedgerDown_ReadsOnly(t *testing.T) {
 	t.Parallel()
 	var tried, down atomic.Int64
@@ -84,9 +86,12 @@ func TestLedgerDown_ReadsOnly(t *testing.T) {
 		t.Error(err)
 	}
 	for name, spend := range a.spendFuncs() {
-		for _, opts := range []SpendOptions{{}, {DryRun: true}, {Elicit: elicitYes}, {QuoteID: "x", Answer: AnswerNo}, {QuoteID: "x", Answer: AnswerYes}} {
-			if failure := env.expectError(CodeNotConfigured)(spend(opts)); strings.Contains(failure.Message, "/secret") {
-				t.Errorf("%s: %s", name, failure.Message)
+		for _, opts := range []SpendOptions{
+			{}, {DryRun: true}, {Elicit: elicitYes}, {QuoteID: "x", Answer: AnswerNo}, {QuoteID: "x", Answer: AnswerYes},
+		} {
+			failure := env.expectError(CodeNotConfigured)(spend(opts))
+			if strings.Contains(failure.Message, "/secret") {
+				t.Errorf("%s: the message has a path: %s", name, failure.Message)
 			}
 		}
 	}
@@ -101,14 +106,14 @@ func TestLedgerDown_ReadsOnly(t *testing.T) {
 	if rows := env.dumpLedger(); rows != "spend_targets 0 0" {
 		t.Error(rows)
 	}
-	a.id = id() // made again, as for each request
+	a.id = id() // each request asks for the id again
 	env.expectOK(a.send("Hi", SpendOptions{}, phone1))
 	if a.id != id() || !strings.HasPrefix(env.spends()[0].Caller, "basic-") {
 		t.Error(a.id, env.spends()[0].Caller)
 	}
 }
 
-// A ledger that takes long to fail holds up one call, and not every one.
+// One call waits for a ledger that is slow to open; others go on without it.
 func TestLedgerDown_OneProbe(t *testing.T) {
 	t.Parallel()
 	opening, proceed := make(chan struct{}), make(chan struct{})

@@ -10,12 +10,12 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/ledger"
 	"github.com/wesendall/wesendall-mcp/internal/ledger/ledgertest"
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
+// Without a ledger nothing is spent, but reading works.
 func TestLedger_FailureBlocksSpendsOnly(t *testing.T) {
 	t.Parallel()
 	ledgertest.SQLiteOnly(t)
@@ -24,21 +24,26 @@ func TestLedger_FailureBlocksSpendsOnly(t *testing.T) {
 	if err := os.WriteFile(corrupt, []byte(strings.Repeat("not a database\n", 1000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, path := range map[string]string{"corrupt": corrupt, "a directory": dir, "no directory can be made": filepath.Join(corrupt, "x", "ledger.db")} {
-		env := newTestEnv(t, 5000, nil)
-		env.ledgerSource = path
-		env.expectError(CodeNotConfigured)(env.send("Hi", SpendOptions{}, phone1)).says("WESENDALL_LEDGER")
-		env.expectError(CodeNotConfigured)(env.topUp(500, SpendOptions{}, phone1))
-		env.expectError(CodeNotConfigured)(env.sendGroup("Hi", SpendOptions{DryRun: true}))
-		if _, err := env.guard.History(t.Context(), client.HistoryRequest{WalletID: sandbox.WalletID}); err != nil {
-			t.Errorf("%s: reading stopped too: %v", name, err)
-		}
-		env.ledgerSource = filepath.Join(t.TempDir(), "fixed.db")
-		env.expectOK(env.send("Hi", SpendOptions{}, phone1))
+	for name, path := range map[string]string{
+		"the file is damaged":             corrupt,
+		"the path is a directory":         dir,
+		"its directory cannot be created": filepath.Join(corrupt, "x", "ledger.db"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := newTestEnv(t, 5000, nil)
+			env.ledgerSource = path
+			env.expectError(CodeNotConfigured)(env.send("Hi", SpendOptions{}, phone1)).says("WESENDALL_LEDGER")
+			env.expectError(CodeNotConfigured)(env.topUp(500, SpendOptions{}, phone1))
+			env.expectError(CodeNotConfigured)(env.sendGroup("Hi", SpendOptions{DryRun: true}))
+			env.expectReadsWork()
+			env.ledgerSource = filepath.Join(t.TempDir(), "fixed.db")
+			env.expectOK(env.send("Hi", SpendOptions{}, phone1))
+		})
 	}
 }
 
-// A ledger that was removed goes on existing for this process alone.
+// A ledger whose file was removed is not used, though this process still has it open.
 func TestLedger_Removed(t *testing.T) {
 	t.Parallel()
 	ledgertest.SQLiteOnly(t)
@@ -64,7 +69,7 @@ func TestLedger_RemovedDuringConfirm(t *testing.T) {
 	}
 }
 
-// With another key nothing of what was sent would be found.
+// A database with another key, or without one, is refused: earlier sends would not be found.
 func TestIdentity_Replaced(t *testing.T) {
 	t.Parallel()
 	ledgertest.PostgresOnly(t)
@@ -73,7 +78,9 @@ func TestIdentity_Replaced(t *testing.T) {
 	original := env.guard
 	u, _ := url.Parse(env.ledgerSource)
 	name := u.Query().Get("search_path")
-	for _, statement := range []string{"DELETE FROM " + name + ".meta WHERE name = 'hash_key'", "DROP TABLE " + name + ".meta"} {
+	for _, statement := range []string{
+		"DELETE FROM " + name + ".meta WHERE name = 'hash_key'", "DROP TABLE " + name + ".meta",
+	} {
 		ledgertest.Exec(t, statement)
 		_, err := original.opened().Reserve(t.Context(), ledger.Intent{Account: "base wallet"}, ledger.Policy{})
 		if err == nil || !strings.Contains(err.Error(), "emptied or replaced") {
@@ -89,8 +96,8 @@ func TestIdentity_Replaced(t *testing.T) {
 	env.expectError(CodeNotConfigured)(env.send("He", SpendOptions{}, phone1))
 }
 
-// Calls that come while the ledger is opened wait for that together, each for as
-// long as it may.
+// Calls that come while the ledger opens share one opening. Each waits until its own
+// context ends.
 func TestOpenLedger_SingleFlight(t *testing.T) {
 	t.Parallel()
 	var opened atomic.Int64
@@ -118,27 +125,31 @@ func TestOpenLedger_SingleFlight(t *testing.T) {
 	short, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := g.openLedger(short); err == nil {
-		t.Error("who may not wait has a ledger")
+		t.Error("a cancelled call got a ledger")
 	}
 	close(release)
 	wg.Wait()
 	if opened.Load() != 1 {
-		t.Errorf("it was opened %d times", opened.Load())
+		t.Errorf("the ledger was opened %d times", opened.Load())
 	}
 	if err := g.Close(); err != nil {
 		t.Error(err)
 	}
+}
 
-	// Closing ends an opening, however long that would take.
+// Close ends an opening that hangs.
+func TestOpenLedger_Closed(t *testing.T) {
+	t.Parallel()
 	blocked := make(chan struct{})
-	g = New(nil, Options{OpenLedger: func(ctx context.Context, o ledger.Options) (*ledger.Ledger, error) {
+	g := New(nil, Options{OpenLedger: func(ctx context.Context, o ledger.Options) (*ledger.Ledger, error) {
 		close(blocked)
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}})
+	var wg sync.WaitGroup
 	wg.Go(func() {
 		if _, err := g.openLedger(context.WithoutCancel(t.Context())); err == nil {
-			t.Error("it opened")
+			t.Error("the ledger opened")
 		}
 	})
 	<-blocked
@@ -148,6 +159,7 @@ func TestOpenLedger_SingleFlight(t *testing.T) {
 	wg.Wait()
 }
 
+// The ledger stores neither texts nor phone numbers.
 func TestPrivacy_SQLite(t *testing.T) {
 	t.Parallel()
 	ledgertest.SQLiteOnly(t)
@@ -179,9 +191,10 @@ func TestPrivacy_Postgres(t *testing.T) {
 	_, _ = env.send("private words", SpendOptions{DryRun: true}, phone2)
 	for _, table := range []string{"meta", "spends", "spend_targets", "daily_totals"} {
 		var raw string
-		// bytea in the way that shows letters as they are
+		// bytea_output=escape shows letters as letters.
 		db := ledgertest.OpenDB(t, ledgertest.WithParam(t, env.ledgerSource, "bytea_output", "escape"))
-		if err := db.QueryRow(`SELECT string_agg(CAST(t AS TEXT), ' ') FROM ` + table + ` t`).Scan(&raw); err != nil || raw == "" {
+		err := db.QueryRow(`SELECT string_agg(CAST(t AS TEXT), ' ') FROM ` + table + ` t`).Scan(&raw)
+		if err != nil || raw == "" {
 			t.Errorf("%s: %v", table, err)
 		}
 		for _, secret := range []string{"private", "700000010", "700000011", sandbox.APISecret} {

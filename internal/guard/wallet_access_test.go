@@ -12,8 +12,8 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
-// Who cannot read the wallet's balance learns nothing of what was sent from it,
-// and leaves nothing that would stop its owner.
+// A caller who cannot read the wallet's balance learns nothing about its spends, and
+// stores nothing that would block its owner.
 func TestWalletAccess_Denied(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
@@ -26,25 +26,27 @@ func TestWalletAccess_Denied(t *testing.T) {
 	}
 	before := env.dumpLedger()
 	for name, c := range map[string]struct {
-		who  testCaller
-		code string
+		caller testCaller
+		code   string
 	}{
-		"a wrong secret":             {env.newCaller("x", sandbox.APIKey, "wrong", sandbox.WalletID), "invalid_credentials"},
-		"a key that was revoked":     {env.newCaller("x", "sk_test_revoked", "", sandbox.WalletID), "key_revoked"},
-		"another's key":              {env.newCaller("x", keyB, secretB, sandbox.WalletID), "wallet_forbidden"},
-		"the owner's id by accident": {env.newCaller("other", sandbox.APIKey, "wrong", sandbox.WalletID), "invalid_credentials"},
+		"the secret is wrong":                       {env.newCaller("x", sandbox.APIKey, "wrong", sandbox.WalletID), "invalid_credentials"},
+		"the key was revoked":                       {env.newCaller("x", "sk_test_revoked", "", sandbox.WalletID), "key_revoked"},
+		"the key is for another wallet":             {env.newCaller("x", keyB, secretB, sandbox.WalletID), "wallet_forbidden"},
+		"the key is the owner's, the secret is not": {env.newCaller("other", sandbox.APIKey, "wrong", sandbox.WalletID), "invalid_credentials"},
 	} {
-		for kind, spend := range c.who.spendFuncs() {
-			freshID, asked := quotes[kind+" fresh"], quotes[kind+" asked"]
-			for way, opts := range map[string]SpendOptions{
-				"as it is": {}, "asking": {Elicit: elicitYes}, "a dry run": {DryRun: true}, "twice": {AllowDuplicate: true, Elicit: elicitYes},
-				"a dry run of twice": {DryRun: true, AllowDuplicate: true}, "with a quote": {QuoteID: freshID},
-				"no": {QuoteID: asked, Answer: AnswerNo, AskLater: true}, "no to both": {QuoteID: asked, PresentedQuoteID: freshID, Answer: AnswerNo, AskLater: true},
-				"yes": {QuoteID: asked, Answer: AnswerYes, AskLater: true}, "an unknown quote": {QuoteID: "x"},
+		for kind, spend := range c.caller.spendFuncs() {
+			fresh, asked := quotes[kind+" fresh"], quotes[kind+" asked"]
+			for _, opts := range []SpendOptions{
+				{}, {DryRun: true}, {Elicit: elicitYes}, {QuoteID: fresh}, {QuoteID: "unknown"},
+				{AllowDuplicate: true, Elicit: elicitYes},
+				{AllowDuplicate: true, DryRun: true},
+				{QuoteID: asked, AskLater: true, Answer: AnswerYes},
+				{QuoteID: asked, AskLater: true, Answer: AnswerNo},
+				{QuoteID: asked, AskLater: true, Answer: AnswerNo, PresentedQuoteID: fresh},
 			} {
 				failure := env.expectError(c.code)(spend(opts))
 				if failure.HTTPStatus < 401 || strings.Contains(failure.Message, "UGX") {
-					t.Errorf("%s, %s, %s: %+v", name, kind, way, failure.Error)
+					t.Errorf("%s, %s, %+v: %+v", name, kind, opts, failure.Error)
 				}
 			}
 		}
@@ -54,13 +56,15 @@ func TestWalletAccess_Denied(t *testing.T) {
 	}
 	for name, spend := range a.spendFuncs() {
 		env.advance(time.Minute)
-		if _, failure := spend(SpendOptions{QuoteID: quotes[name+" asked"], Answer: AnswerYes, AskLater: true, AllowDuplicate: true}); failure == nil || failure.Code != CodeConfirmationRequired {
+		// The owner's quote is still there, and does not cover a duplicate.
+		yes := SpendOptions{QuoteID: quotes[name+" asked"], Answer: AnswerYes, AskLater: true, AllowDuplicate: true}
+		if _, failure := spend(yes); failure == nil || failure.Code != CodeConfirmationRequired {
 			t.Errorf("%s: %v", name, failure)
 		}
 	}
 }
 
-// Credentials may be withdrawn while a person thinks.
+// The key may be revoked before the user answers.
 func TestWalletAccess_Revoked(t *testing.T) {
 	t.Parallel()
 	for kind := range (testCaller{}).spendFuncs() {
@@ -75,12 +79,12 @@ func TestWalletAccess_Revoked(t *testing.T) {
 		}
 		env.expectError("key_revoked")(a.spendFuncs()[kind](SpendOptions{Elicit: ask}))
 		if n := len(env.spends()); n != 0 {
-			t.Errorf("%s: %d spends are written down", kind, n)
+			t.Errorf("%s: %d spends are stored", kind, n)
 		}
 	}
 }
 
-// The one caller of a server is who the operator chose: nothing is asked twice.
+// With one caller, which the operator configured, the balance is read once.
 func TestWalletAccess_SingleUser(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, nil)
@@ -89,12 +93,12 @@ func TestWalletAccess_SingleUser(t *testing.T) {
 	env.expectOK(env.topUp(500, SpendOptions{QuoteID: id, Answer: AnswerYes, AskLater: true}, phone1))
 	env.expectError(CodeDeclined)(env.topUp(600, SpendOptions{QuoteID: id, Answer: AnswerNo, AskLater: true}, phone1))
 	if got := balances.Load(); got != 1 {
-		t.Errorf("the balance was asked for %d times", got)
+		t.Errorf("the balance was read %d times", got)
 	}
 }
 
-// A quote of another is one that does not exist, whichever state it is in; and
-// nothing becomes of it.
+// For other callers a quote does not exist, in whatever state it is, and they cannot
+// change it.
 func TestQuote_OtherCaller(t *testing.T) {
 	t.Parallel()
 	for kind := range (testCaller{}).spendFuncs() {
@@ -102,8 +106,7 @@ func TestQuote_OtherCaller(t *testing.T) {
 			t.Parallel()
 			env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove, o.Limits.DuplicateWindow = 0, 0 })
 			a, b, c := env.newCallers()
-			groups := mutableBody(groupsBody(2)) // for B too
-			env.setResponse("/groups", groups)
+			env.setResponse("/groups", mutableBody(groupsBody(2))) // B has no group of its own
 			spend := a.spendFuncs()[kind]
 			freshID := env.expectOK(spend(SpendOptions{DryRun: true})).Quote.ID
 			asked := env.expectError(CodeConfirmationRequired)(spend(SpendOptions{AskLater: true})).Quote.ID
@@ -113,26 +116,30 @@ func TestQuote_OtherCaller(t *testing.T) {
 			before := env.dumpLedger()
 			for _, caller := range []testCaller{b, c} {
 				spendAsOther := caller.spendFuncs()[kind]
-				none := env.expectError(CodeConfirmationRequired)(spendAsOther(SpendOptions{QuoteID: "none"})).Message
+				unknown := env.expectError(CodeConfirmationRequired)(spendAsOther(SpendOptions{QuoteID: "none"})).Message
 				for _, id := range []string{freshID, asked, usedID} {
-					if got := env.expectError(CodeConfirmationRequired)(spendAsOther(SpendOptions{QuoteID: id})); got.Message != none || got.Quote != nil {
-						t.Errorf("%s: %s", caller.id, got.Message)
+					for _, opts := range []SpendOptions{{QuoteID: id}, {QuoteID: id, Answer: AnswerYes, AskLater: true}} {
+						got := env.expectError(CodeConfirmationRequired)(spendAsOther(opts))
+						if got.Message != unknown || got.Quote != nil {
+							t.Errorf("%s: %s", caller.id, got.Message)
+						}
 					}
-					if got := env.expectError(CodeConfirmationRequired)(spendAsOther(SpendOptions{QuoteID: id, Answer: AnswerYes, AskLater: true})); got.Message != none || got.Quote != nil {
-						t.Errorf("%s: %s", caller.id, got.Message)
+					for _, opts := range []SpendOptions{
+						{QuoteID: id, Answer: AnswerNo, AskLater: true},
+						{QuoteID: "none", PresentedQuoteID: id, Answer: AnswerNo, AskLater: true},
+					} {
+						env.expectError(CodeDeclined)(spendAsOther(opts))
 					}
-					env.expectError(CodeDeclined)(spendAsOther(SpendOptions{QuoteID: id, Answer: AnswerNo, AskLater: true}))
-					env.expectError(CodeDeclined)(spendAsOther(SpendOptions{QuoteID: "none", PresentedQuoteID: id, Answer: AnswerNo, AskLater: true}))
 				}
 			}
 			if after := env.dumpLedger(); after != before {
 				t.Errorf("the ledger was\n%s\nand is\n%s", before, after)
 			}
-			// Its own caller can use it on another wallet as little.
-			a.wallet = walletB
-			a.api = b.api
-			env.expectError(CodeConfirmationRequired)(a.spendFuncs()[kind](SpendOptions{QuoteID: freshID})).says("there is no such quote")
-			env.expectError(CodeDeclined)(a.spendFuncs()[kind](SpendOptions{QuoteID: freshID, Answer: AnswerNo, AskLater: true}))
+			// Its own caller cannot use it for another wallet.
+			a.wallet, a.api = walletB, b.api
+			onOther := a.spendFuncs()[kind]
+			env.expectError(CodeConfirmationRequired)(onOther(SpendOptions{QuoteID: freshID})).says("there is no such quote")
+			env.expectError(CodeDeclined)(onOther(SpendOptions{QuoteID: freshID, Answer: AnswerNo, AskLater: true}))
 			env.expectOK(spend(SpendOptions{QuoteID: freshID}))
 			env.advance(time.Second)
 			env.expectOK(spend(SpendOptions{QuoteID: asked, Answer: AnswerYes, AskLater: true}))
@@ -140,8 +147,7 @@ func TestQuote_OtherCaller(t *testing.T) {
 	}
 }
 
-// Two keys on one wallet are one account: what the one sent is a duplicate of the
-// other's, and both spend one budget.
+// Two keys of one wallet share one account: its duplicates and its budget.
 func TestWallet_TwoKeys(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, func(o *Options) { o.Limits.PerDay, o.Limits.TopUp = 100, 900 })
@@ -150,11 +156,11 @@ func TestWallet_TwoKeys(t *testing.T) {
 	env.expectOK(a.send("Hi", SpendOptions{QuoteID: id}, phone1))
 	got := env.expectError(CodeDuplicateSend)(c.send("Hi", SpendOptions{}, phone1))
 	if got.Quote != nil || got.SpendID != "" || strings.Contains(fmt.Sprintf("%+v", *got.Error), id) {
-		t.Errorf("A's quote is handed out: %+v", got.Error)
+		t.Errorf("the error reveals A's quote: %+v", got.Error)
 	}
 	got = env.expectError(CodeConfirmationRequired)(c.send("Hi", SpendOptions{AllowDuplicate: true}, phone1))
 	if strings.Contains(fmt.Sprintf("%+v %+v", *got.Error, *got.Quote), id) {
-		t.Errorf("A's quote is handed out: %+v", got.Error)
+		t.Errorf("the error reveals A's quote: %+v", got.Error)
 	}
 	env.expectOK(c.send("Ho", SpendOptions{}, phone1))
 	env.expectError(CodeLimitExceeded)(c.send("He", SpendOptions{}, phone1))
@@ -162,7 +168,7 @@ func TestWallet_TwoKeys(t *testing.T) {
 	env.expectOK(a.topUp(500, SpendOptions{Elicit: elicitYes}, phone1))
 	env.expectError(CodeDuplicateSend)(c.topUp(500, SpendOptions{Elicit: elicitYes}, phone1))
 	env.expectError(CodeLimitExceeded)(c.topUp(501, SpendOptions{Elicit: elicitYes}, phone1))
-	env.expectOK(b.send("Hi", SpendOptions{}, phone1, phone2)) // another wallet, and nothing of that
+	env.expectOK(b.send("Hi", SpendOptions{}, phone1, phone2)) // another wallet has its own
 	var callers []string
 	for _, s := range env.spends() {
 		callers = append(callers, s.Caller)
@@ -172,25 +178,19 @@ func TestWallet_TwoKeys(t *testing.T) {
 	}
 }
 
-// A vendor that is lenient about a wallet's spelling must not give it as many
-// budgets.
+// If Wesendall accepts several spellings of a wallet's id, they do not get a budget each.
 func TestWallet_Spelling(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, nil)
 	a, _, _ := env.newCallers()
-	env.setFault(func(w http.ResponseWriter, r *http.Request, pass func(http.ResponseWriter)) {
-		if strings.HasSuffix(r.URL.Path, "/balance") {
-			_, _ = fmt.Fprintf(w, `{"success":true,"data":{"wallet_id":%q,"balance":5000,"cost_per_sms":35}}`, sandbox.WalletID)
-			return
-		}
-		pass(w)
-	})
+	env.setResponse("/balance", mutableBody(fmt.Sprintf(
+		`{"success":true,"data":{"wallet_id":%q,"balance":5000,"cost_per_sms":35}}`, sandbox.WalletID)))
 	for _, spelling := range []string{"WAL_sandbox", sandbox.WalletID + " "} {
 		a.wallet = spelling
 		for _, spend := range a.spendFuncs() {
 			env.expectError(CodeInvalidArguments)(spend(SpendOptions{DryRun: true})).says(sandbox.WalletID)
 		}
 	}
-	a.wallet = "another form" // of which nobody says that it is another's
+	a.wallet = "another form" // not a spelling of the id in the balance
 	env.expectOK(a.send("Hi", SpendOptions{DryRun: true}, phone1))
 }
