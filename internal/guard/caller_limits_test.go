@@ -12,39 +12,92 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
+func sendOne(c testCaller) (*Receipt, *Error) { return c.send("Hi", SpendOptions{}, phone1) }         // UGX 35
+func sendTwo(c testCaller) (*Receipt, *Error) { return c.send("Hi", SpendOptions{}, phone1, phone2) } // UGX 70
+func topUp500(c testCaller) (*Receipt, *Error) {
+	return c.topUp(500, SpendOptions{Elicit: elicitYes}, phone1)
+}
+func sendToGroup(c testCaller) (*Receipt, *Error) { return c.sendGroup("Hi", SpendOptions{}) } // of two contacts
+
+var callerLimitCases = []struct {
+	name        string
+	server, own func(*Limits)
+	do          func(testCaller) (*Receipt, *Error)
+	code, says  string // without a code it spends
+}{
+	{name: "a token without limits", do: sendTwo},
+	{
+		name: "above the token's limit for a call", do: sendTwo, own: func(l *Limits) { l.PerCall = 69 },
+		code: CodeLimitExceeded, says: "it takes UGX 70, and one call may take UGX 69 (the limit of this token)",
+	},
+	{name: "exactly the token's limit for a call", do: sendTwo, own: func(l *Limits) { l.PerCall = 70 }},
+	{
+		name: "above the server's limit for a call", do: sendTwo, server: func(l *Limits) { l.PerCall = 69 },
+		code: CodeLimitExceeded, says: "one call may take UGX 69 (WESENDALL_MAX_PER_CALL)",
+	},
+	{
+		name: "a token cannot raise the server's limit for a call", do: sendTwo,
+		server: func(l *Limits) { l.PerCall = 69 }, own: func(l *Limits) { l.PerCall = 70 },
+		code: CodeLimitExceeded, says: "WESENDALL_MAX_PER_CALL",
+	},
+	{
+		name: "above the token's limit for a day", do: sendTwo, own: func(l *Limits) { l.PerDay = 69 },
+		code: CodeLimitExceeded, says: "it takes UGX 70, and UGX 69 are left of today's limit (the limit of this token)",
+	},
+	{
+		name: "above the server's limit for a day", do: sendTwo, server: func(l *Limits) { l.PerDay = 69 },
+		code: CodeLimitExceeded, says: "UGX 69 are left of today's limit (WESENDALL_MAX_PER_DAY)",
+	},
+	{
+		name: "a token that may spend nothing", do: sendOne, own: func(l *Limits) { l.PerDay = 0 },
+		code: CodeLimitExceeded, says: "UGX 0 are left",
+	},
+	{
+		name: "above the token's limit for top-ups", do: topUp500, own: func(l *Limits) { l.TopUp = 499 },
+		code: CodeLimitExceeded, says: "one call may take UGX 499 (the limit of this token)",
+	},
+	{name: "limits for sends do not limit top-ups", do: topUp500, own: func(l *Limits) { l.PerCall, l.PerDay = 0, 0 }},
+	{
+		name: "above the server's limit for top-ups", do: topUp500, server: func(l *Limits) { l.TopUp = 499 },
+		code: CodeLimitExceeded, says: "WESENDALL_MAX_TOPUP",
+	},
+	{
+		name: "more recipients than the token may reach", do: sendTwo, own: func(l *Limits) { l.Recipients = 1 },
+		code: CodeLimitExceeded, says: "2 numbers, and one call may reach 1 (the limit of this token)",
+	},
+	{
+		name: "more recipients than the server allows", do: sendTwo, server: func(l *Limits) { l.Recipients = 1 },
+		code: CodeLimitExceeded, says: "WESENDALL_MAX_RECIPIENTS",
+	},
+	{
+		name: "a larger group than the token may reach", do: sendToGroup, own: func(l *Limits) { l.Recipients = 1 },
+		code: CodeLimitExceeded, says: "the limit of this token",
+	},
+	{
+		name: "above the token's threshold", do: sendTwo, own: func(l *Limits) { l.ConfirmAbove = 69 },
+		code: CodeConfirmationRequired, says: "more than UGX 69",
+	},
+	{name: "exactly the token's threshold", do: sendTwo, own: func(l *Limits) { l.ConfirmAbove = 70 }},
+	{
+		name: "above the server's threshold", do: sendTwo, server: func(l *Limits) { l.ConfirmAbove = 69 },
+		code: CodeConfirmationRequired, says: "more than UGX 69",
+	},
+	{
+		name: "a token cannot raise the server's threshold", do: sendTwo,
+		server: func(l *Limits) { l.ConfirmAbove = 69 }, own: func(l *Limits) { l.ConfirmAbove = 1000 },
+		code: CodeConfirmationRequired, says: "more than UGX 69",
+	},
+	{
+		name: "a larger group than the server allows", do: sendToGroup, server: func(l *Limits) { l.Recipients = 1 },
+		code: CodeLimitExceeded, says: "WESENDALL_MAX_RECIPIENTS",
+	},
+}
+
+// A token's own limits can only tighten those of the server.
 func TestCallerLimits_OnlyTighten(t *testing.T) {
 	t.Parallel()
-	type spend = func(testCaller) (*Receipt, *Error)
-	oneText := func(s testCaller) (*Receipt, *Error) { return s.send("Hi", SpendOptions{}, phone1) } // UGX 35
-	twoTexts := func(s testCaller) (*Receipt, *Error) { return s.send("Hi", SpendOptions{}, phone1, phone2) }
-	topUp := func(s testCaller) (*Receipt, *Error) { return s.topUp(500, SpendOptions{Elicit: elicitYes}, phone1) }
-	group := func(s testCaller) (*Receipt, *Error) { return s.sendGroup("Hi", SpendOptions{}) } // of two
-	for name, c := range map[string]struct {
-		server, own func(*Limits)
-		do          spend
-		code, says  string
-	}{
-		"no limits of its own":             {nil, nil, twoTexts, "", ""},
-		"per call":                         {nil, func(l *Limits) { l.PerCall = 69 }, twoTexts, CodeLimitExceeded, "it takes UGX 70, and one call may take UGX 69 (the limit of this token)"},
-		"per call, just so":                {nil, func(l *Limits) { l.PerCall = 70 }, twoTexts, "", ""},
-		"per call, the server's":           {func(l *Limits) { l.PerCall = 69 }, nil, twoTexts, CodeLimitExceeded, "one call may take UGX 69 (WESENDALL_MAX_PER_CALL)"},
-		"per call, looser":                 {func(l *Limits) { l.PerCall = 69 }, func(l *Limits) { l.PerCall = 70 }, twoTexts, CodeLimitExceeded, "WESENDALL_MAX_PER_CALL"},
-		"per day":                          {nil, func(l *Limits) { l.PerDay = 69 }, twoTexts, CodeLimitExceeded, "it takes UGX 70, and UGX 69 are left of today's limit (the limit of this token)"},
-		"per day, the server's":            {func(l *Limits) { l.PerDay = 69 }, nil, twoTexts, CodeLimitExceeded, "UGX 69 are left of today's limit (WESENDALL_MAX_PER_DAY)"},
-		"nothing a day":                    {nil, func(l *Limits) { l.PerDay = 0 }, oneText, CodeLimitExceeded, "UGX 0 are left"},
-		"top-ups":                          {nil, func(l *Limits) { l.TopUp = 499 }, topUp, CodeLimitExceeded, "one call may take UGX 499 (the limit of this token)"},
-		"top-ups, not by sends' limits":    {nil, func(l *Limits) { l.PerCall, l.PerDay = 0, 0 }, topUp, "", ""},
-		"top-ups, the server's":            {func(l *Limits) { l.TopUp = 499 }, nil, topUp, CodeLimitExceeded, "WESENDALL_MAX_TOPUP"},
-		"recipients":                       {nil, func(l *Limits) { l.Recipients = 1 }, twoTexts, CodeLimitExceeded, "2 numbers, and one call may reach 1 (the limit of this token)"},
-		"recipients, the server's":         {func(l *Limits) { l.Recipients = 1 }, nil, twoTexts, CodeLimitExceeded, "WESENDALL_MAX_RECIPIENTS"},
-		"recipients of a group":            {nil, func(l *Limits) { l.Recipients = 1 }, group, CodeLimitExceeded, "the limit of this token"},
-		"confirmation":                     {nil, func(l *Limits) { l.ConfirmAbove = 69 }, twoTexts, CodeConfirmationRequired, "more than UGX 69"},
-		"confirmation, just so":            {nil, func(l *Limits) { l.ConfirmAbove = 70 }, twoTexts, "", ""},
-		"confirmation, the server's":       {func(l *Limits) { l.ConfirmAbove = 69 }, nil, twoTexts, CodeConfirmationRequired, "more than UGX 69"},
-		"confirmation of all, looser":      {func(l *Limits) { l.ConfirmAbove = 69 }, func(l *Limits) { l.ConfirmAbove = 1000 }, twoTexts, CodeConfirmationRequired, "more than UGX 69"},
-		"recipients of a group, by server": {func(l *Limits) { l.Recipients = 1 }, nil, group, CodeLimitExceeded, "WESENDALL_MAX_RECIPIENTS"},
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range callerLimitCases {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			env := newTestEnv(t, 5000, func(o *Options) {
 				if c.server != nil {
@@ -66,7 +119,8 @@ func TestCallerLimits_UnknownGroupSize(t *testing.T) {
 	env := newTestEnv(t, 900, nil)
 	groups := mutableBody(fmt.Sprintf(`{"data":[{"id":%q}]}`, sandbox.GroupID))
 	env.setResponse("/groups", groups)
-	few, many := env.newTokenCaller("few", func(l *Limits) { l.Recipients = 25 }), env.newTokenCaller("many", func(l *Limits) { l.Recipients = 26 })
+	few := env.newTokenCaller("few", func(l *Limits) { l.Recipients = 25 })
+	many := env.newTokenCaller("many", func(l *Limits) { l.Recipients = 26 })
 	env.expectError(CodeLimitExceeded)(few.sendGroup("Hi", SpendOptions{})).says(CallerLimitName)
 	env.expectOK(many.sendGroup("Hi", SpendOptions{}))
 }
@@ -74,20 +128,22 @@ func TestCallerLimits_UnknownGroupSize(t *testing.T) {
 func TestCallerLimits_DuplicateWindow(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, nil)
-	long, short := env.newTokenCaller("long", func(l *Limits) { l.DuplicateWindow = time.Hour }), env.newTokenCaller("short", func(l *Limits) { l.DuplicateWindow = time.Second })
+	long := env.newTokenCaller("long", func(l *Limits) { l.DuplicateWindow = time.Hour })
+	short := env.newTokenCaller("short", func(l *Limits) { l.DuplicateWindow = time.Second })
 	env.expectOK(long.send("Hi", SpendOptions{}, phone1))
 	env.advance(9 * time.Minute)
 	env.expectError(CodeDuplicateSend)(short.send("Hi", SpendOptions{}, phone1))
 	env.advance(2 * time.Minute)
 	env.expectError(CodeDuplicateSend)(long.send("Hi", SpendOptions{}, phone1))
-	if q := env.expectOK(long.send("Hi", SpendOptions{DryRun: true, AllowDuplicate: true}, phone1)).Quote; len(q.Notes) != 1 {
+	q := env.expectOK(long.send("Hi", SpendOptions{DryRun: true, AllowDuplicate: true}, phone1)).Quote
+	if len(q.Notes) != 1 {
 		t.Errorf("%q", q.Notes)
 	}
 	env.expectOK(short.send("Hi", SpendOptions{}, phone1))
 }
 
-// What a token spends counts for it and for the account, and so does what it
-// does not spend after all.
+// What a token spends counts for the token and for the account; a refund is released
+// for both.
 func TestCallerLimits_OwnBudget(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, func(o *Options) { o.Limits.PerDay, o.Limits.TopUp = 105, 1500 })
@@ -100,7 +156,8 @@ func TestCallerLimits_OwnBudget(t *testing.T) {
 		t.Fatal(failure)
 	}
 	env.expectOK(a.send("Ho", SpendOptions{}, phone1))
-	env.expectError(CodeLimitExceeded)(a.send("He", SpendOptions{}, phone1)).says("UGX 0 are left of today's limit (the limit of this token)")
+	env.expectError(CodeLimitExceeded)(a.send("He", SpendOptions{}, phone1)).
+		says("UGX 0 are left of today's limit (the limit of this token)")
 	if got := env.expectOK(b.send("He", SpendOptions{}, phone1)); got.BudgetRemaining != 0 {
 		t.Errorf("UGX %d are left to B", got.BudgetRemaining)
 	}
@@ -113,8 +170,7 @@ func TestCallerLimits_OwnBudget(t *testing.T) {
 	env.expectOK(a.send("He", SpendOptions{}, phone1))
 }
 
-// An outcome that nobody knows stays in the token's budget until a person has
-// settled it.
+// A spend with an unknown outcome stays in the token's budget until the user settles it.
 func TestCallerLimits_UnknownOutcome(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, nil)
@@ -130,7 +186,7 @@ func TestCallerLimits_UnknownOutcome(t *testing.T) {
 	env.expectOK(a.send("Ho", SpendOptions{}, phone1))
 }
 
-// The hour's sum that a token's own limit looks at is the token's.
+// A token's own threshold counts only what this token spent in the last hour.
 func TestCallerLimits_ConfirmHour(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 140 })
@@ -143,7 +199,7 @@ func TestCallerLimits_ConfirmHour(t *testing.T) {
 	env.expectError(CodeConfirmationRequired)(b.send("Hy", SpendOptions{}, phone1))
 }
 
-// Who has no limits of its own leaves no row of its own.
+// A caller without limits of its own has no daily total of its own.
 func TestCallerLimits_OnlyLimited(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, nil)
@@ -155,11 +211,12 @@ func TestCallerLimits_OnlyLimited(t *testing.T) {
 	}
 }
 
-// Many at once never get past the token's limit, nor past the account's.
+// Concurrent sends exceed neither the token's budget nor the account's.
 func TestCallerLimits_Race(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, func(o *Options) { o.Limits.PerDay = 35 * 8 })
-	a, b := env.newTokenCaller("a", func(l *Limits) { l.PerDay = 35 * 3 }), env.newTokenCaller("b", func(l *Limits) { l.PerDay = 35 * 6 })
+	a := env.newTokenCaller("a", func(l *Limits) { l.PerDay = 35 * 3 })
+	b := env.newTokenCaller("b", func(l *Limits) { l.PerDay = 35 * 6 })
 	var wg sync.WaitGroup
 	var sent [2]atomic.Int64
 	for i := range 12 {
