@@ -57,29 +57,32 @@ func sendGroupRequest(message string) client.SendGroupRequest {
 	return client.SendGroupRequest{WalletID: sandbox.WalletID, Message: message, GroupID: sandbox.GroupID}
 }
 
-// testEnv is a guard in front of a fake API.
+// testEnv is a guard with a ledger, in front of a fake API.
 type testEnv struct {
 	testing.TB
 	*fakeAPI
 	*clock
 	options      Options
 	guard        *Guard
-	ledgerSource string                     // or the URL of the ledger's database
-	background   map[*Guard]*sync.WaitGroup // of its ledger
+	ledgerSource string                     // the file of the ledger, or the URL of its database
+	background   map[*Guard]*sync.WaitGroup // background work of each guard's ledger
 }
 
-// db is a connection to the ledger's database that is not the ledger's own.
+// db opens another connection to the ledger's database.
 func (env *testEnv) db() *sql.DB {
 	env.Helper()
 	return ledgertest.OpenDB(env.TB, env.ledgerSource)
 }
 
-// waitBackground returns when the present guard's ledger has written what waits.
+// waitBackground waits until the current guard's ledger has written everything.
 func (env *testEnv) waitBackground() { env.background[env.guard].Wait() }
 
 func newTestEnv(t testing.TB, balance int64, change func(*Options)) *testEnv {
 	t.Helper()
-	env := &testEnv{TB: t, fakeAPI: newFakeAPI(t, balance), clock: newClock(), ledgerSource: ledgertest.NewSource(t), background: map[*Guard]*sync.WaitGroup{}}
+	env := &testEnv{
+		TB: t, fakeAPI: newFakeAPI(t, balance), clock: newClock(),
+		ledgerSource: ledgertest.NewSource(t), background: map[*Guard]*sync.WaitGroup{},
+	}
 	env.options = DefaultOptions()
 	env.options.BaseURL, env.options.Rate, env.options.Clock = env.url, 0, env.now
 	if change != nil {
@@ -89,7 +92,7 @@ func newTestEnv(t testing.TB, balance int64, change func(*Options)) *testEnv {
 	return env
 }
 
-// restart is another process on the same ledger.
+// restart replaces the guard, as another process on the same ledger would.
 func (env *testEnv) restart() {
 	var background sync.WaitGroup
 	options := env.options
@@ -118,7 +121,8 @@ func (env *testEnv) sendGroup(message string, opts SpendOptions) (*Receipt, *Err
 
 func (env *testEnv) topUp(amount int64, opts SpendOptions, payer string) (*Receipt, *Error) {
 	env.Helper()
-	receipt, err := env.guard.TopUp(context.Background(), client.TopUpRequest{WalletID: sandbox.WalletID, Amount: amount, PhoneNumber: payer}, opts)
+	request := client.TopUpRequest{WalletID: sandbox.WalletID, Amount: amount, PhoneNumber: payer}
+	receipt, err := env.guard.TopUp(context.Background(), request, opts)
 	return receipt, env.asGuardError(err)
 }
 
@@ -129,7 +133,7 @@ func (env *testEnv) asGuardError(err error) *Error {
 	}
 	failure, ok := errors.AsType[*Error](err)
 	if !ok {
-		env.Fatalf("not an error of ours: %v", err)
+		env.Fatalf("not a guard error: %v", err)
 	}
 	return failure
 }
@@ -184,14 +188,14 @@ func codeOf(failure *Error) string {
 	return failure.Code
 }
 
-// expectReadsWork reads what needs no ledger.
+// expectReadsWork checks the reads, which need no ledger.
 func (env *testEnv) expectReadsWork() {
 	env.Helper()
 	_, balance := env.guard.Balance(context.Background(), client.BalanceRequest{WalletID: sandbox.WalletID})
 	_, history := env.guard.History(context.Background(), client.HistoryRequest{WalletID: sandbox.WalletID})
 	_, groups := env.guard.Groups(context.Background(), client.GroupsRequest{WalletID: sandbox.WalletID})
 	if err := errors.Join(balance, history, groups); err != nil {
-		env.Error("reading stopped, too: ", err)
+		env.Error("a read failed: ", err)
 	}
 }
 
@@ -203,7 +207,7 @@ func elicitError(context.Context, string) (Answer, error) {
 	return AnswerNone, errors.New("no answer in time")
 }
 
-// spends are all rows that are not quotes.
+// spends returns all spends; quotes are not among them.
 func (env *testEnv) spends() []ledger.Spend {
 	env.Helper()
 	l, err := env.guard.openLedger(context.Background())
@@ -217,7 +221,7 @@ func (env *testEnv) spends() []ledger.Spend {
 	return spends
 }
 
-// states are their states, sorted.
+// states returns the states of all spends, sorted.
 func (env *testEnv) states() []ledger.State {
 	env.Helper()
 	var states []ledger.State
@@ -228,7 +232,7 @@ func (env *testEnv) states() []ledger.State {
 	return states
 }
 
-// countState is how many spends are in a state.
+// countState counts the spends in a state.
 func (env *testEnv) countState(state ledger.State) (count int) {
 	env.Helper()
 	for _, s := range env.states() {
@@ -239,7 +243,7 @@ func (env *testEnv) countState(state ledger.State) (count int) {
 	return count
 }
 
-// reservedTotal is what all days hold.
+// reservedTotal is the sum of all daily totals.
 func (env *testEnv) reservedTotal() (total int64) {
 	env.Helper()
 	if err := env.db().QueryRow(`SELECT coalesce(sum(total), 0) FROM daily_totals`).Scan(&total); err != nil {
@@ -248,12 +252,13 @@ func (env *testEnv) reservedTotal() (total int64) {
 	return total
 }
 
-// dumpLedger is all that the ledger has.
+// dumpLedger returns the content of the ledger, for comparison.
 func (env *testEnv) dumpLedger() string {
 	env.Helper()
 	var lines []string
 	for _, query := range []string{
-		`SELECT id || ' ' || account || ' ' || caller || ' ' || tool || ' ' || state, total, user_asked FROM spends ORDER BY seq`,
+		`SELECT id || ' ' || account || ' ' || caller || ' ' || tool || ' ' || state, total, user_asked
+			FROM spends ORDER BY seq`,
 		`SELECT account || ' ' || kind, kampala_day, total FROM daily_totals ORDER BY account, kind, kampala_day`,
 		`SELECT 'spend_targets', count(*), 0 FROM spend_targets`,
 	} {

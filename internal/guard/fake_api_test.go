@@ -20,25 +20,25 @@ import (
 // records.
 type fakeAPI struct {
 	url          string
-	directClient *client.Client // goes past the faults
+	directClient *client.Client // avoids the faults
 
 	mu      sync.Mutex
 	posts   int
 	handler faultHandler
 }
 
-// faultHandler handles a request in the API's place or around it.
+// faultHandler handles a request instead of the sandbox; pass has the sandbox handle it.
 type faultHandler func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter))
 
-// setFault sets what handles the requests from now on; nil is the API itself.
+// setFault sets the handler of all requests from now on; nil is the sandbox.
 func (f *fakeAPI) setFault(handler faultHandler) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.handler = handler
 }
 
-// The vendor's accounts besides the sandbox's own: another wallet, and another
-// key for the sandbox's.
+// Two more accounts of the sandbox: one with another wallet, and one with another key
+// for the default wallet.
 const (
 	keyB, secretB, walletB = "sk_test_b", "ws_test_secret_b", "wal_b"
 	key2, secret2          = "sk_test_second", "ws_test_secret_second"
@@ -53,7 +53,9 @@ func otherAccounts(balance int64) []sandbox.Account {
 
 func newFakeAPI(t testing.TB, balance int64) *fakeAPI {
 	t.Helper()
-	s, err := sandbox.Open(context.Background(), sandbox.Options{Balance: balance, WithSampleGroup: true, ApproveAfter: time.Nanosecond, Accounts: otherAccounts(balance)})
+	s, err := sandbox.Open(context.Background(), sandbox.Options{
+		Balance: balance, WithSampleGroup: true, ApproveAfter: time.Nanosecond, Accounts: otherAccounts(balance),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,8 +97,8 @@ func (f *fakeAPI) requestCount() int {
 	return f.posts
 }
 
-// charges is what the vendor knows: the balance, and whom each message was
-// charged for.
+// charges reads the sandbox's records: the balance, and how often each message was
+// charged, by "message number".
 func (f *fakeAPI) charges(t testing.TB) (balance int64, charged map[string]int) {
 	t.Helper()
 	b, err := f.directClient.Balance(context.Background(), client.BalanceRequest{WalletID: sandbox.WalletID})
@@ -109,7 +111,8 @@ func (f *fakeAPI) charges(t testing.TB) (balance int64, charged map[string]int) 
 	}
 	charged = map[string]int{}
 	for page := int64(1); ; page++ {
-		h, err := f.directClient.History(context.Background(), client.HistoryRequest{WalletID: sandbox.WalletID, Page: page, PerPage: 100})
+		request := client.HistoryRequest{WalletID: sandbox.WalletID, Page: page, PerPage: 100}
+		h, err := f.directClient.History(context.Background(), request)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +136,7 @@ func (f *fakeAPI) charges(t testing.TB) (balance int64, charged map[string]int) 
 	}
 }
 
-// setResponse has the vendor answer a GET of a path with a body, which may change.
+// setResponse sets the answer to a GET of a path. The body may change later.
 func (env *testEnv) setResponse(path string, body *atomic.Value) {
 	env.setFault(func(w http.ResponseWriter, r *http.Request, pass func(http.ResponseWriter)) {
 		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, path) {
@@ -144,7 +147,7 @@ func (env *testEnv) setResponse(path string, body *atomic.Value) {
 	})
 }
 
-// countGets counts the requests to a path from now on.
+// countGets counts the GETs of a path from now on.
 func (env *testEnv) countGets(path string) *atomic.Int64 {
 	var n atomic.Int64
 	env.setFault(func(w http.ResponseWriter, r *http.Request, pass func(http.ResponseWriter)) {
@@ -156,7 +159,7 @@ func (env *testEnv) countGets(path string) *atomic.Int64 {
 	return &n
 }
 
-// mutableBody is an answer that may be changed while it is given.
+// mutableBody is a body for setResponse.
 func mutableBody(text string) *atomic.Value {
 	v := &atomic.Value{}
 	v.Store(text)

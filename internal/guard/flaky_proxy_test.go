@@ -11,7 +11,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
-// flakyProxy is the network between a ledger and its database, which a test cuts.
+// flakyProxy is a TCP proxy between a ledger and its database, which a test can cut.
 type flakyProxy struct {
 	net.Listener
 	target string
@@ -19,10 +19,10 @@ type flakyProxy struct {
 	mu        sync.Mutex
 	connected bool
 	conns     map[net.Conn]bool
-	onCommit  func(client, server net.Conn, message []byte) // what becomes of the next one
+	onCommit  func(client, server net.Conn, message []byte) // handles the next commit instead of the proxy
 }
 
-// useFlakyProxy has the ledger of a rig reach its database over a cable.
+// useFlakyProxy puts a proxy between the environment's ledger and its database.
 func (env *testEnv) useFlakyProxy() *flakyProxy {
 	env.Helper()
 	u, err := url.Parse(env.ledgerSource)
@@ -93,7 +93,7 @@ func (proxy *flakyProxy) connect(client net.Conn) {
 	}
 }
 
-// disconnect ends every connection, and lets none come about.
+// disconnect resets all connections, and those that are made until reconnect.
 func (proxy *flakyProxy) disconnect() {
 	proxy.mu.Lock()
 	defer proxy.mu.Unlock()
@@ -110,7 +110,7 @@ func (proxy *flakyProxy) reconnect() {
 	proxy.connected = true
 }
 
-// hookAPI is an API with something before a send's request and after its answer.
+// hookAPI calls a function before the request of a send and one after its answer.
 type hookAPI struct {
 	API
 	before, after func()

@@ -6,9 +6,9 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
-// checkInvariants checks what must be true whatever went wrong: at most one charge for
-// each intended spend, nothing called failed that was charged, and nothing
-// charged that is missing from the ledger or from the day's budget.
+// checkInvariants checks what must be true after any fault: each intended spend is
+// charged at most once, no spend in the state failed was charged, and every charge is
+// in the ledger and in the day's budget. Keys are "message number".
 func (env *testEnv) checkInvariants(intended map[string]bool) {
 	env.Helper()
 	maxCharges := map[string]int{}
@@ -18,14 +18,14 @@ func (env *testEnv) checkInvariants(intended map[string]bool) {
 	env.checkCharges(maxCharges)
 }
 
-// checkCharges is the same where some are intended more often.
+// checkCharges is checkInvariants for spends that may be charged more than once.
 func (env *testEnv) checkCharges(maxCharges map[string]int) (balance int64, charged map[string]int) {
 	env.Helper()
 	balance, charged = env.charges(env.TB)
 	spent := int64(0)
 	for message, times := range charged {
 		if times > maxCharges[message] {
-			env.Errorf("%q was charged %d times, and %d are intended", message, times, maxCharges[message])
+			env.Errorf("%q was charged %d times, at most %d are intended", message, times, maxCharges[message])
 		}
 		spent += int64(times) * sandbox.CostPerSMS
 	}
@@ -45,8 +45,9 @@ func (env *testEnv) checkCharges(maxCharges map[string]int) (balance int64, char
 		env.Errorf("UGX %d were charged (balance %d), the ledger has %d, of which %d are open", spent, balance, total, open)
 	}
 	var reserved int64
-	if err := env.db().QueryRow(`SELECT coalesce(sum(total), 0) FROM daily_totals WHERE kind = 'send'`).Scan(&reserved); err != nil || reserved != total {
-		env.Errorf("UGX %d are reserved, the rows have %d: %v", reserved, total, err)
+	err := env.db().QueryRow(`SELECT coalesce(sum(total), 0) FROM daily_totals WHERE kind = 'send'`).Scan(&reserved)
+	if err != nil || reserved != total {
+		env.Errorf("UGX %d are in the daily totals, the spends have %d: %v", reserved, total, err)
 	}
 	return balance, charged
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/ledger/ledgertest"
 )
 
-// The random histories are fewer than usual, unless they are asked for.
+// TestMain runs fewer random histories than rapid's default, unless -rapid.checks is set.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	asked := false
@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 		_ = flag.Set("rapid.checks", "5")
 	}
 	var postgresArgs []string
-	if flag.Lookup("rapid.checks").Value.String() == manyChecks { // they take twice as long there
+	if flag.Lookup("rapid.checks").Value.String() == manyChecks { // with PostgreSQL they take twice as long
 		postgresArgs = []string{"-rapid.checks=100"}
 	}
 	if os.Getenv(childEnv) != "" {
@@ -26,6 +26,6 @@ func TestMain(m *testing.M) {
 	os.Exit(ledgertest.Run(m, postgresArgs...))
 }
 
-// manySteps is how many steps are taken where the random histories are asked for
-// with -rapid.checks=400, as before a change is taken in.
+// With -rapid.checks=400, as before a change is merged, the random histories take at
+// least 10,000 steps.
 const manySteps, manyChecks = 10_000, "400"

@@ -27,13 +27,20 @@ func TestAttempt_LostCommit(t *testing.T) {
 			env.restart()
 			id := env.expectOK(env.send("Hi", SpendOptions{DryRun: true}, to)).Quote.ID
 			partitioned := env.guard
-			proxy.onCommit = func(client, server net.Conn, _ []byte) { reset(server); reset(client); proxy.disconnect() }
+			proxy.onCommit = func(client, server net.Conn, _ []byte) {
+				reset(server)
+				reset(client)
+				proxy.disconnect()
+			}
 			env.expectError(CodeNotConfigured)(env.send("Hi", SpendOptions{QuoteID: id}, to))
 
 			env.ledgerSource = direct
 			env.restart() // another replica
-			original := env.guard
-			original.api = hookAPI{original.api, func() { proxy.reconnect(); env.background[partitioned].Wait() }, func() {}}
+			reconnect := func() {
+				proxy.reconnect()
+				env.background[partitioned].Wait()
+			}
+			env.guard.api = hookAPI{env.guard.api, reconnect, func() {}}
 			_, _ = env.send("Hi", SpendOptions{QuoteID: id}, to)
 			env.waitBackground()
 			if got := env.states(); !slices.Equal(got, []ledger.State{state}) || env.reservedTotal() != 35 {
@@ -47,8 +54,8 @@ func TestAttempt_LostCommit(t *testing.T) {
 	}
 }
 
-// Nobody answers an intent's commit: whether it was written or not, nothing is
-// sent, and nothing of it stays.
+// The commit of an intent gets no answer. Whether it was written or not, nothing is
+// sent and nothing stays reserved.
 func TestOutage_LostCommit(t *testing.T) {
 	t.Parallel()
 	ledgertest.PostgresOnly(t)
@@ -57,15 +64,15 @@ func TestOutage_LostCommit(t *testing.T) {
 		commit func(client, server net.Conn, message []byte, awaited func())
 		states []ledger.State
 	}{
-		{"it never arrived", func(client, server net.Conn, _ []byte, _ func()) {
+		{"the commit never arrives", func(client, server net.Conn, _ []byte, _ func()) {
 			reset(server)
 			reset(client)
 		}, []ledger.State{ledger.StateSent}},
-		{"it arrived", func(client, server net.Conn, message []byte, _ func()) {
+		{"the commit arrives", func(client, server net.Conn, message []byte, _ func()) {
 			reset(client)
 			_, _ = server.Write(message)
 		}, []ledger.State{ledger.StateFailed, ledger.StateSent}},
-		{"it arrives late", func(client, server net.Conn, message []byte, awaited func()) {
+		{"the commit arrives after the retry began", func(client, server net.Conn, message []byte, awaited func()) {
 			reset(client)
 			awaited()
 			_, _ = server.Write(message)
@@ -91,7 +98,7 @@ func TestOutage_LostCommit(t *testing.T) {
 	}
 }
 
-// waitForPending returns when somebody waits for the lock of an account in the rig's ledger.
+// waitForPending waits until a transaction waits for an account's lock in this ledger.
 func (env *testEnv) waitForPending() {
 	db, err := ledgertest.Server()
 	if err != nil {
@@ -102,8 +109,9 @@ func (env *testEnv) waitForPending() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	for waiting := false; !waiting; {
-		// Only the ledgers of this schema have its meta.
-		if err := db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_locks w JOIN pg_locks h USING (classid, objid) JOIN pg_locks t ON t.pid = h.pid
+		// The schema is found by the tables that the holder of the lock uses.
+		if err := db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1
+			FROM pg_locks w JOIN pg_locks h USING (classid, objid) JOIN pg_locks t ON t.pid = h.pid
 			JOIN pg_class c ON c.oid = t.relation JOIN pg_namespace n ON n.oid = c.relnamespace
 			WHERE w.locktype = 'advisory' AND h.locktype = 'advisory' AND NOT w.granted AND h.granted AND n.nspname = $1)`,
 			schema.Query().Get("search_path")).Scan(&waiting); err != nil {
@@ -113,7 +121,7 @@ func (env *testEnv) waitForPending() {
 	}
 }
 
-// A transaction that hangs ends with the ledger, which may not take long to close.
+// Close ends a transaction that hangs, within the time that it has.
 func TestClose_HungTx(t *testing.T) {
 	t.Parallel()
 	ledgertest.PostgresOnly(t)
@@ -122,7 +130,7 @@ func TestClose_HungTx(t *testing.T) {
 	env.restart()
 	env.expectOK(env.send("Hi", SpendOptions{DryRun: true}, phone1))
 	blocked := make(chan struct{})
-	proxy.onCommit = func(net.Conn, net.Conn, []byte) { close(blocked) } // and nobody forwards it
+	proxy.onCommit = func(net.Conn, net.Conn, []byte) { close(blocked) } // it is not forwarded
 	done := make(chan *Error)
 	go func() { _, failure := env.send("Hi", SpendOptions{}, phone1); done <- failure }()
 	<-blocked

@@ -58,7 +58,7 @@ func newRandomHistory(t testing.TB, confirmAbove int64) *randomHistory {
 		o.Limits.PerDay, o.Limits.TopUp, o.Limits.ConfirmAbove = perDay, perDayTopUps, confirmAbove
 	})
 	h.guards = []*Guard{h.guard}
-	h.fault.Store("none")
+	h.fault.Store(noFault)
 	h.setFault(func(w http.ResponseWriter, r *http.Request, pass func(http.ResponseWriter)) {
 		if r.Method == http.MethodGet {
 			pass(w)

@@ -30,11 +30,11 @@ func reset(conn net.Conn) {
 	_ = conn.Close()
 }
 
-// captureResponse has the API carry the request out, and returns its whole answer.
+// captureResponse has the sandbox handle the request, and returns the whole response.
 func captureResponse(pass func(http.ResponseWriter)) []byte {
 	recorder := httptest.NewRecorder()
 	func() {
-		defer func() { _ = recover() }() // the sandbox drops connections so
+		defer func() { _ = recover() }() // the sandbox panics to drop a connection
 		pass(recorder)
 	}()
 	var dump bytes.Buffer
@@ -42,82 +42,89 @@ func captureResponse(pass func(http.ResponseWriter)) []byte {
 	return dump.Bytes()
 }
 
-// faultHandlers are the ways in which a POST can go wrong at the vendor.
-var faultHandlers = map[string]func(w http.ResponseWriter, q *http.Request, pass func(http.ResponseWriter)){
-	"none":                          func(w http.ResponseWriter, _ *http.Request, pass func(http.ResponseWriter)) { pass(w) },
-	"reset before the body is read": func(w http.ResponseWriter, _ *http.Request, _ func(http.ResponseWriter)) { reset(hijack(w)) },
-	"reset after the request, not done": func(w http.ResponseWriter, q *http.Request, _ func(http.ResponseWriter)) {
+// answerAfterCharge returns a fault: the sandbox handles the request, and the answer
+// is replaced.
+func answerAfterCharge(status int, body string) faultHandler {
+	return func(w http.ResponseWriter, _ *http.Request, pass func(http.ResponseWriter)) {
+		_ = captureResponse(pass)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// answerWithoutCharge returns a fault: the sandbox never sees the request.
+func answerWithoutCharge(status int, body string) faultHandler {
+	return func(w http.ResponseWriter, q *http.Request, _ func(http.ResponseWriter)) {
+		_, _ = io.Copy(io.Discard, q.Body)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// rawAfterCharge returns a fault: the sandbox handles the request, and write gets the
+// connection and the sandbox's response. The connection is closed after that.
+func rawAfterCharge(write func(conn net.Conn, response []byte)) faultHandler {
+	return func(w http.ResponseWriter, _ *http.Request, pass func(http.ResponseWriter)) {
+		response := captureResponse(pass)
+		conn := hijack(w)
+		write(conn, response)
+		_ = conn.Close()
+	}
+}
+
+const noFault = "no fault"
+
+// faultHandlers are the ways in which a POST can go wrong upstream.
+var faultHandlers = map[string]faultHandler{
+	noFault: func(w http.ResponseWriter, _ *http.Request, pass func(http.ResponseWriter)) { pass(w) },
+	"reset before the body is read": func(w http.ResponseWriter, _ *http.Request, _ func(http.ResponseWriter)) {
+		reset(hijack(w))
+	},
+	"reset without a charge": func(w http.ResponseWriter, q *http.Request, _ func(http.ResponseWriter)) {
 		_, _ = io.Copy(io.Discard, q.Body)
 		reset(hijack(w))
 	},
-	"reset after it was done": func(w http.ResponseWriter, _ *http.Request, pass func(http.ResponseWriter)) {
-		_ = captureResponse(pass)
-		reset(hijack(w))
-	},
-	"closed after it was done": func(w http.ResponseWriter, _ *http.Request, pass func(http.ResponseWriter)) {
-		_ = captureResponse(pass)
-		_ = hijack(w).Close()
-	},
-	"half an answer": func(w http.ResponseWriter, _ *http.Request, pass func(http.ResponseWriter)) {
-		text := captureResponse(pass)
-		conn := hijack(w)
-		_, _ = conn.Write(text[:len(text)-10])
-		_ = conn.Close()
-	},
-	"a length that is too large": func(w http.ResponseWriter, _ *http.Request, pass func(http.ResponseWriter)) {
-		_ = captureResponse(pass)
-		conn := hijack(w)
-		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"success\":true,\"data\":{}}")
-		_ = conn.Close()
-	},
-	"drop by drop": func(w http.ResponseWriter, _ *http.Request, pass func(http.ResponseWriter)) {
-		text := captureResponse(pass)
-		conn := hijack(w)
-		for _, b := range text {
-			_, _ = conn.Write([]byte{b})
-		}
-		_ = conn.Close()
-	},
-	"500 after charging": func(w http.ResponseWriter, _ *http.Request, pass func(http.ResponseWriter)) {
-		_ = captureResponse(pass)
-		w.WriteHeader(500)
-		_, _ = io.WriteString(w, `{"error":{"code":"internal_error"}}`)
-	},
-	"500 without charging": func(w http.ResponseWriter, q *http.Request, _ func(http.ResponseWriter)) {
-		_, _ = io.Copy(io.Discard, q.Body)
-		w.WriteHeader(500)
-	},
-	"502 after charging, no code": func(w http.ResponseWriter, _ *http.Request, pass func(http.ResponseWriter)) {
-		_ = captureResponse(pass)
-		w.WriteHeader(502)
-		_, _ = io.WriteString(w, "<html>")
-	},
-	"502 with send_failed": func(w http.ResponseWriter, q *http.Request, _ func(http.ResponseWriter)) {
-		_, _ = io.Copy(io.Discard, q.Body)
-		w.WriteHeader(502)
-		_, _ = io.WriteString(w, `{"error":{"code":"send_failed"}}`)
-	},
-	"429 after charging": func(w http.ResponseWriter, _ *http.Request, pass func(http.ResponseWriter)) {
-		_ = captureResponse(pass)
-		w.WriteHeader(429)
-	},
-	"a redirect after charging": func(w http.ResponseWriter, _ *http.Request, pass func(http.ResponseWriter)) {
+	"reset after the charge":        rawAfterCharge(func(conn net.Conn, _ []byte) { reset(conn) }),
+	"closed after the charge":       rawAfterCharge(func(net.Conn, []byte) {}),
+	"the answer is cut":             rawAfterCharge(func(conn net.Conn, r []byte) { _, _ = conn.Write(r[:len(r)-10]) }),
+	"the content length is too big": rawAfterCharge(writeTooShort),
+	"the answer comes byte by byte": rawAfterCharge(writeByteByByte),
+	"garbage after the charge": rawAfterCharge(func(conn net.Conn, _ []byte) {
+		_, _ = conn.Write([]byte("\x00\x01garbage\r\n\r\n"))
+	}),
+	"500 after the charge":        answerAfterCharge(500, `{"error":{"code":"internal_error"}}`),
+	"500 without a charge":        answerWithoutCharge(500, ""),
+	"502 after the charge":        answerAfterCharge(502, "<html>"),
+	"502 with send_failed":        answerWithoutCharge(502, `{"error":{"code":"send_failed"}}`),
+	"429 after the charge":        answerAfterCharge(429, ""),
+	"402 without a code, charged": answerAfterCharge(402, ""),
+	"200 that says it failed":     answerAfterCharge(200, `{"success":false,"error":{"code":"insufficient_balance"}}`),
+	"a redirect after the charge": func(w http.ResponseWriter, _ *http.Request, pass func(http.ResponseWriter)) {
 		_ = captureResponse(pass)
 		w.Header().Set("Location", "/")
 		w.WriteHeader(307)
 	},
-	"garbage after charging": func(w http.ResponseWriter, _ *http.Request, pass func(http.ResponseWriter)) {
-		_ = captureResponse(pass)
-		_, _ = hijack(w).Write([]byte("\x00\x01garbage\r\n\r\n"))
-	},
-	"a 200 that says it failed": func(w http.ResponseWriter, _ *http.Request, pass func(http.ResponseWriter)) {
-		_ = captureResponse(pass)
-		_, _ = io.WriteString(w, `{"success":false,"error":{"code":"insufficient_balance"}}`)
-	},
-	"402 under no code, charged": func(w http.ResponseWriter, _ *http.Request, pass func(http.ResponseWriter)) {
-		_ = captureResponse(pass)
-		w.WriteHeader(402)
-	},
+}
+
+func writeTooShort(conn net.Conn, _ []byte) {
+	_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"success\":true,\"data\":{}}")
+}
+
+func writeByteByByte(conn net.Conn, response []byte) {
+	for _, b := range response {
+		_, _ = conn.Write([]byte{b})
+	}
+}
+
+// onPost returns a handler that applies a fault to POSTs only.
+func onPost(fault faultHandler) faultHandler {
+	return func(w http.ResponseWriter, r *http.Request, pass func(http.ResponseWriter)) {
+		if r.Method == http.MethodPost {
+			fault(w, r, pass)
+			return
+		}
+		pass(w)
+	}
 }
 
 func TestUpstreamFaults(t *testing.T) {
@@ -132,13 +139,7 @@ func TestUpstreamFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			env := newTestEnv(t, 50_000, nil)
-			env.setFault(func(w http.ResponseWriter, r *http.Request, pass func(http.ResponseWriter)) {
-				if r.Method == http.MethodGet {
-					pass(w)
-					return
-				}
-				fault(w, r, pass)
-			})
+			env.setFault(onPost(fault))
 			intended := map[string]bool{}
 			outcomes := map[string]bool{}
 			for i, to := range [][]string{{phone1}, {phone1, phone2}} {
@@ -152,9 +153,10 @@ func TestUpstreamFaults(t *testing.T) {
 					outcome = failure.Code
 				}
 				outcomes[outcome] = true
-				// An agent that tries again gets nowhere where it may have happened.
-				if _, again := env.send(message, SpendOptions{}, to...); again == nil && outcome != "send_failed" && outcome != CodeUnreachable {
-					t.Errorf("%s: sent again", name)
+				// A second try is refused, unless the first was certainly not charged.
+				_, again := env.send(message, SpendOptions{}, to...)
+				if again == nil && outcome != "send_failed" && outcome != CodeUnreachable {
+					t.Error("sent again")
 				}
 				env.checkInvariants(intended)
 			}
@@ -165,22 +167,15 @@ func TestUpstreamFaults(t *testing.T) {
 	}
 }
 
-// The connection is cut at every byte of the answer.
+// The connection is closed after each byte of the answer.
 func TestUpstreamFaults_TruncatedResponse(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 1_000_000, func(o *Options) { o.Limits.PerDay = 1_000_000 })
 	cut, length := 0, 1
-	env.setFault(func(w http.ResponseWriter, r *http.Request, pass func(http.ResponseWriter)) {
-		if r.Method == http.MethodGet {
-			pass(w)
-			return
-		}
-		data := captureResponse(pass)
-		length = len(data)
-		conn := hijack(w)
-		_, _ = conn.Write(data[:min(cut, length)])
-		_ = conn.Close()
-	})
+	env.setFault(onPost(rawAfterCharge(func(conn net.Conn, response []byte) {
+		length = len(response)
+		_, _ = conn.Write(response[:min(cut, length)])
+	})))
 	intended := map[string]bool{}
 	for ; cut < length; cut++ {
 		message := fmt.Sprint("Hi ", cut)
@@ -190,7 +185,7 @@ func TestUpstreamFaults_TruncatedResponse(t *testing.T) {
 		}
 	}
 	if cut < 100 {
-		t.Fatalf("cut at %d bytes only", cut)
+		t.Fatalf("the answer has only %d bytes", cut)
 	}
 	env.checkInvariants(intended)
 	t.Logf("cut at %d places", cut)
