@@ -1,7 +1,9 @@
 package guard
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -17,10 +19,15 @@ import (
 
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/ledger"
-	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
-// crashingAPI is an API whose process kills itself at a stage.
+// The stages at which the parent kills the child.
+const (
+	whileUpstream = "while the request is upstream"
+	afterCharge   = "after the charge"
+)
+
+// crashingAPI is an API that kills its own process at a stage.
 type crashingAPI struct {
 	API
 	stage string
@@ -45,54 +52,67 @@ func (a crashingAPI) Send(ctx context.Context, r client.SendRequest) (*client.Re
 	return response, err
 }
 
+// childEnv has the childJob of a child process.
 const childEnv = "GUARD_TEST_CHILD"
 
-// runChild runs this test again in a process of its own, which may be killed.
-func (env *testEnv) runChild(test, stage, message string, to ...string) error {
-	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$") //nolint:gosec // this very test
-	cmd.Env = append(os.Environ(), childEnv+"="+strings.Join([]string{env.url, env.ledgerSource, stage, message, strings.Join(to, ",")}, "|"))
-	out, err := cmd.CombinedOutput()
+// childJob is what a child process does: some sends to phone1.
+type childJob struct {
+	URL, Ledger string
+	Message     string // of the first send, with its number appended
+	Sends       int
+	PerDay      int64  // 0 is the default
+	CrashAt     string // a stage of crashingAPI, or ""
+}
+
+func (env *testEnv) childCommand(test string, job childJob) *exec.Cmd {
+	job.URL, job.Ledger = env.url, env.ledgerSource
+	data, _ := json.Marshal(job)
+	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$") //nolint:gosec // this test binary
+	cmd.Env = append(os.Environ(), childEnv+"="+string(data))
+	return cmd
+}
+
+// runChild runs a test again in a child process, which may kill itself.
+func (env *testEnv) runChild(test string, job childJob) error {
+	out, err := env.childCommand(test, job).CombinedOutput()
 	if err != nil && !strings.Contains(err.Error(), "killed") {
 		return fmt.Errorf("%w: %s", err, out)
 	}
 	return nil
 }
 
-// actAsChild does a child's work, if this is one.
+// actAsChild does the work of a child process. It reports false in the parent.
 func actAsChild(t *testing.T) bool {
 	t.Helper()
 	raw := os.Getenv(childEnv)
 	if raw == "" {
 		return false
 	}
-	parts := strings.Split(raw, "|")
-	var f *fakeAPI
+	var job childJob
+	if err := json.Unmarshal([]byte(raw), &job); err != nil {
+		t.Fatal(err)
+	}
 	o := DefaultOptions()
-	o.BaseURL, o.Rate, o.Confirm = parts[0], 0, ConfirmOff
-	if strings.HasPrefix(parts[2], "race") {
-		o.Limits.PerDay = 350
-	}
+	o.BaseURL, o.Rate, o.Confirm = job.URL, 0, ConfirmOff
+	o.Limits.PerDay = cmp.Or(job.PerDay, o.Limits.PerDay)
 	o.OpenLedger = func(ctx context.Context, o ledger.Options) (*ledger.Ledger, error) {
-		return ledger.Open(ctx, parts[1], o)
+		return ledger.Open(ctx, job.Ledger, o)
 	}
-	g := New(crashingAPI{f.newClient(t, parts[0]), parts[2]}, o)
-	sends := 1
-	if strings.HasPrefix(parts[2], "race") {
-		sends = 10
-	}
-	for i := range sends {
-		_, err := g.Send(context.Background(), client.SendRequest{WalletID: sandbox.WalletID, Message: fmt.Sprintf("%s %d", parts[3], i), Recipient: strings.Split(parts[4], ",")}, SpendOptions{})
+	api := crashingAPI{(*fakeAPI)(nil).newClient(t, job.URL), job.CrashAt}
+	g := New(api, o)
+	for i := range job.Sends {
+		_, err := g.Send(context.Background(), sendRequest(fmt.Sprint(job.Message, " ", i), phone1), SpendOptions{})
 		var failure *Error
 		if err != nil && !errors.As(err, &failure) {
 			t.Error(err)
 		}
 	}
-	crashingAPI{stage: parts[2]}.crashAt("after the outcome")
+	api.crashAt("after the outcome")
 	_ = g.Close()
 	return true
 }
 
-// A process is killed at each point of a spend, and another one goes on.
+// A process is killed at each stage of a spend. Another process continues.
 func TestCrash_AtEachStage(t *testing.T) {
 	t.Parallel()
 	if actAsChild(t) {
@@ -101,25 +121,26 @@ func TestCrash_AtEachStage(t *testing.T) {
 	for stage, want := range map[string]struct {
 		states  []ledger.State
 		charged int
-		again   string
+		again   string // the code of the same send by another process
 	}{
-		"before the intent":         {nil, 0, ""},
-		"after the intent":          {[]ledger.State{"unknown"}, 0, CodeDuplicateSend},
-		"while it is at the vendor": {[]ledger.State{"unknown"}, 0, CodeDuplicateSend},
-		"after the vendor charged":  {[]ledger.State{"unknown"}, 1, CodeDuplicateSend},
-		"after the answer":          {[]ledger.State{"unknown"}, 1, CodeDuplicateSend},
-		"after the outcome":         {[]ledger.State{"sent"}, 1, CodeDuplicateSend},
-		"never":                     {[]ledger.State{"sent"}, 1, CodeDuplicateSend},
+		"before the intent": {nil, 0, ""},
+		"after the intent":  {[]ledger.State{"unknown"}, 0, CodeDuplicateSend},
+		whileUpstream:       {[]ledger.State{"unknown"}, 0, CodeDuplicateSend},
+		afterCharge:         {[]ledger.State{"unknown"}, 1, CodeDuplicateSend},
+		"after the answer":  {[]ledger.State{"unknown"}, 1, CodeDuplicateSend},
+		"after the outcome": {[]ledger.State{"sent"}, 1, CodeDuplicateSend},
+		"never":             {[]ledger.State{"sent"}, 1, CodeDuplicateSend},
 	} {
 		t.Run(stage, func(t *testing.T) {
 			t.Parallel()
 			env := newTestEnv(t, 5000, func(o *Options) { o.Clock = nil })
-			if strings.Contains(stage, "vendor") {
-				env.runAndKill(t, stage)
-			} else if err := env.runChild("TestCrash_AtEachStage", stage, "Hi", phone1); err != nil {
+			job := childJob{Message: "Hi", Sends: 1, CrashAt: stage}
+			if stage == whileUpstream || stage == afterCharge {
+				env.runAndKill(t, stage, job)
+			} else if err := env.runChild("TestCrash_AtEachStage", job); err != nil {
 				t.Fatal(err)
 			}
-			env.options.Clock = func() time.Time { return time.Now().Add(2 * ledger.CallTimeout) } // and the call's time is over
+			env.options.Clock = func() time.Time { return time.Now().Add(2 * ledger.CallTimeout) } // after its deadline
 			env.options.Limits.DuplicateWindow = time.Hour
 			env.restart()
 			if got := env.states(); !slices.Equal(got, want.states) {
@@ -130,16 +151,16 @@ func TestCrash_AtEachStage(t *testing.T) {
 			}
 			env.checkInvariants(map[string]bool{"Hi 0 " + phone1: true})
 			_, failure := env.send("Hi 0", SpendOptions{}, phone1)
-			if code := map[bool]func() string{true: func() string { return "" }, false: func() string { return failure.Code }}[failure == nil](); code != want.again {
-				t.Errorf("sent again: %v", failure)
+			if codeOf(failure) != want.again {
+				t.Errorf("sending again: %v, want code %q", failure, want.again)
 			}
 			env.checkInvariants(map[string]bool{"Hi 0 " + phone1: true})
 		})
 	}
 }
 
-// runAndKill starts a child, and kills it when its request is at the vendor.
-func (env *testEnv) runAndKill(t *testing.T, stage string) {
+// runAndKill starts a child process, and kills it when its request has arrived upstream.
+func (env *testEnv) runAndKill(t *testing.T, stage string, job childJob) {
 	t.Helper()
 	arrived := make(chan struct{})
 	hold := make(chan struct{})
@@ -150,14 +171,13 @@ func (env *testEnv) runAndKill(t *testing.T, stage string) {
 			pass(w)
 			return
 		}
-		if stage == "after the vendor charged" {
+		if stage == afterCharge {
 			_ = captureResponse(pass)
 		}
 		close(arrived)
 		<-hold
 	})
-	cmd := exec.Command(os.Args[0], "-test.run=^TestCrash_AtEachStage$") //nolint:gosec // this very test
-	cmd.Env = append(os.Environ(), childEnv+"="+strings.Join([]string{env.url, env.ledgerSource, "never", "Hi", phone1}, "|"))
+	cmd := env.childCommand("TestCrash_AtEachStage", job)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +187,7 @@ func (env *testEnv) runAndKill(t *testing.T, stage string) {
 	close(hold)
 }
 
-// Eight processes race for the last UGX 350 of the day.
+// Eight processes with ten sends each share a budget of UGX 350 a day.
 func TestBudget_ProcessRace(t *testing.T) {
 	t.Parallel()
 	if actAsChild(t) {
@@ -177,13 +197,14 @@ func TestBudget_ProcessRace(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
-			if err := env.runChild("TestBudget_ProcessRace", "race", fmt.Sprint("from ", i), phone1); err != nil {
+			job := childJob{Message: fmt.Sprint("from ", i), Sends: 10, PerDay: 350}
+			if err := env.runChild("TestBudget_ProcessRace", job); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
 	if _, charged := env.charges(t); len(charged) != 10 || env.requestCount() != 10 {
-		t.Errorf("%d charged, %d asked", len(charged), env.requestCount())
+		t.Errorf("%d charges, %d requests", len(charged), env.requestCount())
 	}
 }
