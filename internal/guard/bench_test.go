@@ -14,12 +14,14 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/ledger/ledgertest"
 )
 
-// BenchmarkSend compares a send with the guard, whose ledger is on this
-// machine's disk or in the PostgreSQL of the tests, and without it, against a vendor that only answers.
+// BenchmarkSend compares a send with the guard and without it. The ledger is a file or
+// in the PostgreSQL of the tests; upstream answers at once.
 func BenchmarkSend(b *testing.B) {
-	vendor := httptest.NewServer(answerReads(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"success":true,"data":{}}`)) }))
-	defer vendor.Close()
-	c, err := client.New(client.Options{BaseURL: vendor.URL})
+	upstream := httptest.NewServer(answerReads(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"success":true,"data":{}}`))
+	}))
+	defer upstream.Close()
+	c, err := client.New(client.Options{BaseURL: upstream.URL})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -13,56 +13,73 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
-// Two that change the same row at once, of which the first has not committed yet:
-// the second waits, and then sees what became of the row.
+const (
+	setVoid       = `UPDATE spends SET state = 'void' WHERE id = $1`
+	setInProgress = `UPDATE spends SET state = 'in_progress' WHERE id = $1`
+	setSent       = `UPDATE spends SET state = 'sent' WHERE id = $1`
+	setFailed     = `UPDATE spends SET state = 'failed' WHERE id = $1`
+)
+
+// serializedCases are pairs of changes of one row: a quote, or a spend in progress.
+var serializedCases = []struct {
+	name   string
+	spend  bool   // the row is a spend in progress, not a quote
+	first  string // a statement that changes the row
+	second func(env *testEnv, id string) string
+	want   string // in the result of second
+	total  int64  // in the daily totals after both
+}{
+	{name: "a quote is voided while it is used", first: setVoid, second: (*testEnv).useQuote, want: "the quote is void"},
+	{name: "a quote is used while it is used", first: setInProgress, second: (*testEnv).useQuote, want: CodeDuplicateSend},
+	{
+		name: "a quote is used while it is voided", first: setInProgress, want: string(ledger.StateInProgress),
+		second: func(env *testEnv, id string) string {
+			account := ledger.Intent{Account: env.guard.accountKey(sandbox.WalletID)}
+			return env.errorOrState(env.guard.opened().Void(context.Background(), account, id))
+		},
+	},
+	{
+		name: "an outcome comes while the user settles the spend", spend: true, first: setSent, want: "is known: sent", total: 35,
+		second: func(env *testEnv, id string) string {
+			env.advance(ledger.CallTimeout)
+			return env.errorOrState(env.guard.opened().Resolve(context.Background(), id, ledger.StateFailed))
+		},
+	},
+	{ // the first statement releases nothing, and the second change must not either
+		name: "an outcome comes twice", spend: true, first: setFailed, want: string(ledger.StateFailed), total: 35,
+		second: func(env *testEnv, id string) string {
+			ref := ledger.SpendRef{ID: id, AttemptID: env.attemptID(id)}
+			return env.errorOrState(env.guard.opened().RecordOutcome(context.Background(), ref, ledger.StateFailed, ""))
+		},
+	},
+}
+
+// useQuote sends with a quote and returns the error.
+func (env *testEnv) useQuote(id string) string {
+	_, failure := env.send("Hi", SpendOptions{QuoteID: id}, phone1)
+	return failure.Error()
+}
+
+func (env *testEnv) errorOrState(err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	return string(env.states()[0])
+}
+
+// Two transactions change the same row. The second waits for the commit of the first,
+// and then decides on the row as it is.
 func TestConcurrency_Serialized(t *testing.T) {
 	t.Parallel()
 	ledgertest.PostgresOnly(t)
-	for name, c := range map[string]struct {
-		first  string // changes the row of the id $1
-		second func(env *testEnv, id string) string
-		want   string
-		total  int64 // that is reserved then
-	}{
-		"a quote is voided while it is used": {`UPDATE spends SET state = 'void' WHERE id = $1`, func(env *testEnv, id string) string {
-			_, failure := env.send("Hi", SpendOptions{QuoteID: id}, phone1)
-			return failure.Error()
-		}, "the quote is void", 0},
-		"a quote is used while it is voided": {`UPDATE spends SET state = 'in_progress' WHERE id = $1`, func(env *testEnv, id string) string {
-			if err := env.guard.opened().Void(context.Background(), ledger.Intent{Account: env.guard.accountKey(sandbox.WalletID)}, id); err != nil {
-				return err.Error()
-			}
-			return string(env.states()[0])
-		}, string(ledger.StateInProgress), 0},
-		"a quote is used while it is used": {`UPDATE spends SET state = 'in_progress' WHERE id = $1`, func(env *testEnv, id string) string {
-			_, failure := env.send("Hi", SpendOptions{QuoteID: id}, phone1)
-			return failure.Code
-		}, CodeDuplicateSend, 0},
-		"an outcome comes while a person settles it": {`UPDATE spends SET state = 'sent' WHERE id = $1`, func(env *testEnv, id string) string {
-			env.advance(ledger.CallTimeout)
-			return env.guard.opened().Resolve(context.Background(), id, ledger.StateFailed).Error()
-		}, "is known: sent", 35},
-		"an outcome comes twice": {`UPDATE spends SET state = 'failed' WHERE id = $1`, func(env *testEnv, id string) string {
-			if err := env.guard.opened().RecordOutcome(context.Background(), ledger.SpendRef{ID: id, AttemptID: env.attemptID(id)}, ledger.StateFailed, ""); err != nil {
-				return err.Error()
-			}
-			return string(env.states()[0])
-		}, string(ledger.StateFailed), 35}, // since this first one released nothing
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range serializedCases {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			env := newTestEnv(t, 5000, func(o *Options) { o.Confirm = ConfirmByQuote })
-			env.expectOK(env.send("so that the price is known", SpendOptions{DryRun: true}, phone1))
-			l := env.guard.opened()
+			env.expectOK(env.send("to cache the price", SpendOptions{DryRun: true}, phone1))
 			id := env.expectOK(env.send("Hi", SpendOptions{DryRun: true}, phone1)).Quote.ID
-			if strings.HasPrefix(name, "an outcome") {
-				d, err := l.Reserve(t.Context(), ledger.Intent{
-					Account: "base wallet", Tool: client.ToolSendSMS, Kind: ledger.KindSend, Content: []string{"Hi"}, Targets: []string{phone1}, TotalUGX: 35,
-				}, ledger.Policy{Limits: DefaultLimits()})
-				if err != nil {
-					t.Fatal(err)
-				}
-				id = d.Spend.ID
+			if c.spend {
+				id = env.reserveDirectly()
 			}
 			first, err := env.db().BeginTx(t.Context(), nil)
 			if err != nil {
@@ -84,15 +101,27 @@ func TestConcurrency_Serialized(t *testing.T) {
 			if got := <-second; !strings.Contains(got, c.want) || env.requestCount() != 0 {
 				t.Errorf("%s, %d requests", got, env.requestCount())
 			}
-			var total int64
-			if err := env.db().QueryRow(`SELECT coalesce(sum(total), 0) FROM daily_totals`).Scan(&total); err != nil || total != c.total {
-				t.Errorf("UGX %d are reserved: %v", total, err)
+			if total := env.reservedTotal(); total != c.total {
+				t.Errorf("UGX %d are reserved, want %d", total, c.total)
 			}
 		})
 	}
 }
 
-// waitUntilBlocked returns when somebody waits for a process of the server.
+// reserveDirectly reserves a spend in the ledger, and returns its id.
+func (env *testEnv) reserveDirectly() string {
+	env.Helper()
+	d, err := env.guard.opened().Reserve(context.Background(), ledger.Intent{
+		Account: "base wallet", Tool: client.ToolSendSMS, Kind: ledger.KindSend,
+		Content: []string{"Hi"}, Targets: []string{phone1}, TotalUGX: 35,
+	}, ledger.Policy{Limits: DefaultLimits()})
+	if err != nil || d.Verdict != ledger.Reserved {
+		env.Fatalf("%+v, %v", d, err)
+	}
+	return d.Spend.ID
+}
+
+// waitUntilBlocked waits until a transaction waits for a server process.
 func (env *testEnv) waitUntilBlocked(pid int) {
 	env.Helper()
 	db, err := ledgertest.Server()
@@ -102,14 +131,16 @@ func (env *testEnv) waitUntilBlocked(pid int) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	for waiting := false; !waiting; {
-		if err := db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid)))`, pid).Scan(&waiting); err != nil {
-			env.Error("nobody waits: ", err)
+		err := db.QueryRowContext(ctx, `SELECT EXISTS
+			(SELECT 1 FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid)))`, pid).Scan(&waiting)
+		if err != nil {
+			env.Error("no transaction waits: ", err)
 			return
 		}
 	}
 }
 
-// Each account's budget is for all replicas together.
+// All replicas share an account's budget.
 func TestConcurrency_ReplicaBudget(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 50_000, func(o *Options) { o.Confirm, o.Limits.PerDay = ConfirmOff, 350 })
@@ -120,7 +151,8 @@ func TestConcurrency_ReplicaBudget(t *testing.T) {
 		go func() {
 			count := 0
 			for j := range 5 {
-				if _, err := g.Send(context.Background(), sendRequest(fmt.Sprint("Hi ", i*5+j), phone1), SpendOptions{}); err == nil {
+				request := sendRequest(fmt.Sprint("Hi ", i*5+j), phone1)
+				if _, err := g.Send(context.Background(), request, SpendOptions{}); err == nil {
 					count++
 				}
 			}
@@ -132,11 +164,11 @@ func TestConcurrency_ReplicaBudget(t *testing.T) {
 		count += <-counts
 	}
 	if count != 10 || env.requestCount() != 10 {
-		t.Errorf("%d were sent, %d asked", count, env.requestCount())
+		t.Errorf("%d sent, %d requests", count, env.requestCount())
 	}
 }
 
-// attemptID is the present one of a row.
+// attemptID returns the current attempt of a spend.
 func (env *testEnv) attemptID(id string) (attempt string) {
 	env.Helper()
 	if err := env.db().QueryRow(`SELECT attempt_id FROM spends WHERE id = $1`, id).Scan(&attempt); err != nil {

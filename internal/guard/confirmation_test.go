@@ -183,7 +183,10 @@ func TestAnswer_BoundToQuote(t *testing.T) {
 		{name: "the user says yes", answer: AnswerYes},
 		{name: "the user says no", answer: AnswerNo, code: CodeDeclined},
 		{name: "a yes names no quote", answer: AnswerYes, quoteID: noQuote, code: CodeConfirmationRequired, usable: true},
-		{name: "a yes names another quote", answer: AnswerYes, quoteID: unknownQuote, code: CodeConfirmationRequired, usable: true},
+		{
+			name: "a yes names another quote", answer: AnswerYes, quoteID: unknownQuote,
+			code: CodeConfirmationRequired, usable: true,
+		},
 		{name: "a yes comes with another recipient", answer: AnswerYes, to: phone2, code: CodeConfirmationRequired},
 		{name: "a yes comes too late", answer: AnswerYes, delay: 10 * time.Minute, code: CodeConfirmationRequired},
 		{name: "another caller says yes", answer: AnswerYes, other: true, code: CodeConfirmationRequired},

@@ -22,15 +22,18 @@ var toolCalls = map[string]func(context.Context, *Guard) error{
 		return err
 	},
 	"topup_wallet": func(ctx context.Context, g *Guard) error {
-		_, err := g.TopUp(ctx, client.TopUpRequest{WalletID: "w", Amount: 500, PhoneNumber: "+256 700 000 010"}, SpendOptions{})
+		request := client.TopUpRequest{WalletID: "w", Amount: 500, PhoneNumber: "+256 700 000 010"}
+		_, err := g.TopUp(ctx, request, SpendOptions{})
 		return err
 	},
 	"send_sms": func(ctx context.Context, g *Guard) error {
-		_, err := g.Send(ctx, client.SendRequest{WalletID: "w", Message: "Hi", Recipient: client.Recipients{"+256700000010"}}, SpendOptions{})
+		request := client.SendRequest{WalletID: "w", Message: "Hi", Recipient: client.Recipients{phone1}}
+		_, err := g.Send(ctx, request, SpendOptions{})
 		return err
 	},
 	"send_sms to several": func(ctx context.Context, g *Guard) error {
-		_, err := g.Send(ctx, client.SendRequest{WalletID: "w", Message: "Hi", Recipient: client.Recipients{"0700000010 0700000011"}}, SpendOptions{})
+		recipients := client.Recipients{"0700000010 0700000011"}
+		_, err := g.Send(ctx, client.SendRequest{WalletID: "w", Message: "Hi", Recipient: recipients}, SpendOptions{})
 		return err
 	},
 	"send_group_sms": func(ctx context.Context, g *Guard) error {
@@ -50,24 +53,27 @@ var toolCalls = map[string]func(context.Context, *Guard) error{
 		return err
 	},
 	"add_contacts": func(ctx context.Context, g *Guard) error {
-		_, err := g.AddContacts(ctx, client.AddContactsRequest{GroupID: "g", WalletID: "w", Contacts: []client.Contact{{Phone: "0700 000-010"}}})
+		contacts := []client.Contact{{Phone: "0700 000-010"}}
+		_, err := g.AddContacts(ctx, client.AddContactsRequest{GroupID: "g", WalletID: "w", Contacts: contacts})
 		return err
 	},
 }
 
-// newTestGuard is a guard before a server that answers so.
+// newTestGuard returns a guard without confirmation, whose upstream answers with answer.
 func newTestGuard(t *testing.T, answer http.HandlerFunc) *Guard {
 	t.Helper()
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
-	c, err := client.New(client.Options{BaseURL: server.URL, SleepFunc: func(context.Context, time.Duration) error { return nil }})
+	c, err := client.New(client.Options{BaseURL: server.URL, SleepFunc: noSleep})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return New(c, confirmOffOptions(t))
 }
 
-// confirmOffOptions are options that ask nobody and have a ledger of their own.
+func noSleep(context.Context, time.Duration) error { return nil }
+
+// confirmOffOptions are options without confirmation, with a ledger in memory.
 func confirmOffOptions(t *testing.T) Options {
 	t.Helper()
 	o := DefaultOptions()
@@ -75,12 +81,13 @@ func confirmOffOptions(t *testing.T) Options {
 	return o
 }
 
-// answerReads answers the reads that come before a spend, and leaves the rest.
+// answerReads answers the reads that precede a spend. rest answers all else.
 func answerReads(rest http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method + " " + r.URL.Path {
 		case "GET /api/v1/account/balance":
-			_, _ = io.WriteString(w, `{"success":true,"data":{"wallet_id":"w","balance":100000,"currency":"UGX","cost_per_sms":35}}`)
+			_, _ = io.WriteString(w, `{"success":true,
+				"data":{"wallet_id":"w","balance":100000,"currency":"UGX","cost_per_sms":35}}`)
 		case "GET /api/v1/groups":
 			_, _ = io.WriteString(w, `{"success":true,"data":{"groups":[{"id":"g","title":"G","contact_count":3}]}}`)
 		default:
@@ -93,7 +100,7 @@ func expectToolError(t *testing.T, g *Guard, call string) *Error {
 	t.Helper()
 	e, ok := errors.AsType[*Error](toolCalls[call](t.Context(), g))
 	if !ok {
-		t.Fatalf("%s did not fail with an error of ours", call)
+		t.Fatalf("%s did not fail with a guard error", call)
 	}
 	return e
 }
@@ -102,48 +109,122 @@ func respondWith(status int, code string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Request-Id", "req_1")
 		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(map[string]any{"success": false, "error": map[string]any{"code": code, "message": "why", "fields": []string{"x"}}})
+		failure := map[string]any{"code": code, "message": "why", "fields": []string{"x"}}
+		_ = json.NewEncoder(w).Encode(map[string]any{"success": false, "error": failure})
 	}
+}
+
+const (
+	allCalls = "get_balance, topup_wallet, send_sms, send_sms to several, send_group_sms, list_sms_history, " +
+		"list_groups, create_group, add_contacts"
+	sends     = "send_sms, send_sms to several, send_group_sms"
+	safeCalls = "get_balance, list_sms_history, list_groups, add_contacts"
+
+	notCharged = client.MoneyNotCharged
+	refunded   = client.MoneyRefunded
+	unknown    = client.MoneyUnknown
+)
+
+func dropConnection(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+
+type errorWant struct {
+	code  string
+	money client.MoneyState
+	retry client.RetryAdvice
+	next  string
+}
+
+// errorCases are the errors of calls, which are keys of toolCalls, after an answer.
+var errorCases = []struct {
+	name, calls string
+	answer      http.HandlerFunc
+	want        errorWant
+}{
+	{
+		"the credentials are wrong", allCalls, respondWith(401, "invalid_credentials"),
+		errorWant{"invalid_credentials", notCharged, client.RetryNever, ""},
+	},
+	{
+		"the key is revoked", allCalls, respondWith(401, "key_revoked"),
+		errorWant{"key_revoked", notCharged, client.RetryNever, ""},
+	},
+	{
+		"the wallet belongs to another account", allCalls, respondWith(403, "wallet_forbidden"),
+		errorWant{"wallet_forbidden", notCharged, client.RetryNever, ""},
+	},
+	{
+		"the balance is too small", allCalls, respondWith(402, "insufficient_balance"),
+		errorWant{"insufficient_balance", notCharged, client.RetryAfterTopUp, "topup_wallet"},
+	},
+	{
+		"a value is refused", allCalls, respondWith(422, "validation_failed"),
+		errorWant{"validation_failed", notCharged, client.RetryAfterFix, ""},
+	},
+	{
+		"the send was refunded", "send_sms", respondWith(502, "send_failed"),
+		errorWant{"send_failed", refunded, client.RetryLater, ""},
+	},
+	{
+		"the send to several was refunded", "send_sms to several, send_group_sms", respondWith(502, "send_failed"),
+		errorWant{"send_failed", refunded, client.RetryCheckFirst, "list_sms_history"},
+	},
+	{
+		"an internal error", sends, respondWith(500, "internal_error"),
+		errorWant{CodeOutcomeUnknown, unknown, client.RetryCheckFirst, "list_sms_history"},
+	},
+	{
+		"an internal error", "topup_wallet", respondWith(500, "internal_error"),
+		errorWant{CodeOutcomeUnknown, unknown, client.RetryCheckFirst, "get_balance"},
+	},
+	{
+		"an internal error", "create_group", respondWith(500, "internal_error"),
+		errorWant{CodeOutcomeUnknown, notCharged, client.RetryCheckFirst, "list_groups"},
+	},
+	{
+		"an internal error", safeCalls, respondWith(500, "internal_error"),
+		errorWant{"internal_error", notCharged, client.RetryLater, ""},
+	},
+	{
+		"the connection is lost", sends, dropConnection,
+		errorWant{CodeOutcomeUnknown, unknown, client.RetryCheckFirst, "list_sms_history"},
+	},
+	{
+		"the connection is lost", safeCalls, dropConnection,
+		errorWant{CodeUnreachable, notCharged, client.RetryLater, ""},
+	},
+	{
+		"there are too many calls", sends, respondWith(429, ""),
+		errorWant{CodeOutcomeUnknown, unknown, client.RetryCheckFirst, "list_sms_history"},
+	},
+	{
+		"there are too many calls", safeCalls, respondWith(429, ""),
+		errorWant{CodeRateLimited, notCharged, client.RetryLater, ""},
+	},
+	{
+		"the code does not fit the status", sends, respondWith(422, "insufficient_balance"),
+		errorWant{CodeOutcomeUnknown, unknown, client.RetryCheckFirst, "list_sms_history"},
+	},
+	{
+		"503 without a code", safeCalls, respondWith(503, ""),
+		errorWant{CodeBadResponse, notCharged, client.RetryLater, ""},
+	},
+	{
+		"404 without a code", safeCalls, respondWith(404, ""),
+		errorWant{CodeBadResponse, notCharged, client.RetryNever, ""},
+	},
+	{
+		"200 with success false", sends, respondWith(200, ""),
+		errorWant{CodeOutcomeUnknown, unknown, client.RetryCheckFirst, "list_sms_history"},
+	},
+	{
+		"200 with success false", safeCalls, respondWith(200, ""),
+		errorWant{CodeBadResponse, notCharged, client.RetryNever, ""},
+	},
 }
 
 func TestErrors_Codes(t *testing.T) {
 	t.Parallel()
-	const (
-		allCalls  = "get_balance, topup_wallet, send_sms, send_sms to several, send_group_sms, list_sms_history, list_groups, create_group, add_contacts"
-		sends     = "send_sms, send_sms to several, send_group_sms"
-		safeCalls = "get_balance, list_sms_history, list_groups, add_contacts"
-		charge    = client.MoneyNotCharged
-	)
-	dropConnection := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
-	for _, c := range []struct {
-		name, calls string
-		answer      http.HandlerFunc
-		code        string
-		money       client.MoneyState
-		retry       client.RetryAdvice
-		next        string
-	}{
-		{"bad credentials", allCalls, respondWith(401, "invalid_credentials"), "invalid_credentials", charge, client.RetryNever, ""},
-		{"a revoked key", allCalls, respondWith(401, "key_revoked"), "key_revoked", charge, client.RetryNever, ""},
-		{"another's wallet", allCalls, respondWith(403, "wallet_forbidden"), "wallet_forbidden", charge, client.RetryNever, ""},
-		{"too little money", allCalls, respondWith(402, "insufficient_balance"), "insufficient_balance", charge, client.RetryAfterTopUp, "topup_wallet"},
-		{"a refused value", allCalls, respondWith(422, "validation_failed"), "validation_failed", charge, client.RetryAfterFix, ""},
-		{"a refund", "send_sms", respondWith(502, "send_failed"), "send_failed", client.MoneyRefunded, client.RetryLater, ""},
-		{"a refund of many", "send_sms to several, send_group_sms", respondWith(502, "send_failed"), "send_failed", client.MoneyRefunded, client.RetryCheckFirst, "list_sms_history"},
-		{"an internal error", sends, respondWith(500, "internal_error"), CodeOutcomeUnknown, client.MoneyUnknown, client.RetryCheckFirst, "list_sms_history"},
-		{"an internal error", "topup_wallet", respondWith(500, "internal_error"), CodeOutcomeUnknown, client.MoneyUnknown, client.RetryCheckFirst, "get_balance"},
-		{"an internal error", "create_group", respondWith(500, "internal_error"), CodeOutcomeUnknown, charge, client.RetryCheckFirst, "list_groups"},
-		{"an internal error", safeCalls, respondWith(500, "internal_error"), "internal_error", charge, client.RetryLater, ""},
-		{"a lost connection", sends, dropConnection, CodeOutcomeUnknown, client.MoneyUnknown, client.RetryCheckFirst, "list_sms_history"},
-		{"a lost connection", safeCalls, dropConnection, CodeUnreachable, charge, client.RetryLater, ""},
-		{"too many calls", sends, respondWith(429, ""), CodeOutcomeUnknown, client.MoneyUnknown, client.RetryCheckFirst, "list_sms_history"},
-		{"too many calls", safeCalls, respondWith(429, ""), CodeRateLimited, charge, client.RetryLater, ""},
-		{"a code under another status", sends, respondWith(422, "insufficient_balance"), CodeOutcomeUnknown, client.MoneyUnknown, client.RetryCheckFirst, "list_sms_history"},
-		{"a 503", safeCalls, respondWith(503, ""), CodeBadResponse, charge, client.RetryLater, ""},
-		{"a 404", safeCalls, respondWith(404, ""), CodeBadResponse, charge, client.RetryNever, ""},
-		{"a success that says false", sends, respondWith(200, ""), CodeOutcomeUnknown, client.MoneyUnknown, client.RetryCheckFirst, "list_sms_history"},
-		{"a success that says false", safeCalls, respondWith(200, ""), CodeBadResponse, charge, client.RetryNever, ""},
-	} {
+	for _, c := range errorCases {
 		for call := range strings.SplitSeq(c.calls, ", ") {
 			t.Run(c.name+", "+call, func(t *testing.T) {
 				t.Parallel()
@@ -152,11 +233,11 @@ func TestErrors_Codes(t *testing.T) {
 					answer = answerReads(answer)
 				}
 				e := expectToolError(t, newTestGuard(t, answer), call)
-				if e.Code != c.code || e.Money != c.money || e.Retry != c.retry || e.NextTool != c.next {
-					t.Errorf("%+v", e)
+				if got := (errorWant{e.Code, e.Money, e.Retry, e.NextTool}); got != c.want {
+					t.Errorf("%+v, want %+v", got, c.want)
 				}
 				if e.HTTPStatus != 0 && (e.RequestID != "req_1" || e.Details == "" || e.Attempts == 0) {
-					t.Errorf("what came is lost: %+v", e)
+					t.Errorf("details of the answer are missing: %+v", e)
 				}
 			})
 		}
@@ -165,7 +246,7 @@ func TestErrors_Codes(t *testing.T) {
 
 func TestErrors_Unreachable(t *testing.T) {
 	t.Parallel()
-	c, err := client.New(client.Options{BaseURL: "http://127.0.0.1:1", SleepFunc: func(context.Context, time.Duration) error { return nil }})
+	c, err := client.New(client.Options{BaseURL: "http://127.0.0.1:1", SleepFunc: noSleep})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -110,14 +110,19 @@ func (proxy *flakyProxy) reconnect() {
 	proxy.connected = true
 }
 
-// hookAPI calls a function before the request of a send and one after its answer.
+// hookAPI calls a function before the request of a send and one after its answer,
+// where they are set.
 type hookAPI struct {
 	API
 	before, after func()
 }
 
 func (a hookAPI) Send(ctx context.Context, r client.SendRequest) (*client.Response, error) {
-	a.before()
-	defer a.after()
+	if a.before != nil {
+		a.before()
+	}
+	if a.after != nil {
+		defer a.after()
+	}
 	return a.API.Send(ctx, r)
 }

@@ -52,7 +52,8 @@ func TestTotals(t *testing.T) {
 		t.Errorf("empty ledger: %+v", got)
 	}
 	env.expectOK(env.send("sent", SpendOptions{}, phone1, phone2))
-	if _, failure := env.send("refused", SpendOptions{}, phoneRefunded); failure == nil || failure.Money != client.MoneyRefunded {
+	_, failure := env.send("refused", SpendOptions{}, phoneRefunded)
+	if failure == nil || failure.Money != client.MoneyRefunded {
 		t.Fatalf("%v", failure)
 	}
 	env.expectOK(env.topUp(500, SpendOptions{}, phone1))

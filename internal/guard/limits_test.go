@@ -39,7 +39,8 @@ func TestLimits(t *testing.T) {
 		if remaining := env.expectOK(env.send("a", SpendOptions{}, phone1, phone2)).BudgetRemaining; remaining != 35 {
 			t.Errorf("UGX %d are left", remaining)
 		}
-		env.expectError(CodeLimitExceeded)(env.send("b", SpendOptions{}, phone1, phone2)).says("UGX 35 are left", "WESENDALL_MAX_PER_DAY")
+		env.expectError(CodeLimitExceeded)(env.send("b", SpendOptions{}, phone1, phone2)).
+			says("UGX 35 are left", "WESENDALL_MAX_PER_DAY")
 		env.expectOK(env.send("b", SpendOptions{}, phone1))
 		env.restart()
 		env.expectError(CodeLimitExceeded)(env.send("c", SpendOptions{}, phone1))
@@ -126,7 +127,8 @@ func TestBudget_Release(t *testing.T) {
 	if err := l.Resolve(t.Context(), spends[0].ID, ledger.StateFailed); err != nil {
 		t.Error(err)
 	}
-	if err := l.Resolve(t.Context(), spends[0].ID, ledger.StateSent); err == nil || !strings.Contains(err.Error(), "is known: failed") {
+	err = l.Resolve(t.Context(), spends[0].ID, ledger.StateSent)
+	if err == nil || !strings.Contains(err.Error(), "is known: failed") {
 		t.Error(err)
 	}
 	env.expectOK(env.send("Hi", SpendOptions{}, phone1))
@@ -143,7 +145,7 @@ func TestBudget_ReleaseOnFailure(t *testing.T) {
 	if _, err := env.guard.Balance(t.Context(), client.BalanceRequest{WalletID: sandbox.WalletID}); err != nil {
 		t.Fatal(err)
 	}
-	if _, failure := env.send("Hi", SpendOptions{QuoteID: q.ID}, phoneRefunded); failure == nil || failure.Code != "send_failed" {
+	if _, failure := env.send("Hi", SpendOptions{QuoteID: q.ID}, phoneRefunded); codeOf(failure) != "send_failed" {
 		t.Fatal(failure)
 	}
 	spent := int64(0)
@@ -155,7 +157,8 @@ func TestBudget_ReleaseOnFailure(t *testing.T) {
 	if spent != 700 {
 		t.Errorf("UGX %d of 700 were spent", spent)
 	}
-	env.expectError(CodeDuplicateSend)(env.send("Hi", SpendOptions{QuoteID: q.ID}, phoneRefunded)).says("failed without a charge")
+	env.expectError(CodeDuplicateSend)(env.send("Hi", SpendOptions{QuoteID: q.ID}, phoneRefunded)).
+		says("failed without a charge")
 }
 
 func TestUnlimited(t *testing.T) {

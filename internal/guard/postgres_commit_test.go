@@ -40,7 +40,7 @@ func TestAttempt_LostCommit(t *testing.T) {
 				proxy.reconnect()
 				env.background[partitioned].Wait()
 			}
-			env.guard.api = hookAPI{env.guard.api, reconnect, func() {}}
+			env.guard.api = hookAPI{API: env.guard.api, before: reconnect}
 			_, _ = env.send("Hi", SpendOptions{QuoteID: id}, to)
 			env.waitBackground()
 			if got := env.states(); !slices.Equal(got, []ledger.State{state}) || env.reservedTotal() != 35 {

@@ -14,88 +14,99 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/ledger/ledgertest"
 )
 
-// The database goes away at each point of a spend, and comes back.
+// The database goes away at each stage of a spend, and comes back.
 func TestOutage_AtEachStage(t *testing.T) {
 	t.Parallel()
 	ledgertest.PostgresOnly(t)
-	nothing := func() {}
-	for _, to := range []struct {
+	for _, c := range []struct {
 		number, outcome string
 		state           ledger.State
-	}{{phone1, "", ledger.StateSent}, {phoneRefunded, "send_failed", ledger.StateFailed}, {phoneUnknown, CodeOutcomeUnknown, ledger.StateUnknown}} {
-		for _, at := range []string{"between the intent and the request", "between the request and the outcome"} {
-			t.Run(string(to.state)+" "+at, func(t *testing.T) {
+	}{
+		{phone1, "", ledger.StateSent},
+		{phoneRefunded, "send_failed", ledger.StateFailed},
+		{phoneUnknown, CodeOutcomeUnknown, ledger.StateUnknown},
+	} {
+		for stage, hook := range map[string]func(API, *flakyProxy) hookAPI{
+			"between the intent and the request": func(api API, proxy *flakyProxy) hookAPI {
+				return hookAPI{API: api, before: proxy.disconnect}
+			},
+			"between the request and the outcome": func(api API, proxy *flakyProxy) hookAPI {
+				return hookAPI{API: api, after: proxy.disconnect}
+			},
+		} {
+			t.Run(string(c.state)+", "+stage, func(t *testing.T) {
 				t.Parallel()
 				env := newTestEnv(t, 5000, nil)
-				proxy := env.useFlakyProxy()
-				api := hookAPI{env.guard.api, proxy.disconnect, nothing}
-				if at == "between the request and the outcome" {
-					api.before, api.after = nothing, proxy.disconnect
-				}
-				env.guard.api = api
-				_, failure := env.send("Hi", SpendOptions{}, to.number)
-				if code := codeOf(failure); code != to.outcome {
+				proxy, api := env.useFlakyProxy(), env.guard.api
+				env.guard.api = hook(api, proxy)
+				if _, failure := env.send("Hi", SpendOptions{}, c.number); codeOf(failure) != c.outcome {
 					t.Fatal(failure)
 				}
-				// While it is away nothing is spent, and reading goes on.
+				// Without the database nothing is spent, but reading works.
 				env.expectError(CodeNotConfigured)(env.send("Ho", SpendOptions{}, phone2))
 				env.expectReadsWork()
 				proxy.reconnect()
 				env.waitBackground()
-				if got := env.states(); !slices.Equal(got, []ledger.State{to.state}) {
-					t.Errorf("%v", got)
+				if got := env.states(); !slices.Equal(got, []ledger.State{c.state}) {
+					t.Errorf("states %v", got)
 				}
-				env.guard.api = api.API
+				env.guard.api = api
 				env.expectOK(env.send("Ho", SpendOptions{}, phone2))
-				env.checkInvariants(map[string]bool{"Hi " + to.number: true, "Ho " + phone2: true})
+				env.checkInvariants(map[string]bool{"Hi " + c.number: true, "Ho " + phone2: true})
 			})
 		}
 	}
-	t.Run("before the intent", func(t *testing.T) {
-		t.Parallel()
-		env := newTestEnv(t, 5000, nil)
-		proxy := env.useFlakyProxy()
-		for _, opened := range []bool{false, true} {
-			proxy.disconnect()
-			if env.guard.opened() != nil != opened {
-				t.Fatal("not what this is about")
-			}
-			failure := env.expectError(CodeNotConfigured)(env.send("Hi", SpendOptions{}, phone1))
-			if !strings.Contains(failure.Message, "Nothing was sent: the database") || strings.Contains(failure.Message, "127.0.0.1") {
-				t.Error(failure.Message)
-			}
-			env.expectError(CodeNotConfigured)(env.topUp(500, SpendOptions{}, phone1))
-			env.expectError(CodeNotConfigured)(env.sendGroup("Hi", SpendOptions{DryRun: true}))
-			env.expectReadsWork()
-			proxy.reconnect()
-			env.expectOK(env.sendGroup("Hi", SpendOptions{DryRun: true}))
-		}
-		proxy.disconnect() // and it is back before anybody sees that
-		proxy.reconnect()
-		env.expectOK(env.send("Hi", SpendOptions{}, phone1))
-		env.checkInvariants(map[string]bool{"Hi " + phone1: true})
-	})
-	t.Run("for good", func(t *testing.T) {
-		t.Parallel()
-		env := newTestEnv(t, 5000, nil)
-		proxy := env.useFlakyProxy()
-		env.guard.api = hookAPI{env.guard.api, nothing, proxy.disconnect}
-		env.expectOK(env.send("Hi", SpendOptions{}, phone1))
-		closed, cancel := context.WithCancel(t.Context())
-		cancel() // its time is over
-		_ = env.guard.opened().Close(closed)
-		proxy.reconnect()
-		env.restart()
-		env.expectError(CodeDuplicateSend)(env.send("Hi", SpendOptions{}, phone1))
-		env.advance(ledger.CallTimeout)
-		if got := env.states(); !slices.Equal(got, []ledger.State{ledger.StateUnknown}) {
-			t.Errorf("%v", got)
-		}
-		env.checkInvariants(map[string]bool{"Hi " + phone1: true})
-	})
 }
 
-// The server itself is stopped while a request is at the vendor, and started again.
+func TestOutage_BeforeIntent(t *testing.T) {
+	t.Parallel()
+	ledgertest.PostgresOnly(t)
+	env := newTestEnv(t, 5000, nil)
+	proxy := env.useFlakyProxy()
+	for _, opened := range []bool{false, true} {
+		proxy.disconnect()
+		if env.guard.opened() != nil != opened {
+			t.Fatalf("the ledger is open: %v, want %v", !opened, opened)
+		}
+		failure := env.expectError(CodeNotConfigured)(env.send("Hi", SpendOptions{}, phone1))
+		failure.says("Nothing was sent: the database")
+		if strings.Contains(failure.Message, "127.0.0.1") {
+			t.Errorf("the message has an address: %s", failure.Message)
+		}
+		env.expectError(CodeNotConfigured)(env.topUp(500, SpendOptions{}, phone1))
+		env.expectError(CodeNotConfigured)(env.sendGroup("Hi", SpendOptions{DryRun: true}))
+		env.expectReadsWork()
+		proxy.reconnect()
+		env.expectOK(env.sendGroup("Hi", SpendOptions{DryRun: true}))
+	}
+	proxy.disconnect() // it is back before the next call
+	proxy.reconnect()
+	env.expectOK(env.send("Hi", SpendOptions{}, phone1))
+	env.checkInvariants(map[string]bool{"Hi " + phone1: true})
+}
+
+// The outcome cannot be stored before the process ends: it is unknown to the next one.
+func TestOutage_UntilExit(t *testing.T) {
+	t.Parallel()
+	ledgertest.PostgresOnly(t)
+	env := newTestEnv(t, 5000, nil)
+	proxy := env.useFlakyProxy()
+	env.guard.api = hookAPI{API: env.guard.api, after: proxy.disconnect}
+	env.expectOK(env.send("Hi", SpendOptions{}, phone1))
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = env.guard.opened().Close(cancelled)
+	proxy.reconnect()
+	env.restart()
+	env.expectError(CodeDuplicateSend)(env.send("Hi", SpendOptions{}, phone1))
+	env.advance(ledger.CallTimeout)
+	if got := env.states(); !slices.Equal(got, []ledger.State{ledger.StateUnknown}) {
+		t.Errorf("states %v", got)
+	}
+	env.checkInvariants(map[string]bool{"Hi " + phone1: true})
+}
+
+// The PostgreSQL server is stopped while a request is upstream, and started again.
 func TestOutage_Restart(t *testing.T) {
 	t.Parallel()
 	ledgertest.PostgresOnly(t)
@@ -130,7 +141,7 @@ func TestOutage_Restart(t *testing.T) {
 	env.ledgerSource = strings.TrimSpace(source)
 	env.expectOK(env.send("before", SpendOptions{}, phone1))
 	api := env.guard.api
-	env.guard.api = hookAPI{api, control("stop"), func() {}}
+	env.guard.api = hookAPI{API: api, before: control("stop")}
 	env.expectOK(env.send("Hi", SpendOptions{}, phone1))
 	env.guard.api = api
 	env.expectError(CodeNotConfigured)(env.send("Ho", SpendOptions{}, phone1))
@@ -145,13 +156,13 @@ func TestOutage_Restart(t *testing.T) {
 	_ = env.guard.Close()
 }
 
-// What is late is written down before a ledger is closed.
+// Close waits for an outcome that is still to be stored.
 func TestClose_WaitsForRetries(t *testing.T) {
 	t.Parallel()
 	ledgertest.PostgresOnly(t)
 	env := newTestEnv(t, 5000, nil)
 	proxy := env.useFlakyProxy()
-	env.guard.api = hookAPI{env.guard.api, func() {}, proxy.disconnect}
+	env.guard.api = hookAPI{API: env.guard.api, after: proxy.disconnect}
 	env.expectOK(env.send("Hi", SpendOptions{}, phone1))
 	time.AfterFunc(10*time.Millisecond, proxy.reconnect)
 	if err := env.guard.Close(); err != nil {
@@ -163,7 +174,7 @@ func TestClose_WaitsForRetries(t *testing.T) {
 	}
 }
 
-// Who declined while the database was away has declined.
+// If the user declines during an outage, the quote is void after it.
 func TestOutage_DeferredVoid(t *testing.T) {
 	t.Parallel()
 	ledgertest.PostgresOnly(t)

@@ -19,7 +19,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
-// cleanupScope ends what one run of many has opened.
+// cleanupScope cleans up after one random history, before the test ends.
 type cleanupScope struct {
 	testing.TB
 	cleanups []func()
@@ -33,16 +33,15 @@ func (s *cleanupScope) end() {
 	}
 }
 
-// randomHistory is a random one: spends, faults, repetitions, restarts and other
-// processes, against what the vendor recorded.
+// randomHistory is a random sequence of spends, faults, duplicates, restarts and
+// processes, which is compared with the sandbox's records.
 type randomHistory struct {
 	*testEnv
 	guards []*Guard
-	fault  atomic.Value // string; the vendor's handlers look at it
+	fault  atomic.Value // string: the fault of the next POSTs
 	quotes []string
-	// most is how often each message may have been charged for each number: once,
-	// and once more for each repetition that a person agreed to or that came after
-	// the window.
+	// How often each "message number" may have been charged: once, and once more for
+	// each duplicate that the user agreed to or that came after the window.
 	maxCharges map[string]int
 	lastSent   map[string]time.Time
 }
@@ -69,21 +68,20 @@ func newRandomHistory(t testing.TB, confirmAbove int64) *randomHistory {
 	return h
 }
 
-// randomOptions draws how a spend is made, and whether that is agreement to a repetition.
+// randomOptions draws the options of a spend, and tells whether they agree to a duplicate.
 func (h *randomHistory) randomOptions(p *rapid.T) (how SpendOptions, agrees bool) {
-	ask := rapid.SampledFrom([]string{"nobody", "yes", "no", "silence"}).Draw(p, "ask")
+	ask := rapid.SampledFrom([]string{"cannot ask", "yes", "no", "no answer"}).Draw(p, "ask")
 	how = SpendOptions{
 		QuoteID:        rapid.SampledFrom(h.quotes).Draw(p, "quote"),
 		DryRun:         rapid.IntRange(0, 4).Draw(p, "dry run") == 0,
 		AllowDuplicate: rapid.IntRange(0, 3).Draw(p, "allow duplicate") == 0,
-		Elicit:         map[string]Elicitor{"yes": elicitYes, "no": elicitNo, "silence": elicitError}[ask],
+		Elicit:         map[string]Elicitor{"yes": elicitYes, "no": elicitNo, "no answer": elicitError}[ask],
 	}
-	return how, how.AllowDuplicate && !how.DryRun && (ask == "yes" || ask == "nobody" && how.QuoteID != "")
+	return how, how.AllowDuplicate && !how.DryRun && (ask == "yes" || ask == "cannot ask" && how.QuoteID != "")
 }
 
-// trackIntent counts what may be charged for a message to numbers. It returns what is
-// to be called once that is over: the window begins with what left, and not with
-// what was refused.
+// trackIntent raises maxCharges for a message to numbers. The caller calls finish after
+// the spend: a duplicate window begins only if a request was sent.
 func (h *randomHistory) trackIntent(message string, to []string, opts SpendOptions, again bool) (finish func()) {
 	if opts.DryRun {
 		return func() {}
@@ -97,7 +95,7 @@ func (h *randomHistory) trackIntent(message string, to []string, opts SpendOptio
 	}
 	return func() {
 		if h.requestCount() == before {
-			h.maxCharges = previous // nothing left, so nothing more may be charged
+			h.maxCharges = previous // no request was sent, so nothing more may be charged
 			return
 		}
 		for _, number := range to {
@@ -106,15 +104,17 @@ func (h *randomHistory) trackIntent(message string, to []string, opts SpendOptio
 	}
 }
 
-// checkResult looks at what came of a call, given what the vendor was asked before.
+// checkResult checks the result of a call. before is the request count before it.
 func (h *randomHistory) checkResult(p *rapid.T, opts SpendOptions, before int, receipt *Receipt, err error) {
 	if receipt != nil && receipt.Response == nil && receipt.Quote != nil && receipt.Quote.ID != "" {
 		h.quotes = append(h.quotes, receipt.Quote.ID)
 	}
 	failure := h.asGuardError(err)
-	rejected := failure != nil && slices.Contains([]string{CodeDuplicateSend, CodeLimitExceeded, CodeDeclined, CodeConfirmationRequired, CodeInvalidArguments}, failure.Code)
+	rejected := slices.Contains([]string{
+		CodeDuplicateSend, CodeLimitExceeded, CodeDeclined, CodeConfirmationRequired, CodeInvalidArguments,
+	}, codeOf(failure))
 	if (opts.DryRun || rejected) && h.requestCount() != before {
-		p.Fatalf("%v, and yet a request left", failure)
+		p.Fatalf("%v, but a request was sent", failure)
 	}
 }
 
@@ -139,7 +139,7 @@ func (h *randomHistory) send(p *rapid.T) {
 	h.checkResult(p, opts, before, receipt, err)
 }
 
-// concurrentSends are the same send in several processes at the same instant.
+// concurrentSends makes the same send in several processes at once.
 func (h *randomHistory) concurrentSends(p *rapid.T) {
 	h.drawFault(p)
 	message := fmt.Sprint("m", rapid.IntRange(0, 5).Draw(p, "message"))
@@ -158,7 +158,8 @@ func (h *randomHistory) sendGroup(p *rapid.T) {
 	h.drawFault(p)
 	message := fmt.Sprint("g", rapid.IntRange(0, 3).Draw(p, "message"))
 	opts, agrees := h.randomOptions(p)
-	defer h.trackIntent(message, []string{"+256700000012", "+256700000013"}, opts, agrees)() // who are in the sandbox's group
+	sampleGroup := []string{"+256700000012", "+256700000013"} // the sandbox's
+	defer h.trackIntent(message, sampleGroup, opts, agrees)()
 	before := h.requestCount()
 	receipt, err := rapid.SampledFrom(h.guards).Draw(p, "process").
 		SendGroup(context.Background(), sendGroupRequest(message), opts)
@@ -170,8 +171,8 @@ func (h *randomHistory) topUp(p *rapid.T) {
 	amount := int64(500 * rapid.IntRange(1, 3).Draw(p, "amount"))
 	opts, _ := h.randomOptions(p)
 	before := h.requestCount()
-	receipt, err := rapid.SampledFrom(h.guards).Draw(p, "process").
-		TopUp(context.Background(), client.TopUpRequest{WalletID: sandbox.WalletID, Amount: amount, PhoneNumber: phone1}, opts)
+	request := client.TopUpRequest{WalletID: sandbox.WalletID, Amount: amount, PhoneNumber: phone1}
+	receipt, err := rapid.SampledFrom(h.guards).Draw(p, "process").TopUp(context.Background(), request, opts)
 	h.checkResult(p, opts, before, receipt, err)
 }
 
@@ -192,15 +193,17 @@ func (h *randomHistory) checkAllInvariants() {
 		}
 	}
 	if credited := balance - startBalance; credited < paid || credited > paid+open {
-		h.Errorf("UGX %d were credited, the ledger has %d and %d open", credited, paid, open)
+		h.Errorf("UGX %d were credited, the ledger has %d and %d with an open outcome", credited, paid, open)
 	}
 	var sends, topUps int64
-	if err := h.db().QueryRow(`SELECT coalesce(max(total) FILTER (WHERE kind = 'send'), 0), coalesce(max(total) FILTER (WHERE kind = 'topup'), 0) FROM daily_totals`).Scan(&sends, &topUps); err != nil ||
-		sends > perDay || topUps > perDayTopUps {
+	err := h.db().QueryRow(`SELECT coalesce(max(total) FILTER (WHERE kind = 'send'), 0),
+		coalesce(max(total) FILTER (WHERE kind = 'topup'), 0) FROM daily_totals`).Scan(&sends, &topUps)
+	if err != nil || sends > perDay || topUps > perDayTopUps {
 		h.Errorf("UGX %d of sends and %d of top-ups in a day: %v", sends, topUps, err)
 	}
 }
 
+// After every step of every random history the invariants hold.
 func TestProperty_Invariants(t *testing.T) {
 	t.Parallel()
 	steps := 0
@@ -210,7 +213,8 @@ func TestProperty_Invariants(t *testing.T) {
 		h := newRandomHistory(cleanup, rapid.SampledFrom([]int64{0, 70, 100_000}).Draw(p, "confirm above"))
 		step := func(do func(*rapid.T)) func(*rapid.T) { return func(p *rapid.T) { steps++; do(p) } }
 		p.Repeat(map[string]func(*rapid.T){
-			"send": step(h.send), "send again": step(h.send), "twins": step(h.concurrentSends), "group": step(h.sendGroup), "top-up": step(h.topUp),
+			"send": step(h.send), "send again": step(h.send), "concurrent sends": step(h.concurrentSends),
+			"group": step(h.sendGroup), "top-up": step(h.topUp),
 			"restart": step(func(*rapid.T) {
 				h.restart()
 				h.guards = []*Guard{h.guard}
@@ -222,7 +226,8 @@ func TestProperty_Invariants(t *testing.T) {
 				}
 			}),
 			"time passes": step(func(p *rapid.T) {
-				h.advance(rapid.SampledFrom([]time.Duration{time.Second, time.Minute, 9 * time.Minute, 11 * time.Minute, 5 * time.Hour}).Draw(p, "time"))
+				durations := []time.Duration{time.Second, time.Minute, 9 * time.Minute, 11 * time.Minute, 5 * time.Hour}
+				h.advance(rapid.SampledFrom(durations).Draw(p, "time"))
 			}),
 			"": func(*rapid.T) { h.checkAllInvariants() },
 		})

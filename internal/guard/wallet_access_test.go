@@ -25,14 +25,15 @@ func TestWalletAccess_Denied(t *testing.T) {
 		env.expectOK(spend(SpendOptions{Elicit: elicitYes}))
 	}
 	before := env.dumpLedger()
+	caller := func(id, key, secret string) testCaller { return env.newCaller(id, key, secret, sandbox.WalletID) }
 	for name, c := range map[string]struct {
 		caller testCaller
 		code   string
 	}{
-		"the secret is wrong":                       {env.newCaller("x", sandbox.APIKey, "wrong", sandbox.WalletID), "invalid_credentials"},
-		"the key was revoked":                       {env.newCaller("x", "sk_test_revoked", "", sandbox.WalletID), "key_revoked"},
-		"the key is for another wallet":             {env.newCaller("x", keyB, secretB, sandbox.WalletID), "wallet_forbidden"},
-		"the key is the owner's, the secret is not": {env.newCaller("other", sandbox.APIKey, "wrong", sandbox.WalletID), "invalid_credentials"},
+		"the secret is wrong":           {caller("x", sandbox.APIKey, "wrong"), "invalid_credentials"},
+		"the key was revoked":           {caller("x", "sk_test_revoked", ""), "key_revoked"},
+		"the key is for another wallet": {caller("x", keyB, secretB), "wallet_forbidden"},
+		"another caller, wrong secret":  {caller("other", sandbox.APIKey, "wrong"), "invalid_credentials"},
 	} {
 		for kind, spend := range c.caller.spendFuncs() {
 			fresh, asked := quotes[kind+" fresh"], quotes[kind+" asked"]
