@@ -183,8 +183,8 @@ func TestDuplicate_ListsOverlap(t *testing.T) {
 	ask := func(_ context.Context, q string) (Answer, error) { question = q; return AnswerNo, nil }
 	allowed := SpendOptions{AllowDuplicate: true, Elicit: ask}
 	env.expectError(CodeDeclined)(env.send("Hi", allowed, phone1, phone2, phoneUnknown))
-	if !strings.Contains(question,
-		"one of 24 November 12:00 (UGX 35), with an unknown outcome (id "+env.spends()[0].ID+"), and one of 24 November 12:01 (UGX 35)") {
+	if !strings.Contains(question, "one of 24 November 12:00 (UGX 35), with an unknown outcome (id "+env.spends()[0].ID+
+		"), and one of 24 November 12:01 (UGX 35)") {
 		t.Error(question)
 	}
 }

@@ -2,7 +2,7 @@ package guard
 
 import (
 	"context"
-	"net/http"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +20,7 @@ func (env *testEnv) loseSend(message string) string {
 	return failure.SpendID
 }
 
+// Another text to a number with an open outcome needs a confirmation that names it.
 func TestNear_AnotherTextAsksAndNamesTheOpenSpend(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []ConfirmMode{ConfirmAuto, ConfirmByQuote, ConfirmOff} {
@@ -28,10 +29,10 @@ func TestNear_AnotherTextAsksAndNamesTheOpenSpend(t *testing.T) {
 			env := newTestEnv(t, 5000, func(o *Options) { o.Confirm = mode })
 			id := env.loseSend("first")
 			failure := env.expectError(CodeConfirmationRequired)(env.send("second", SpendOptions{}, phone1, phoneUnknown))
-			if !strings.Contains(failure.Message, id) || !strings.Contains(strings.Join(failure.Quote.Notes, " "), id) {
-				t.Errorf("%s, %v", failure.Message, failure.Quote.Notes)
+			if failure.says(id); !strings.Contains(strings.Join(failure.Quote.Notes, " "), id) {
+				t.Errorf("no note has the id: %q", failure.Quote.Notes)
 			}
-			// Another number asks nothing.
+			// Another number needs no confirmation.
 			env.expectOK(env.send("second", SpendOptions{}, phone2))
 			before := env.requestCount()
 			_, sent := env.send("second", SpendOptions{QuoteID: failure.Quote.ID}, phone1, phoneUnknown)
@@ -52,7 +53,7 @@ func TestNear_OneYesIsEnough(t *testing.T) {
 	if len(asked) != 1 || !strings.Contains(asked[0], id) {
 		t.Fatalf("%q", asked)
 	}
-	// The second is open now, too; only it is named.
+	// The second is open now, too. Only the second is named.
 	_, _ = env.send("third", SpendOptions{Elicit: elicit}, phoneUnknown)
 	if len(asked) != 2 || strings.Contains(asked[1], id) {
 		t.Errorf("%q", asked)
@@ -62,7 +63,7 @@ func TestNear_OneYesIsEnough(t *testing.T) {
 func TestNear_EndsAfterADayAndWhenSettled(t *testing.T) {
 	t.Parallel()
 	for name, settle := range map[string]func(*testEnv, string) error{
-		"a day": func(env *testEnv, _ string) error { env.advance(24*time.Hour + time.Second); return nil },
+		"a day has passed": func(env *testEnv, _ string) error { env.advance(24*time.Hour + time.Second); return nil },
 		"it is settled": func(env *testEnv, id string) error {
 			return env.guard.opened().Resolve(context.Background(), id, ledger.StateFailed)
 		},
@@ -74,7 +75,7 @@ func TestNear_EndsAfterADayAndWhenSettled(t *testing.T) {
 			if err := settle(env, id); err != nil {
 				t.Fatal(err)
 			}
-			if _, failure := env.send("second", SpendOptions{}, phoneUnknown); failure == nil || failure.Code != CodeOutcomeUnknown {
+			if _, failure := env.send("second", SpendOptions{}, phoneUnknown); codeOf(failure) != CodeOutcomeUnknown {
 				t.Errorf("%v", failure)
 			}
 		})
@@ -88,23 +89,14 @@ func TestNear_AQuoteNamesWhatWasOpen(t *testing.T) {
 	env := newTestEnv(t, 5000, func(o *Options) { o.Confirm = ConfirmByQuote })
 	quote := env.expectOK(env.send("second", SpendOptions{DryRun: true}, phoneUnknown)).Quote
 	id := env.loseSend("first")
-	failure := env.expectError(CodeConfirmationRequired)(env.send("second", SpendOptions{QuoteID: quote.ID}, phoneUnknown))
-	if !strings.Contains(failure.Message, id) {
-		t.Error(failure.Message)
-	}
+	withQuote := SpendOptions{QuoteID: quote.ID}
+	env.expectError(CodeConfirmationRequired)(env.send("second", withQuote, phoneUnknown)).says(id)
 }
 
 func TestNear_ATopUpOfTheSamePayerNamesTheOpenOne(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, nil)
-	env.setFault(func(w http.ResponseWriter, r *http.Request, pass func(http.ResponseWriter)) {
-		if r.Method == http.MethodGet {
-			pass(w)
-			return
-		}
-		_ = captureResponse(pass)
-		reset(hijack(w))
-	})
+	env.setFault(onPost(rawAfterCharge(func(conn net.Conn, _ []byte) { reset(conn) })))
 	_, failure := env.topUp(5_000, SpendOptions{Elicit: elicitYes}, phone1)
 	if failure == nil || failure.Code != CodeOutcomeUnknown {
 		t.Fatal(failure)

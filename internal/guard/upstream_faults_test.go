@@ -180,7 +180,8 @@ func TestUpstreamFaults_TruncatedResponse(t *testing.T) {
 	for ; cut < length; cut++ {
 		message := fmt.Sprint("Hi ", cut)
 		intended[message+" "+phone1] = true
-		if _, failure := env.send(message, SpendOptions{Elicit: elicitYes}, phone1); failure != nil && failure.Code != CodeOutcomeUnknown {
+		_, failure := env.send(message, SpendOptions{Elicit: elicitYes}, phone1)
+		if failure != nil && failure.Code != CodeOutcomeUnknown {
 			t.Errorf("cut at %d: %v", cut, failure)
 		}
 	}
