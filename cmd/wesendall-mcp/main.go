@@ -52,7 +52,7 @@ func runMain(args []string, lookupEnv lookupFunc) int {
 	os.Stdout = os.Stderr
 	signal.Ignore(syscall.SIGPIPE) // a closed stdout becomes an error of the write
 	// The context is never stopped: a second signal must not change the exit code.
-	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) //nolint:govet // see above
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	return run(ctx, environment{
 		args: args, stdin: os.Stdin, stdout: stdout, stderr: os.Stderr,
 		lookupEnv: lookupEnv, workDir: ".", defaults: guard.DefaultOptions(),

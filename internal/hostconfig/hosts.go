@@ -144,7 +144,7 @@ func zed() Host {
 		Name: "zed", Title: "Zed", ConfigPath: inZedDir("settings.json"),
 		jsonPath: []string{"context_servers"}, renderEntry: standardEntry,
 		http: httpConfig{
-			caveat:  "reads no variables there: keep that file private",
+			caveat:  "reads no variables there: replace the placeholders and keep that file private",
 			snippet: func(url string) any { return nestEntry("context_servers", urlEntry{url, placeholderHeaders()}) },
 		},
 	}
