@@ -1,6 +1,6 @@
 // Runs the image's program as the image's user, with only the image's files.
-// Started by check-image.sh, as root: $ROOTFS is where the files are, $CONFIG what
-// the image says of itself.
+// Started by check-image.sh, as root: $ROOTFS is where the files are, $CONFIG is
+// the image's configuration.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, mkdtempSync, readFileSync, readdirSync, statSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// One session with the program: what it answers to each request, in order.
+// Runs one session with the program. It returns the answer to each request, in order.
 import { spawn } from 'node:child_process';
 
 export async function session(command, requests, { args = [], env = {}, cwd } = {}) {
@@ -6,7 +6,7 @@ export async function session(command, requests, { args = [], env = {}, cwd } = 
   let out = '', err = '';
   child.stdout.on('data', (text) => { out += text; });
   child.stderr.on('data', (text) => { err += text; });
-  child.stdin.on('error', () => {}); // it may have refused to start
+  child.stdin.on('error', () => {}); // the program may have ended at once
   const initialize = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'packaging', version: '1' } };
   const messages = [
     { id: 0, method: 'initialize', params: initialize }, { method: 'notifications/initialized' },

@@ -1,10 +1,10 @@
-// Makes the packages from built programs: one bundle for each system, the entry
-// for the MCP registry, and the context that the Dockerfile is built in.
+// Makes the packages from built programs: a bundle for each system, the entry for the MCP
+// registry, and the build context of the Dockerfile.
 //
 //   node pack.mjs OUT PROGRAM...
 //
-// One of the programs must be for this machine: it is asked what it offers. The
-// version is what the Go toolchain wrote into them.
+// One of the programs must be for this machine: it lists its tools and prompts. The
+// version is the one that the Go toolchain wrote into it.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -33,7 +33,7 @@ const [os, arch] = run('go', 'env', 'GOHOSTOS', 'GOHOSTARCH').split('\n');
 const native = programs.find((p) => p.os === os && p.arch === arch);
 if (!native) fail(`none of the programs is for ${os} ${arch}`);
 
-// What the program offers, by its own word.
+// What the program lists.
 const scratch = mkdtempSync(join(tmpdir(), 'pack-'));
 const { results: [{ tools }, { prompts }] } = await session(native.path, [['tools/list'], ['prompts/list']], { args: ['--sandbox'], cwd: scratch });
 const help = run(native.path, '--help').replace(/\s+/g, ' ');

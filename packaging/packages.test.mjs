@@ -28,7 +28,7 @@ const native = bundles.find(({ file, manifest }) =>
   manifest.compatibility.platforms.includes(process.platform) && file.includes(process.arch.replace('x64', 'amd64')));
 const filled = { api_key: 'key', api_secret: 'secret', wallet_id: 'wal_1' };
 
-// config is what a host makes of the manifest; all that the program is given.
+// config returns what a host makes of the manifest: all that the program gets.
 async function config(userConfig, change = () => {}) {
   const manifest = structuredClone(native.manifest);
   change(manifest);
@@ -57,7 +57,7 @@ test('every setting is passed on, and the credentials are required and hidden', 
   const passed = Object.values(server.mcp_config.env);
   assert.deepEqual(passed.sort(), Object.keys(settings).map((name) => `\${user_config.${name}}`).sort());
   for (const [name, setting] of Object.entries(settings)) {
-    // A host leaves in what has no value, and the program refuses that.
+    // A host leaves a placeholder where there is no value, which the program rejects.
     assert.ok(setting.required || setting.default !== undefined, `${name} may be left without a value`);
   }
   for (const name of ['api_key', 'api_secret']) assert.ok(settings[name].sensitive && settings[name].required, name);
@@ -119,7 +119,7 @@ test('server.json has each bundle with its sum, the image and this version', () 
   assert.deepEqual(listed.map((p) => p.identifier.split('/').at(-1)).sort(), files.sort());
   for (const { identifier, version, fileSha256 } of listed) {
     assert.equal(version, VERSION);
-    // The registry takes nothing else.
+    // The registry accepts nothing else.
     assert.match(identifier, /^https:\/\/github\.com\/wesendall\/wesendall-mcp\/releases\/download\/[^/]+\/[^/]+\.mcpb$/);
     assert.ok(identifier.includes(`/v${VERSION}/`), identifier);
     assert.equal(fileSha256, createHash('sha256').update(readFileSync(join(PACKAGES, identifier.split('/').at(-1)))).digest('hex'));
