@@ -153,7 +153,7 @@ for (const [version, versionNegotiation] of Object.entries(versions)) {
     const told = [];
     const answer = await balance({ onprogress: (progress) => told.push(progress) });
     assert.equal(answer.structuredContent.data.balance, 5000);
-    assert.match(told[0].message, /^Waiting [\d.]+ s for a turn: 1 calls a second/);
+    assert.match(told[0].message, /^Waiting [\d.]+ s for the rate limit: 1 calls a second/);
     const many = await Promise.all(Array.from({ length: 14 }, () => balance()));
     const refused = many.filter((each) => each.isError);
     assert.ok(refused.length > 0 && refused.length < many.length, `${refused.length} refused`);
