@@ -121,7 +121,7 @@ func TestConfirmPrompt_RecentDuplicate(t *testing.T) {
 	question := ""
 	ask := func(_ context.Context, q string) (Answer, error) { question = q; return AnswerNo, nil }
 	_, failure := env.send("Hi", SpendOptions{AllowDuplicate: true, Elicit: ask}, phone1)
-	if failure == nil || !strings.Contains(question, "it repeats one of 24 November 12:00 (UGX 35)") {
+	if failure == nil || !strings.Contains(question, "it repeats one of 2026-11-24T12:00:00+03:00 (UGX 35)") {
 		t.Errorf("%v: %s", failure, question)
 	}
 }

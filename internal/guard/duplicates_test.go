@@ -19,7 +19,7 @@ func TestDuplicates(t *testing.T) {
 	}
 	env.advance(9 * time.Minute)
 	failure := env.expectError(CodeDuplicateSend)(env.send("Hi", SpendOptions{}, phone3, phone2))
-	failure.says("12:00:00 on 24 November (UGX 70), and that was accepted")
+	failure.says("2026-11-24T12:00:00+03:00 (UGX 70), and that was accepted")
 	if !slices.Equal(failure.DuplicateRecipients, []string{phone2}) || failure.NextTool != "list_sms_history" {
 		t.Errorf("%+v", failure)
 	}
@@ -40,7 +40,7 @@ func TestDuplicates_Allowed(t *testing.T) {
 	question := ""
 	ask := func(_ context.Context, q string) (Answer, error) { question = q; return AnswerYes, nil }
 	env.expectOK(env.send("Hi", SpendOptions{AllowDuplicate: true, Elicit: ask}, phone2))
-	if !strings.Contains(question, "repeats one of 24 November 12:10") {
+	if !strings.Contains(question, "repeats one of 2026-11-24T12:10:00+03:00") {
 		t.Error(question)
 	}
 	env.expectError(CodeConfirmationRequired)(env.send("Hi", SpendOptions{AllowDuplicate: true}, phone2))
@@ -51,7 +51,7 @@ func TestDuplicates_Allowed(t *testing.T) {
 	withPlain := SpendOptions{AllowDuplicate: true, QuoteID: plain.ID}
 	env.expectError(CodeConfirmationRequired)(env.send("Hi", withPlain, phone2))
 	quote := env.expectOK(env.send("Hi", SpendOptions{DryRun: true, AllowDuplicate: true}, phone2)).Quote
-	if !slices.Contains(quote.Notes, "it repeats one of 24 November 12:10 (UGX 35) and one of 24 November 12:10 (UGX 35)") {
+	if !slices.Contains(quote.Notes, "it repeats one of 2026-11-24T12:10:00+03:00 (UGX 35) and one of 2026-11-24T12:10:00+03:00 (UGX 35)") {
 		t.Errorf("%+v", quote)
 	}
 	env.expectOK(env.send("Hi", SpendOptions{AllowDuplicate: true, QuoteID: quote.ID}, phone2))
@@ -127,7 +127,7 @@ func TestDuplicate_ConfirmOnce(t *testing.T) {
 	env.expectOK(use(quotes[0]))
 	for _, id := range quotes[1:] { // made when nothing had been sent
 		env.expectError(CodeConfirmationRequired)(use(id)).
-			says("does not say that it repeats one of 24 November 12:00 (UGX 35)")
+			says("does not say that it repeats one of 2026-11-24T12:00:00+03:00 (UGX 35)")
 		env.expectError(CodeConfirmationRequired)(use(id)) // the quote is void
 	}
 	quote := env.expectOK(env.send("Hi", SpendOptions{DryRun: true, AllowDuplicate: true}, phone1)).Quote
@@ -159,7 +159,7 @@ func TestDuplicate_TopUp(t *testing.T) {
 	question := ""
 	ask := func(_ context.Context, q string) (Answer, error) { question = q; return AnswerNo, nil }
 	env.expectError(CodeDeclined)(env.topUp(500, SpendOptions{AllowDuplicate: true, Elicit: ask}, phone1))
-	if !strings.Contains(question, "it repeats one of 24 November 12:00 (UGX 500)") {
+	if !strings.Contains(question, "it repeats one of 2026-11-24T12:00:00+03:00 (UGX 500)") {
 		t.Error(question)
 	}
 }
@@ -183,8 +183,8 @@ func TestDuplicate_ListsOverlap(t *testing.T) {
 	ask := func(_ context.Context, q string) (Answer, error) { question = q; return AnswerNo, nil }
 	allowed := SpendOptions{AllowDuplicate: true, Elicit: ask}
 	env.expectError(CodeDeclined)(env.send("Hi", allowed, phone1, phone2, phoneUnknown))
-	if !strings.Contains(question, "one of 24 November 12:00 (UGX 35), with an unknown outcome (id "+env.spends()[0].ID+
-		"), and one of 24 November 12:01 (UGX 35)") {
+	if !strings.Contains(question, "one of 2026-11-24T12:00:00+03:00 (UGX 35), with an unknown outcome (id "+env.spends()[0].ID+
+		"), and one of 2026-11-24T12:01:00+03:00 (UGX 35)") {
 		t.Error(question)
 	}
 }

@@ -118,7 +118,7 @@ func listSpends(spends []ledger.DuplicateSpend) string {
 	var names []string
 	for _, s := range spends[:min(len(spends), 3)] {
 		name := fmt.Sprintf("one of %s (UGX %s)",
-			s.Created.In(kampalaZone).Format("2 January 15:04"), sanitize.FormatThousands(s.TotalUGX))
+			kampalaTime(s.Created), sanitize.FormatThousands(s.TotalUGX))
 		if s.State == ledger.StateUnknown || s.State == ledger.StateInProgress {
 			name += ", with an unknown outcome (id " + s.ID + "),"
 		}
@@ -132,7 +132,7 @@ func listSpends(spends []ledger.DuplicateSpend) string {
 
 var kampalaZone = time.FixedZone("Africa/Kampala", 3*60*60)
 
-func kampalaTime(t time.Time) string { return t.In(kampalaZone).Format("15:04:05 on 2 January") }
+func kampalaTime(t time.Time) string { return t.In(kampalaZone).Format(time.RFC3339) }
 
 // describeUnknown adds to the error of an unknown outcome what it is about.
 func (g *Guard) describeUnknown(err error, c spendCall, cost spendCost, d ledger.Decision) error {
