@@ -67,8 +67,8 @@ func TestStdio_WrongCaseNames(t *testing.T) {
 	t.Parallel()
 	w := newStdioClient(t, newFake())
 	w.initialize()
-	w.expectError(`{"jsonrpc":"2.0","method":"tools/call","ID":7,"params":{"name":"send_sms","arguments":`+sendArguments+`}}`,
-		"null", -32600, `"ID" must be written "id"`)
+	w.expectError(`{"jsonrpc":"2.0","method":"tools/call","ID":7,"params":{`+
+		`"name":"send_sms","arguments":`+sendArguments+`}}`, "null", -32600, `"ID" must be written "id"`)
 	w.expectError(`{"jsonrpc":"2.0","id":7,"method":"ping","Method":"tools/call","params":{`+
 		`"name":"send_sms","arguments":`+sendArguments+`}}`, "null", -32600, `"Method"`)
 	w.expectError(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{`+
