@@ -29,7 +29,7 @@ type phoneList struct {
 }
 
 // parseNumbers finds the numbers of a list, in E.164 and each once. "0700 000 012" is
-// one number; the vendor splits at spaces, so what is sent has none left.
+// one number; Wesendall splits at spaces, so what is sent has none.
 func parseNumbers(list []string) phoneList {
 	var phones phoneList
 	for _, entry := range list {
@@ -66,12 +66,12 @@ func (phones *phoneList) add(raw string) {
 		return
 	}
 	e164 := phonenumbers.Format(number, phonenumbers.E164)
-	if strings.HasPrefix(e164, "+2560") { // a digit is missing behind the zero that one dials at home
+	if strings.HasPrefix(e164, "+2560") { // the zero that is dialled in Uganda, and a digit too few
 		phones.reject(raw, "has too few digits")
 		return
 	}
-	// In some countries a zero or two at the beginning belong to a number for
-	// one reader and not for the next: the vendor must not read another number.
+	// In some countries a zero or two at the beginning are part of the number for
+	// one reader and not for another: Wesendall must not read another number.
 	if reparsed, err := phonenumbers.Parse(e164, defaultRegion); err != nil || phonenumbers.Format(reparsed, phonenumbers.E164) != e164 {
 		phones.reject(raw, "can be read as two numbers")
 		return
@@ -93,8 +93,7 @@ func (phones *phoneList) reject(number, reason string) {
 	phones.rejected = append(phones.rejected, RejectedNumber{number, reason})
 }
 
-// removeOtherCountries takes out the numbers of other countries than these calling codes,
-// and returns them.
+// removeOtherCountries removes and returns the numbers without these calling codes.
 func (phones *phoneList) removeOtherCountries(countries []string) []string {
 	var allowed, removed []string
 	for _, e164 := range phones.e164 {
@@ -109,7 +108,7 @@ func (phones *phoneList) removeOtherCountries(countries []string) []string {
 	return removed
 }
 
-// problems are sentences about what was refused, for an argument.
+// problems are sentences about the rejected numbers of an argument.
 func (phones phoneList) problems(argument string) []string {
 	var problems []string
 	for _, r := range phones.rejected {
@@ -121,8 +120,8 @@ func (phones phoneList) problems(argument string) []string {
 // maxQuotedRunes is how much of a value an error repeats.
 const maxQuotedRunes = 40
 
-// joinGroups makes numbers of the pieces between spaces. A piece begins a new number
-// when the one before it is complete, or when it begins with a plus.
+// joinGroups joins the pieces between spaces to numbers. A piece begins a new number
+// if the one before it is complete, or if it begins with a plus.
 func joinGroups(groups []string) []string {
 	var numbers []string
 	for _, group := range groups {
@@ -139,9 +138,9 @@ func joinGroups(groups []string) []string {
 	return numbers
 }
 
-// isComplete tells whether a number has all its digits: nine after +256 or 256,
-// nine after 0, and nine where it begins without either. A number of another
-// country has none that is known here, and is over at the next plus.
+// isComplete reports whether a number has all its digits: nine after +256, 256 or 0,
+// or nine without a prefix. The length of a number of another country is not known
+// here: it ends at the next plus.
 func isComplete(number string) bool {
 	digits, international := strings.CutPrefix(number, "+")
 	switch {
@@ -156,7 +155,7 @@ func isComplete(number string) bool {
 	}
 }
 
-// stripPunctuation leaves out what people put between a number's digits.
+// stripPunctuation removes what people write between a number's digits.
 func stripPunctuation(number string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) || unicode.Is(unicode.Cf, r) || strings.ContainsRune("()./", r) {

@@ -24,8 +24,10 @@ type Spend struct {
 func (l *Ledger) List(ctx context.Context, since time.Time) ([]Spend, error) {
 	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
 	defer cancel()
-	rows, err := l.db.QueryContext(ctx, `SELECT id, created_ms, account, caller, tool, recipients, units, total, state, confirmed, code, deadline_ms
-		FROM spends WHERE state IN ('in_progress', 'unknown') OR created_ms >= $1 AND state IN ('sent', 'failed') ORDER BY seq`, since.UnixMilli())
+	rows, err := l.db.QueryContext(ctx, `SELECT id, created_ms, account, caller, tool, recipients, units, total,
+			state, confirmed, code, deadline_ms
+		FROM spends WHERE state IN ('in_progress', 'unknown') OR created_ms >= $1 AND state IN ('sent', 'failed')
+		ORDER BY seq`, since.UnixMilli())
 	if err != nil {
 		return nil, l.sanitizeError(err)
 	}

@@ -138,7 +138,7 @@ func writeCertificate(t *testing.T, dir string) *x509.CertPool {
 }
 
 // Callers send through replicas of which one after the other is killed, and call
-// again whenever no answer comes. By the vendor's own records nobody is charged
+// again whenever no answer comes. By the API's own records nobody is charged
 // twice, and what was said to be accepted is charged.
 func TestReplicas_KilledUnderLoad(t *testing.T) {
 	ledger := os.Getenv("WESENDALL_TEST_POSTGRES")
@@ -231,7 +231,7 @@ func TestReplicas_KilledUnderLoad(t *testing.T) {
 	}
 }
 
-// chargeCounts counts how often the vendor charged for each message.
+// chargeCounts counts how often the API charged for each message.
 func (c *cluster) chargeCounts(t *testing.T) map[string]int {
 	t.Helper()
 	env := map[string]string{}
