@@ -39,7 +39,8 @@ var serializedCases = []struct {
 		},
 	},
 	{
-		name: "an outcome comes while the user settles the spend", spend: true, first: setSent, want: "is known: sent", total: 35,
+		name: "an outcome comes while the user settles the spend", spend: true, first: setSent,
+		want: "is known: sent", total: 35,
 		second: func(env *testEnv, id string) string {
 			env.advance(ledger.CallTimeout)
 			return env.errorOrState(env.guard.opened().Resolve(context.Background(), id, ledger.StateFailed))

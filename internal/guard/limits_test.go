@@ -52,7 +52,8 @@ func TestLimits(t *testing.T) {
 		env := newTestEnv(t, 5000, withLimits(func(l *Limits) { l.TopUp, l.PerDay, l.PerCall = 1500, 0, 0 }))
 		env.expectOK(env.topUp(1000, SpendOptions{}, phone1))
 		env.expectError(CodeLimitExceeded)(env.topUp(1501, SpendOptions{}, phone2))
-		env.expectError(CodeLimitExceeded)(env.topUp(501, SpendOptions{}, phone2)).says("UGX 500 are left", "WESENDALL_MAX_TOPUP")
+		env.expectError(CodeLimitExceeded)(env.topUp(501, SpendOptions{}, phone2)).
+			says("UGX 500 are left", "WESENDALL_MAX_TOPUP")
 		env.expectOK(env.topUp(500, SpendOptions{}, phone2))
 	})
 	t.Run("recipients", func(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/ledger/ledgertest"
 )
 
-// BenchmarkMillionRows measures a ledger with a million spends and a year of a
-// thousand accounts.
+// BenchmarkMillionRows measures a ledger with a million spends, and with the daily
+// totals of a thousand accounts for a year.
 func BenchmarkMillionRows(b *testing.B) {
 	source := ledgertest.NewSource(b)
 	l := openTestLedger(b, source, Options{})
@@ -58,13 +58,14 @@ func fillMillionRows(b *testing.B, l *Ledger, account string) {
 	}
 	exec := func(statement string, args ...any) {
 		b.Helper()
-		// Not in a transaction of the ledger's, which may not take that long.
+		// The ledger's own transactions have a time limit that is too short for this.
 		if _, err := l.db.ExecContext(b.Context(), statement, args...); err != nil {
 			b.Fatal(err)
 		}
 	}
 	exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
-		INSERT INTO spends (id, account, caller, tool, kind, dedup_hash, arguments_hash, recipients, units, total, state, confirmed,
+		INSERT INTO spends (id, account, caller, tool, kind, dedup_hash, arguments_hash,
+			recipients, units, total, state, confirmed,
 			user_asked, created_ms, deadline_ms, kampala_day, attempt_id, duplicate_of)
 		SELECT 'id' || i, $1, '', 'send_sms', 'send', `+random+`, `+random+`, 1, 1, 35, 'sent',
 			CASE WHEN i % 2000 > 0 THEN 1 ELSE 0 END, 0, CAST($2 AS BIGINT) + i * 7, 0, 1, '', '' FROM n`,
@@ -73,5 +74,5 @@ func fillMillionRows(b *testing.B, l *Ledger, account string) {
 	exec(`WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 364999)
 		INSERT INTO daily_totals (account, kind, kampala_day, total)
 		SELECT 'account' || (i % 1000), 'send', CAST($1 AS BIGINT) - i / 1000, 35 FROM n`, kampalaDay(now))
-	exec(`ANALYZE`) // which a database does by itself, in time
+	exec(`ANALYZE`) // a database does this by itself after a while
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Holders of one key come one after the other, and one that gives up is not waited for.
+// Only one at a time holds a key, and a cancelled wait leaves nothing behind.
 func TestKeyedMutex(t *testing.T) {
 	t.Parallel()
 	locks := keyedMutex{}
@@ -33,13 +33,13 @@ func TestKeyedMutex(t *testing.T) {
 	}()
 	select {
 	case <-second:
-		t.Fatal("two at once")
+		t.Fatal("two hold the key at once")
 	default:
 	}
 	unlockA()
 	(<-second)()
 	unlockB()
 	if len(locks.entries) != 0 {
-		t.Errorf("%d are kept", len(locks.entries))
+		t.Errorf("%d entries are left", len(locks.entries))
 	}
 }

@@ -38,12 +38,30 @@ func openTestLedger(t testing.TB, source string, o Options) *Ledger {
 	return l
 }
 
-var testLimits = Limits{PerCall: 50_000, PerDay: 100_000, TopUp: 500_000, Recipients: 1_000, ConfirmAbove: 1_000, DuplicateWindow: 10 * time.Minute}
+var testLimits = Limits{
+	PerCall: 50_000, PerDay: 100_000, TopUp: 500_000, Recipients: 1_000, ConfirmAbove: 1_000,
+	DuplicateWindow: 10 * time.Minute,
+}
 
 func testIntent(message string) Intent {
 	return Intent{
-		Account: "base wallet", Tool: "send_sms", Kind: KindSend, Content: []string{message}, Targets: []string{"+256700000010"},
+		Account: "base wallet", Tool: "send_sms", Kind: KindSend,
+		Content: []string{message}, Targets: []string{"+256700000010"},
 		Recipients: 1, Units: 1, TotalUGX: 35,
+	}
+}
+
+// callerIntent is testIntent of the caller anna.
+func callerIntent(message string) Intent {
+	in := testIntent(message)
+	in.Caller = "anna"
+	return in
+}
+
+func topUpIntent() Intent {
+	return Intent{
+		Account: "base wallet", Tool: "topup_wallet", Kind: KindTopUp,
+		Content: []string{"500"}, Targets: []string{"+256700000010"}, TotalUGX: 500,
 	}
 }
 
@@ -56,7 +74,7 @@ func mustReserve(t testing.TB, l *Ledger, in Intent, p Policy) Decision {
 	return d
 }
 
-// listed is the number of spends, and the state of the only one.
+// listed returns the number of spends, and the state if there is only one.
 func listed(t testing.TB, l *Ledger) (count int, state State) {
 	t.Helper()
 	spends, err := l.List(context.Background(), time.Time{})

@@ -9,8 +9,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/ledger/ledgertest"
 )
 
-// An outcome was set by hand, and then the response comes after all: it is better
-// evidence.
+// The response comes after the user has settled the spend: the response counts.
 func TestAttempt_LateOutcomeOverridesResolve(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ resolved, outcome State }{
@@ -18,7 +17,8 @@ func TestAttempt_LateOutcomeOverridesResolve(t *testing.T) {
 	} {
 		var log bytes.Buffer
 		clock := newTestClock()
-		l := openTestLedger(t, ledgertest.NewSource(t), Options{Clock: clock.now, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		logger := slog.New(slog.NewTextHandler(&log, nil))
+		l := openTestLedger(t, ledgertest.NewSource(t), Options{Clock: clock.now, Logger: logger})
 		in := testIntent("Hi")
 		in.Caller = "anna"
 		d := mustReserve(t, l, in, Policy{
@@ -28,7 +28,7 @@ func TestAttempt_LateOutcomeOverridesResolve(t *testing.T) {
 		if err := l.Resolve(t.Context(), d.Spend.ID, c.resolved); err != nil {
 			t.Fatal(err)
 		}
-		for range 2 { // it may be tried again
+		for range 2 { // the write may be retried
 			if err := l.RecordOutcome(t.Context(), d.Spend, c.outcome, ""); err != nil {
 				t.Fatal(err)
 			}
@@ -37,7 +37,7 @@ func TestAttempt_LateOutcomeOverridesResolve(t *testing.T) {
 		if c.outcome == StateUnknown {
 			want = c.resolved
 		}
-		reserved := int64(70) // of the account, and of the caller
+		reserved := int64(70) // the account's and the caller's
 		if want == StateFailed {
 			reserved = 0
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/ledger/ledgertest"
 )
 
-// Many more rows are old than are deleted at once, behind one that is never deleted.
+// Old spends are deleted in batches; one with an unknown outcome never is.
 func TestPrune(t *testing.T) {
 	t.Parallel()
 	clock := newTestClock()
@@ -20,8 +20,10 @@ func TestPrune(t *testing.T) {
 	if err := l.RecordOutcome(t.Context(), unknown.Spend, StateUnknown, ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.db.ExecContext(t.Context(), `WITH RECURSIVE old(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM old WHERE value < 2500)
-		INSERT INTO spends (id, account, caller, tool, kind, dedup_hash, arguments_hash, recipients, units, total, state, confirmed,
+	if _, err := l.db.ExecContext(t.Context(), `WITH RECURSIVE
+		old(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM old WHERE value < 2500)
+		INSERT INTO spends (id, account, caller, tool, kind, dedup_hash, arguments_hash,
+			recipients, units, total, state, confirmed,
 			user_asked, created_ms, deadline_ms, kampala_day, attempt_id, duplicate_of)
 		SELECT 'old' || value, '', '', '', 'send', $1, $1, 1, 1, 35, 'sent', 0, 0, $2, 0, 0, '', '' FROM old`,
 		[]byte{}, clock.now().UnixMilli()); err != nil {
@@ -29,11 +31,15 @@ func TestPrune(t *testing.T) {
 	}
 	clock.advance(91 * 24 * time.Hour)
 	for range 3 {
-		if err := l.withTx(t.Context(), func(ctx context.Context, tx *sql.Tx) error { _, err := l.prune(ctx, tx); return err }); err != nil {
+		err := l.withTx(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+			_, err := l.prune(ctx, tx)
+			return err
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	background.Wait() // it may have pruned, too
+	background.Wait() // it may have pruned as well
 	if count, state := listed(t, l); count != 1 || state != StateUnknown {
 		t.Error(count, state)
 	}
@@ -43,7 +49,7 @@ func TestPrune(t *testing.T) {
 	}
 }
 
-// Pruning waits for nobody, and leaves what others have locked.
+// Pruning does not wait for locks, and skips rows that another transaction has locked.
 func TestPrune_SkipLocked(t *testing.T) {
 	t.Parallel()
 	ledgertest.PostgresOnly(t)
@@ -75,7 +81,7 @@ func TestPrune_SkipLocked(t *testing.T) {
 	if count, _ := listed(t, l); err != nil || count != 1 {
 		t.Errorf("%v, %v", count, err)
 	}
-	// Spending prunes, once an hour.
+	// A spend starts pruning, once an hour.
 	send("He")
 	l.nextPrune.Store(0)
 	send("Hu")

@@ -8,7 +8,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/ledger/ledgertest"
 )
 
-// Quotes that are declined while the database is away do not pile up.
+// During an outage only a limited number of voided quotes waits for the database.
 func TestVoid_PendingLimit(t *testing.T) {
 	t.Parallel()
 	l := openTestLedger(t, ledgertest.NewSource(t), Options{})
@@ -17,11 +17,11 @@ func TestVoid_PendingLimit(t *testing.T) {
 	}
 	for i := range 4 * maxPendingVoids {
 		if err := l.Void(t.Context(), testIntent("Hi"), fmt.Sprint("quote ", i)); err == nil {
-			t.Fatal("a database that is away was written")
+			t.Fatal("a closed database was written")
 		}
 	}
 	if waiting := l.pendingRetries.Load(); waiting > maxPendingVoids {
-		t.Errorf("%d wait", waiting)
+		t.Errorf("%d voids wait", waiting)
 	}
 	closed, cancel := context.WithCancel(t.Context())
 	cancel()

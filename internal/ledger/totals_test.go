@@ -10,7 +10,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/ledger/ledgertest"
 )
 
-// A process that died leaves a row in progress, which is unknown after its deadline.
+// A spend of a process that crashed is in progress until its deadline, and then unknown.
 func TestSum_AfterCrash(t *testing.T) {
 	t.Parallel()
 	clock := newTestClock()
@@ -28,7 +28,7 @@ func TestSum_AfterCrash(t *testing.T) {
 	}
 }
 
-// Reading the totals neither waits for a write nor reads the whole ledger.
+// Sum waits for no write, and uses indexes instead of reading the whole ledger.
 func TestSum_UseIndex(t *testing.T) {
 	t.Parallel()
 	ledgertest.SQLiteOnly(t)
@@ -57,7 +57,8 @@ func TestSum_UseIndex(t *testing.T) {
 		}
 		plan.WriteString(detail + "\n")
 	}
-	if err := rows.Err(); err != nil || !strings.Contains(plan.String(), "spends_open") || !strings.Contains(plan.String(), "daily_totals_day") {
+	if err := rows.Err(); err != nil || !strings.Contains(plan.String(), "spends_open") ||
+		!strings.Contains(plan.String(), "daily_totals_day") {
 		t.Errorf("%v, plan:\n%s", err, plan.String())
 	}
 }

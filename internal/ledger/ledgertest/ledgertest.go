@@ -22,15 +22,16 @@ import (
 	_ "modernc.org/sqlite"             // the driver sqlite
 )
 
-// databaseEnv has the URL of a PostgreSQL to test with, which test/with-postgres
-// starts; backendEnv says in the second run that its ledgers are there.
+// databaseEnv has the URL of a PostgreSQL for tests, which test/with-postgres starts.
+// backendEnv tells the second process that its ledgers are in PostgreSQL.
 const (
 	databaseEnv = "WESENDALL_TEST_POSTGRES"
 	backendEnv  = "LEDGER_TEST_BACKEND"
 )
 
-// Run runs a package's tests with ledgers in files and, at the same time in a process of
-// their own, with ledgers in PostgreSQL and postgresArgs. Under CI it fails without one.
+// Run runs a package's tests with ledgers in files and, at the same time in a second
+// process with postgresArgs, with ledgers in PostgreSQL. If CI is set, it fails without
+// a database.
 func Run(m *testing.M, postgresArgs ...string) int {
 	if UsingPostgres() || fuzzing() {
 		return m.Run()
@@ -44,9 +45,10 @@ func Run(m *testing.M, postgresArgs ...string) int {
 		return code
 	}
 	args := slices.DeleteFunc(slices.Clone(os.Args[1:]), func(arg string) bool {
-		return strings.HasPrefix(arg, "-test.testlogfile=") // of this process, for the cache of results
+		return strings.HasPrefix(arg, "-test.testlogfile=") // only one process may write it
 	})
-	again := exec.CommandContext(context.Background(), os.Args[0], append(args, postgresArgs...)...) //nolint:gosec // this binary
+	args = append(args, postgresArgs...)
+	again := exec.CommandContext(context.Background(), os.Args[0], args...) //nolint:gosec // this binary
 	again.Env = append(os.Environ(), backendEnv+"=postgres")
 	var output bytes.Buffer
 	again.Stdout, again.Stderr = &output, &output
@@ -63,7 +65,7 @@ func Run(m *testing.M, postgresArgs ...string) int {
 	return code
 }
 
-// fuzzing reports whether this is the fuzzer, whose targets use no ledger.
+// fuzzing reports whether the fuzzer runs. Its targets use no ledger.
 func fuzzing() bool {
 	for _, arg := range os.Args {
 		if strings.HasPrefix(arg, "-test.fuzz=") || arg == "-test.fuzzworker" {
@@ -76,24 +78,24 @@ func fuzzing() bool {
 // UsingPostgres reports whether the ledgers of this run are in PostgreSQL.
 func UsingPostgres() bool { return os.Getenv(backendEnv) == "postgres" }
 
-// SQLiteOnly skips a test that is about files.
+// SQLiteOnly skips a test that needs a ledger in a file.
 func SQLiteOnly(t *testing.T) {
 	t.Helper()
 	if UsingPostgres() {
-		t.Skip("is about files")
+		t.Skip("only for SQLite")
 	}
 }
 
-// PostgresOnly skips a test that is about PostgreSQL.
+// PostgresOnly skips a test that needs a ledger in PostgreSQL.
 func PostgresOnly(t *testing.T) {
 	t.Helper()
 	if !UsingPostgres() {
-		t.Skip("is about PostgreSQL")
+		t.Skip("only for PostgreSQL")
 	}
 }
 
-// NewSource is where a new ledger can be: a file that does not exist, or an empty
-// schema that is dropped with the test.
+// NewSource returns the source of a new ledger: a file that does not exist yet, or the
+// URL of an empty schema. Both are removed after the test.
 func NewSource(t testing.TB) string {
 	t.Helper()
 	if !UsingPostgres() {
@@ -105,7 +107,7 @@ func NewSource(t testing.TB) string {
 	return WithParam(t, os.Getenv(databaseEnv), "search_path", name)
 }
 
-// WithParam is a ledger's URL with a parameter.
+// WithParam sets a parameter of a ledger's URL.
 func WithParam(t testing.TB, source, name, value string) string {
 	t.Helper()
 	u, err := url.Parse(source)
@@ -118,7 +120,7 @@ func WithParam(t testing.TB, source, name, value string) string {
 	return u.String()
 }
 
-// Server is a connection to PostgreSQL that no ledger uses.
+// Server opens a connection to PostgreSQL, outside the schemas of ledgers, once.
 var Server = sync.OnceValues(func() (*sql.DB, error) { return sql.Open("pgx", os.Getenv(databaseEnv)) })
 
 // Exec runs a statement in PostgreSQL.
@@ -133,7 +135,7 @@ func Exec(t testing.TB, statement string, args ...any) {
 	}
 }
 
-// OpenDB opens another connection to the database of a ledger, to look into it.
+// OpenDB opens another connection to a ledger's database.
 func OpenDB(t testing.TB, source string) *sql.DB {
 	t.Helper()
 	driver, dsn := "pgx", source
