@@ -23,6 +23,8 @@ var allowedImports = map[string][]string{
 	"client": {"internal/loopback", "internal/sanitize", "golang.org/x/text/unicode/norm"},
 	// Leaves: each rule is written once, and every package may use it.
 	"internal/loopback": {}, "internal/sanitize": {}, "internal/sqlitedb": {},
+	// What reads alike is decided once, for the guard and for what looks for a spend afterwards.
+	"internal/fold": {"internal/sanitize"},
 	// It imports nothing, so that Go initializes it first.
 	"internal/startup": {},
 	// The sandbox imports nothing else of ours, so that it can prove the client wrong.
@@ -30,7 +32,7 @@ var allowedImports = map[string][]string{
 	// The ledger stores; it knows neither HTTP nor phone numbers.
 	"internal/ledger": {"internal/loopback", "internal/sqlitedb"},
 	// The guard decides: it prices with the client and records in the ledger.
-	"internal/guard": {"client", "internal/ledger", "internal/sanitize"},
+	"internal/guard": {"client", "internal/fold", "internal/ledger", "internal/sanitize"},
 	// A tool decodes arguments, asks the guard and declares its schema.
 	"tools": {"internal/guard", "client", "internal/sanitize", protocolPath},
 	// Documents and prompts are texts about the client's endpoints.

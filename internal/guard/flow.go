@@ -102,6 +102,9 @@ func (g *Guard) checkWalletAccess(ctx context.Context, walletID string) error {
 func (g *Guard) newIntent(c spendCall, cost spendCost, o SpendOptions) ledger.Intent {
 	in := c.intent
 	in.Caller, in.Recipients, in.TotalUGX = g.callerID, cost.recipients, cost.totalUGX
+	if cost.balanceRead {
+		in.BalanceBeforeUGX = &cost.balanceUGX
+	}
 	if o.AllowDuplicate { // a quote without it does not cover a call with it
 		in.Arguments = append(in.Arguments[:len(in.Arguments):len(in.Arguments)], "allow_duplicate")
 	}
@@ -148,7 +151,7 @@ const departureTimeout = 35 * time.Second
 // sendReserved makes the request of a reserved spend, and records what came of it.
 func (g *Guard) sendReserved(ctx context.Context, c spendCall, cost spendCost, d ledger.Decision) (*Receipt, error) {
 	response, err := c.send(client.WithDepartBy(ctx, d.StoredAt.Add(departureTimeout)))
-	g.recordOutcome(ctx, d.Spend, err)
+	g.recordOutcome(ctx, d.Spend, c.intent.Kind, err)
 	if err != nil {
 		return nil, g.describeUnknown(err, c, cost, d)
 	}
@@ -159,8 +162,8 @@ func (g *Guard) sendReserved(ctx context.Context, c spendCall, cost spendCost, d
 
 // recordOutcome stores the outcome of a call, whatever became of its caller. A row
 // without an outcome is unknown once its deadline has passed.
-func (g *Guard) recordOutcome(ctx context.Context, spend ledger.SpendRef, err error) {
-	state, code := ledger.StateSent, ""
+func (g *Guard) recordOutcome(ctx context.Context, spend ledger.SpendRef, kind ledger.Kind, err error) {
+	state, code := kind.AcceptedState(), ""
 	if err != nil {
 		e := toError(err)
 		state, code = ledger.StateFailed, e.Code

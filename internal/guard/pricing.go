@@ -37,21 +37,22 @@ func (g *Guard) readCost(ctx context.Context, c spendCall) (spendCost, error) {
 			return spendCost{}, err
 		}
 	}
-	if cost.sizeUnknown { // it costs at most what the wallet holds
+	// Where the size is not known, it costs at most what the wallet holds. What the
+	// wallet held before a top-up shows later whether the payer paid.
+	if cost.sizeUnknown || c.intent.Kind == ledger.KindTopUp {
 		return g.withBalance(ctx, c, cost)
 	}
-	if c.intent.Kind == ledger.KindTopUp {
-		return g.withPrice(c, cost, 0)
+	if unitUGX, ok := g.keptPrice(c.walletID); ok {
+		return g.withPrice(c, cost, unitUGX)
 	}
-	unitUGX, err := g.unitCost(ctx, c.walletID)
-	if err != nil {
-		return spendCost{}, err
-	}
-	return g.withPrice(c, cost, unitUGX)
+	return g.withBalance(ctx, c, cost)
 }
 
 // withBalance completes a cost with the balance and the price as they are now.
 func (g *Guard) withBalance(ctx context.Context, c spendCall, cost spendCost) (spendCost, error) {
+	if cost.balanceRead { // for this cost, a moment ago
+		return cost, nil
+	}
 	info, err := g.fetchBalance(ctx, c.walletID)
 	if err != nil {
 		return spendCost{}, err
@@ -183,12 +184,20 @@ func (g *Guard) invalidatePrice(walletID string) {
 	}
 }
 
+// keptPrice is what an SMS unit costs, if that was told a short while ago.
+func (g *Guard) keptPrice(walletID string) (float64, bool) {
+	s := g.state()
+	if s == nil {
+		return 0, false
+	}
+	p, ok := s.prices.get(walletID)
+	return p.unitCost, ok && g.options.Clock().Sub(p.fetchedAt) < priceTTL
+}
+
 // unitCost is what an SMS unit costs, as last told.
 func (g *Guard) unitCost(ctx context.Context, walletID string) (float64, error) {
-	if s := g.state(); s != nil {
-		if p, ok := s.prices.get(walletID); ok && g.options.Clock().Sub(p.fetchedAt) < priceTTL {
-			return p.unitCost, nil
-		}
+	if unitUGX, ok := g.keptPrice(walletID); ok {
+		return unitUGX, nil
 	}
 	info, err := g.fetchBalance(ctx, walletID)
 	return info.unitCost, err

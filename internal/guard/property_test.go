@@ -186,7 +186,7 @@ func (h *randomHistory) checkAllInvariants() {
 	for _, s := range h.spends() {
 		switch {
 		case s.Tool != client.ToolTopUpWallet || s.State == ledger.StateFailed:
-		case s.State == ledger.StateSent:
+		case s.State == ledger.StateRequested:
 			paid += s.TotalUGX
 		default:
 			open += s.TotalUGX

@@ -82,6 +82,8 @@ func duplicateError(in ledger.Intent, d *ledger.Duplicates) *Error {
 		outcome = "is still running, or was cut off"
 	case ledger.StateUnknown:
 		outcome = "has an unknown outcome"
+	case ledger.StateRequested:
+		outcome = "was accepted: the payer was asked, and may not have paid yet"
 	}
 	message := fmt.Sprintf("Nothing was %s: the same was %s at %s (UGX %s), and that %s.",
 		done, done, at, sanitize.FormatThousands(first.TotalUGX), outcome)

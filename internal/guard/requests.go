@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/fold"
 	"github.com/wesendall/wesendall-mcp/internal/ledger"
 )
 
@@ -77,7 +78,7 @@ func (g *Guard) newMessageCall(walletID, tool, message string, targets []string)
 		walletID: walletID,
 		intent: ledger.Intent{
 			Account: g.accountKey(walletID), Tool: tool, Kind: ledger.KindSend,
-			Content: []string{foldMessage(message)}, Targets: targets, Units: units,
+			Content: []string{fold.Message(message)}, Targets: targets, Units: units,
 		},
 		quote:   Quote{Length: client.UTF16Len(message), Units: units, Carrier: &carrier},
 		message: message,

@@ -61,8 +61,8 @@ func (l *Ledger) findDuplicates(ctx context.Context, tx *sql.Tx, in Intent, sinc
 	rows, err := tx.QueryContext(ctx, `SELECT j.value, s.id, s.tool, s.state, s.created_ms, s.total
 		FROM `+l.jsonList+` JOIN spend_targets t ON t.dedup_hash = $2 AND t.target_hash = `+l.hexToBytes+`
 		JOIN spends s ON s.seq = t.spend
-		WHERE s.state IN ('in_progress', 'unknown') OR s.state = 'sent' AND s.created_ms > $3
-		ORDER BY s.state = 'sent', s.seq DESC`, list, l.dedupHash(in), since.UnixMilli())
+		WHERE s.state IN ('in_progress', 'unknown') OR s.state IN ('sent', 'requested') AND s.created_ms > $3
+		ORDER BY s.state IN ('sent', 'requested'), s.seq DESC`, list, l.dedupHash(in), since.UnixMilli())
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,15 @@ const (
 	KindTopUp Kind = "topup"
 )
 
+// AcceptedState is the state of a spend of this kind that Wesendall accepted. A top-up
+// is only requested: whether the payer pays is known to nobody yet.
+func (k Kind) AcceptedState() State {
+	if k == KindTopUp {
+		return StateRequested
+	}
+	return StateSent
+}
+
 // Intent is one spend that is about to be made.
 type Intent struct {
 	Account string // what budgets and duplicates are counted for: base URL and wallet
@@ -26,6 +35,8 @@ type Intent struct {
 	Recipients int // 0 where their number is unknown
 	Units      int // SMS units for each recipient
 	TotalUGX   int64
+	// BalanceBeforeUGX is what the wallet held just before; nil where it was not read.
+	BalanceBeforeUGX *int64
 }
 
 func (l *Ledger) dedupHash(in Intent) []byte {

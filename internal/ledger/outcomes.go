@@ -16,7 +16,8 @@ const (
 	StateVoid       State = "void" // a quote that cannot be used any more
 	StateInProgress State = "in_progress"
 	StateSent       State = "sent"
-	StateFailed     State = "failed" // nothing was spent
+	StateRequested  State = "requested" // a top-up that was accepted; whether the payer paid is not known
+	StateFailed     State = "failed"    // nothing was spent
 	StateUnknown    State = "unknown"
 )
 
@@ -80,7 +81,8 @@ func settleAttempt(ctx context.Context, tx *sql.Tx, ref SpendRef, state State, c
 	return b.adjust(ctx, tx, -totalUGX)
 }
 
-// Resolve settles an unknown outcome by hand: StateSent or StateFailed.
+// Resolve settles an unknown outcome by hand: StateSent or StateFailed. A top-up that
+// is settled as sent is requested.
 func (l *Ledger) Resolve(ctx context.Context, id string, state State) error {
 	if state != StateSent && state != StateFailed {
 		return fmt.Errorf("an outcome is %s or %s, not %q", StateSent, StateFailed, state)
@@ -88,9 +90,10 @@ func (l *Ledger) Resolve(ctx context.Context, id string, state State) error {
 	return l.withTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		ref := SpendRef{ID: id}
 		var current State
+		var kind Kind
 		var deadline int64
-		err := tx.QueryRowContext(ctx, `SELECT state, deadline_ms, attempt_id FROM spends WHERE id = $1`+l.forUpdate, id).
-			Scan(&current, &deadline, &ref.AttemptID)
+		err := tx.QueryRowContext(ctx, `SELECT state, kind, deadline_ms, attempt_id FROM spends WHERE id = $1`+l.forUpdate, id).
+			Scan(&current, &kind, &deadline, &ref.AttemptID)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			return fmt.Errorf("there is no spend %q", id)
@@ -101,6 +104,10 @@ func (l *Ledger) Resolve(ctx context.Context, id string, state State) error {
 		case current != StateInProgress && current != StateUnknown:
 			return fmt.Errorf("the outcome of this spend is known: %s", current)
 		}
-		return settleAttempt(ctx, tx, ref, state, "resolved")
+		settled := state
+		if state == StateSent {
+			settled = kind.AcceptedState()
+		}
+		return settleAttempt(ctx, tx, ref, settled, "resolved")
 	})
 }

@@ -39,7 +39,7 @@ func (l *Ledger) pruneInBackground() {
 func (l *Ledger) prune(ctx context.Context, tx *sql.Tx) (int, error) {
 	//nolint:gosec // the dialect is a constant
 	rows, err := tx.QueryContext(ctx, `SELECT seq FROM spends WHERE created_ms < $1
-		AND (state IN ('void', 'sent', 'failed') OR state = 'quoted' AND deadline_ms < $2) LIMIT $3`+l.forUpdateSkipLocked,
+		AND (state IN ('void', 'sent', 'requested', 'failed') OR state = 'quoted' AND deadline_ms < $2) LIMIT $3`+l.forUpdateSkipLocked,
 		l.clock().Add(-retention).UnixMilli(), l.clock().UnixMilli(), pruneBatch)
 	if err != nil {
 		return 0, err

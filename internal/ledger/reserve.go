@@ -170,9 +170,9 @@ func (l *Ledger) storeIntent(ctx context.Context, tx *sql.Tx, in Intent, p Polic
 		ref.ID = p.UseQuote
 		// What is released one day is what is reserved now, not what was quoted.
 		_, err = tx.ExecContext(ctx, `UPDATE spends SET state = 'in_progress', confirmed = $1, created_ms = $2, deadline_ms = $3,
-			kampala_day = $4, recipients = $5, units = $6, total = $7, attempt_id = $8 WHERE seq = $9`,
+			kampala_day = $4, recipients = $5, units = $6, total = $7, attempt_id = $8, balance_before = $9 WHERE seq = $10`,
 			boolToInt(r.confirmed), now.UnixMilli(), r.deadline.UnixMilli(), kampalaDay(now),
-			in.Recipients, in.Units, in.TotalUGX, r.attemptID, quote.seq)
+			in.Recipients, in.Units, in.TotalUGX, r.attemptID, in.BalanceBeforeUGX, quote.seq)
 	}
 	if err != nil {
 		return ref, err
@@ -205,11 +205,11 @@ func newRow(in Intent, state State, created, deadline time.Time) row {
 
 func (l *Ledger) insertRow(ctx context.Context, tx *sql.Tx, r row) (seq int64, err error) {
 	err = tx.QueryRowContext(ctx, `INSERT INTO spends (id, account, caller, tool, kind, dedup_hash, arguments_hash, recipients, units, total,
-			state, confirmed, user_asked, created_ms, deadline_ms, kampala_day, attempt_id, duplicate_of)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING seq`,
+			state, confirmed, user_asked, created_ms, deadline_ms, kampala_day, attempt_id, duplicate_of, balance_before)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) RETURNING seq`,
 		r.id, r.Account, r.Caller, r.Tool, r.Kind, l.dedupHash(r.Intent), l.argumentsHash(r.Intent), r.Recipients, r.Units, r.TotalUGX,
 		r.state, boolToInt(r.confirmed), boolToInt(r.asked), r.created.UnixMilli(), r.deadline.UnixMilli(), kampalaDay(r.created),
-		r.attemptID, r.duplicateIDs).Scan(&seq)
+		r.attemptID, r.duplicateIDs, r.BalanceBeforeUGX).Scan(&seq)
 	return seq, err
 }
 

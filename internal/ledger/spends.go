@@ -15,7 +15,7 @@ type Spend struct {
 	Recipients int       `json:"recipients"`
 	Units      int       `json:"units"` // for each recipient
 	TotalUGX   int64     `json:"total"`
-	State      State     `json:"state"` // in_progress, sent, failed or unknown
+	State      State     `json:"state"` // in_progress, sent, requested, failed or unknown
 	Confirmed  bool      `json:"confirmed"`
 	Code       string    `json:"code,omitempty"`
 }
@@ -26,7 +26,7 @@ func (l *Ledger) List(ctx context.Context, since time.Time) ([]Spend, error) {
 	defer cancel()
 	rows, err := l.db.QueryContext(ctx, `SELECT id, created_ms, account, caller, tool, recipients, units, total,
 			state, confirmed, code, deadline_ms
-		FROM spends WHERE state IN ('in_progress', 'unknown') OR created_ms >= $1 AND state IN ('sent', 'failed')
+		FROM spends WHERE state IN ('in_progress', 'unknown') OR created_ms >= $1 AND state IN ('sent', 'requested', 'failed')
 		ORDER BY seq`, since.UnixMilli())
 	if err != nil {
 		return nil, l.sanitizeError(err)

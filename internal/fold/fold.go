@@ -1,4 +1,6 @@
-package guard
+// Package fold gives the form in which messages are compared. What reads alike folds
+// alike. It stores and sends nothing.
+package fold
 
 import (
 	"strings"
@@ -18,11 +20,11 @@ var plainPunctuation = strings.NewReplacer(
 	"‐", "-", "‑", "-", "‒", "-", "–", "-", "—", "-", "―", "-", "−", "-",
 )
 
-// foldMessage returns the form in which two messages are compared: what a person
+// Message returns the form in which two messages are compared: what a person
 // reads as the same text folds alike. Invisible characters are removed, white space
 // is collapsed, quotes and dashes are made plain, and case is folded, except in
 // words with a digit, because codes are case-sensitive.
-func foldMessage(message string) string {
+func Message(message string) string {
 	text := norm.NFKC.String(plainPunctuation.Replace(message))
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -34,10 +36,10 @@ func foldMessage(message string) string {
 		return r
 	}, plainPunctuation.Replace(text))
 	words := strings.Fields(norm.NFKC.String(text))
-	fold := cases.Fold()
+	caser := cases.Fold()
 	for i, word := range words {
 		if !strings.ContainsFunc(word, unicode.IsDigit) {
-			words[i] = norm.NFKC.String(fold.String(word))
+			words[i] = norm.NFKC.String(caser.String(word))
 		}
 	}
 	return strings.Join(words, " ")
