@@ -36,7 +36,8 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "wesendall-mcp")
-	if out, err := exec.CommandContext(context.Background(), "go", "build", "-o", path, "../../cmd/wesendall-mcp").CombinedOutput(); err != nil {
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", path, "../../cmd/wesendall-mcp")
+	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
 	return path, nil
@@ -120,7 +121,8 @@ func (s *client) try(tool string, arguments map[string]any) map[string]any {
 	}
 	content, _ := r.StructuredContent.(map[string]any)
 	var same map[string]any
-	if text, ok := r.Content[0].(*mcp.TextContent); !ok || json.Unmarshal([]byte(text.Text), &same) != nil || !reflect.DeepEqual(same, content) {
+	text, ok := r.Content[0].(*mcp.TextContent)
+	if !ok || json.Unmarshal([]byte(text.Text), &same) != nil || !reflect.DeepEqual(same, content) {
 		s.t.Errorf("%s: the text says %v, the structure %v", tool, same, content)
 	}
 	if _, failed := content["code"]; failed != r.IsError {
@@ -159,11 +161,13 @@ func TestGoSDK_Tools(t *testing.T) {
 		if err != nil || len(list.Tools) != 8 || list.Tools[2].Name != "send_sms" {
 			t.Fatalf("%+v, %v", list, err)
 		}
-		if sent := s.call("send_sms", map[string]any{"recipient": "0700 000 012", "message": "Hello from Kampala"}); sent["recipients"] != 1.0 || sent["units"] != 1.0 {
+		sent := s.call("send_sms", map[string]any{"recipient": "0700 000 012", "message": "Hello from Kampala"})
+		if sent["recipients"] != 1.0 || sent["units"] != 1.0 {
 			t.Errorf("%v", sent)
 		}
 		group := s.call("create_group", map[string]any{"title": "Customers"})["data"].(map[string]any)["id"]
-		s.call("add_contacts", map[string]any{"groupId": group, "contacts": []any{map[string]any{"phone": "0700 000 010", "name": "S"}}})
+		contacts := []any{map[string]any{"phone": "0700 000 010", "name": "S"}}
+		s.call("add_contacts", map[string]any{"groupId": group, "contacts": contacts})
 		s.call("list_groups", nil)
 		s.call("send_group_sms", map[string]any{"groupId": group, "message": "Hi"})
 		payment := map[string]any{"amount": 500, "phone_number": "+256700000002"}
@@ -240,7 +244,8 @@ func TestGoSDK_ResourcesAndPrompts(t *testing.T) {
 			for _, a := range p.Arguments {
 				arguments[a.Name] = "$1" // as some hosts do
 			}
-			if got, err := s.GetPrompt(t.Context(), &mcp.GetPromptParams{Name: p.Name, Arguments: arguments}); err != nil || len(got.Messages) == 0 {
+			got, err := s.GetPrompt(t.Context(), &mcp.GetPromptParams{Name: p.Name, Arguments: arguments})
+			if err != nil || len(got.Messages) == 0 {
 				t.Errorf("%s: %v", p.Name, err)
 			}
 		}
@@ -266,7 +271,8 @@ func TestGoSDK_Errors(t *testing.T) {
 		} else {
 			expect(err, -32602)
 		}
-		if lost := s.try("send_sms", map[string]any{"recipient": "+256700000408", "message": "Hi"}); lost["code"] != "outcome_unknown" || lost["money"] != "unknown" {
+		lost := s.try("send_sms", map[string]any{"recipient": "+256700000408", "message": "Hi"})
+		if lost["code"] != "outcome_unknown" || lost["money"] != "unknown" {
 			t.Errorf("%v", lost)
 		}
 	})
@@ -289,12 +295,14 @@ func TestGoSDK_CancelSend(t *testing.T) {
 		}))
 		t.Cleanup(api.Close)
 		c := program(t, []string{
-			"WESENDALL_BASE_URL=" + api.URL, "WESENDALL_API_KEY=sk_test_waiting", "WESENDALL_API_SECRET=ws_test_waiting", "WESENDALL_WALLET_ID=wal_waiting",
+			"WESENDALL_BASE_URL=" + api.URL, "WESENDALL_API_KEY=sk_test_blocked",
+			"WESENDALL_API_SECRET=ws_test_blocked", "WESENDALL_WALLET_ID=wal_blocked",
 		})
 		s := connect(t, version, "", c)
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { <-arrived; cancel() }()
-		r, err := s.CallTool(ctx, &mcp.CallToolParams{Name: "send_sms", Arguments: map[string]any{"recipient": "+256700000010", "message": "Hi"}})
+		arguments := map[string]any{"recipient": "+256700000010", "message": "Hi"}
+		r, err := s.CallTool(ctx, &mcp.CallToolParams{Name: "send_sms", Arguments: arguments})
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("%+v, %v", r, err)
 		}

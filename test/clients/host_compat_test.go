@@ -76,7 +76,9 @@ func lint(at string, value any) (faults []string) {
 		}
 	case map[string]any:
 		for name, each := range v {
-			if text, ok := each.(string); ok && name == "name" && !strings.HasPrefix(at, "resources") && !strings.Contains(at, "_meta") && !portableName.MatchString(text) {
+			text, isString := each.(string)
+			isName := isString && name == "name" && !strings.HasPrefix(at, "resources") && !strings.Contains(at, "_meta")
+			if isName && !portableName.MatchString(text) {
 				faults = append(faults, fmt.Sprintf("%s/name: %q", at, text))
 			}
 			faults = append(faults, lint(at+"/"+name, each)...)

@@ -48,7 +48,8 @@ type replica struct {
 
 // start runs a program, whose words are kept in a file.
 func (c *cluster) start(name string, env []string, path string, args ...string) (*process, error) {
-	log, err := os.OpenFile(filepath.Join(c.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // in a directory of our own
+	logPath := filepath.Join(c.dir, name+".log")
+	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // in a directory of our own
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +75,8 @@ func (p *process) stop(signal syscall.Signal) {
 // replicas, whose ledger they share if there are several.
 func startCluster(ctx context.Context, dir string, replicas, callers int, ledger string) (*cluster, error) {
 	c := &cluster{dir: dir, binaryPath: filepath.Join(dir, "wesendall-mcp")}
-	build := exec.CommandContext(ctx, "go", "build", "-o", c.binaryPath, "github.com/wesendall/wesendall-mcp/cmd/wesendall-mcp") //nolint:gosec // as above
+	const program = "github.com/wesendall/wesendall-mcp/cmd/wesendall-mcp"
+	build := exec.CommandContext(ctx, "go", "build", "-o", c.binaryPath, program) //nolint:gosec // as above
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, out)
 	}
@@ -97,8 +99,9 @@ func startCluster(ctx context.Context, dir string, replicas, callers int, ledger
 		}
 		r := &replica{url: "http://" + addresses[0] + "/mcp", metrics: "http://" + addresses[1] + "/metrics"}
 		r.args = []string{
-			"--http", addresses[0], "--allowed-host", "127.0.0.1", "--allowed-host", "mcp.example.com", "--metrics", addresses[1], "--http-token-file", tokens, "--ledger", ledger,
-			"--rate", "0", "--confirm", "off", "--max-per-call", "1000000000", "--max-per-day", "1000000000", "--log-format", "json",
+			"--http", addresses[0], "--allowed-host", "127.0.0.1", "--allowed-host", "mcp.example.com",
+			"--metrics", addresses[1], "--http-token-file", tokens, "--ledger", ledger, "--log-format", "json",
+			"--rate", "0", "--confirm", "off", "--max-per-call", "1000000000", "--max-per-day", "1000000000",
 		}
 		c.replicas = append(c.replicas, r)
 		if err := c.startReplica(ctx, r); err != nil {
@@ -303,7 +306,8 @@ func (c *caller) call(ctx context.Context, url, tool string, arguments any) (res
 		return result{}, err
 	}
 	for name, value := range map[string]string{
-		"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "Authorization": "Bearer " + c.token,
+		"Content-Type": "application/json", "Accept": "application/json, text/event-stream",
+		"Authorization":        "Bearer " + c.token,
 		"MCP-Protocol-Version": version, "Mcp-Method": "tools/call", "Mcp-Name": tool,
 	} {
 		req.Header.Set(name, value)

@@ -58,7 +58,8 @@ func startProxy(t *testing.T, c *cluster) *http.Client {
 	roots := writeCertificate(t, c.dir)
 	var servers strings.Builder
 	for _, r := range c.replicas {
-		fmt.Fprintf(&servers, "server %s max_fails=1 fail_timeout=1s;\n", strings.TrimSuffix(strings.TrimPrefix(r.url, "http://"), "/mcp"))
+		address := strings.TrimSuffix(strings.TrimPrefix(r.url, "http://"), "/mcp")
+		fmt.Fprintf(&servers, "server %s max_fails=1 fail_timeout=1s;\n", address)
 	}
 	user := ""
 	if os.Getuid() == 0 {
@@ -66,9 +67,10 @@ func startProxy(t *testing.T, c *cluster) *http.Client {
 	}
 	conf := string(text)
 	for old, replacement := range map[string]string{
-		"user nginx;":     user + " daemon off;",
-		"/run/nginx.pid":  c.dir + "/nginx.pid",
-		"access_log off;": fmt.Sprintf("access_log off; client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;", c.dir),
+		"user nginx;":    user + " daemon off;",
+		"/run/nginx.pid": c.dir + "/nginx.pid",
+		"access_log off;": fmt.Sprintf("access_log off; client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; "+
+			"fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;", c.dir),
 		"server wesendall-mcp:8080 max_fails=1 fail_timeout=2s;": servers.String(),
 		"listen 443 ssl":  "listen " + addresses[0] + " ssl",
 		"/etc/nginx/tls/": c.dir + "/",
@@ -94,11 +96,16 @@ func startProxy(t *testing.T, c *cluster) *http.Client {
 		},
 	}
 	httpClient := &http.Client{Timeout: time.Minute, Transport: transport}
-	if err := waitUntil(t.Context(), func() error { return checkHealth(t.Context(), httpClient, "https://"+serverName+"/readyz") }); err != nil {
+	if err := waitUntilReady(t.Context(), httpClient); err != nil {
 		logs, _ := os.ReadFile(filepath.Join(c.dir, "nginx.log"))
 		t.Fatalf("%v: %s", err, logs)
 	}
 	return httpClient
+}
+
+// waitUntilReady waits until the proxy has a replica that is ready.
+func waitUntilReady(ctx context.Context, httpClient *http.Client) error {
+	return waitUntil(ctx, func() error { return checkHealth(ctx, httpClient, "https://"+serverName+"/readyz") })
 }
 
 // nginxPath is where it is: not everybody's PATH leads there.
@@ -117,7 +124,10 @@ func writeCertificate(t *testing.T, dir string) *x509.CertPool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{serverName}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	template := x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{serverName}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
+	}
 	der, err := x509.CreateCertificate(rand.Reader, &template, &template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +137,8 @@ func writeCertificate(t *testing.T, dir string) *x509.CertPool {
 		t.Fatal(err)
 	}
 	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	for file, text := range map[string][]byte{"cert.pem": cert, "key.pem": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})} {
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})
+	for file, text := range map[string][]byte{"cert.pem": cert, "key.pem": keyPEM} {
 		if err := os.WriteFile(filepath.Join(dir, file), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -137,97 +148,129 @@ func writeCertificate(t *testing.T, dir string) *x509.CertPool {
 	return roots
 }
 
-// Callers send through replicas of which one after the other is killed, and call
-// again whenever no answer comes. By the API's own records nobody is charged
-// twice, and what was said to be accepted is charged.
+// killTest sends from several callers through replicas that are killed one after the other.
+type killTest struct {
+	*testing.T
+	cluster    *cluster
+	httpClient *http.Client
+
+	finished    atomic.Int64 // sends
+	lostReplies atomic.Int64
+	kills       atomic.Int64
+	killNow     chan struct{}
+}
+
+const (
+	killCallers    = 8
+	sendsPerCaller = 60
+	minKills       = 6
+)
+
+// Callers send through replicas that are killed one after the other, and repeat a call that
+// got no answer. By the sandbox's records no message is charged twice, and each accepted one
+// is charged.
 func TestReplicas_KilledUnderLoad(t *testing.T) {
 	ledger := os.Getenv("WESENDALL_TEST_POSTGRES")
 	requireOrSkip(t, "PostgreSQL (WESENDALL_TEST_POSTGRES)", ledger != "")
 	_, err := os.Stat(nginxPath())
 	requireOrSkip(t, "nginx", err == nil)
 
-	const callers, each, kills = 8, 60, 6
-	cluster, err := startCluster(t.Context(), t.TempDir(), 3, callers, ledger)
+	cluster, err := startCluster(t.Context(), t.TempDir(), 3, killCallers, ledger)
 	if cluster != nil {
 		defer cluster.close()
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	httpClient := startProxy(t, cluster)
-
-	// Who kills does so after so many sends, not after a time.
-	var finished atomic.Int64
-	killRequests := make(chan struct{}, callers*each)
-	var killed atomic.Int64
+	k := &killTest{T: t, cluster: cluster, httpClient: startProxy(t, cluster), killNow: make(chan struct{}, killCallers*sendsPerCaller)}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for n := range killRequests {
-			_ = n
-			r := cluster.replicas[int(killed.Add(1))%len(cluster.replicas)]
-			r.stop(syscall.SIGKILL)
-			if err := cluster.startReplica(context.WithoutCancel(t.Context()), r); err != nil {
-				t.Error(err)
-				return
-			}
-		}
+		k.killReplicas()
 	}()
-
-	lastCodes := make([]map[string]string, callers) // the last code for each message
-	var lostReplies atomic.Int64
+	lastCodes := make([]map[string]string, killCallers)
 	var wg sync.WaitGroup
-	for i := range callers {
-		lastCodes[i] = map[string]string{}
-		c := &caller{httpClient, cluster.tokens[i]}
-		wg.Go(func() {
-			for n := range each {
-				message, code := fmt.Sprintf("Hi %d from %d", n, i), "no answer"
-				for range 50 {
-					got, err := c.call(t.Context(), "https://"+serverName+"/mcp", "send_sms", map[string]any{"recipient": "+256700000010", "message": message})
-					if err != nil {
-						lostReplies.Add(1) // it may have been sent: only the ledger knows
-						code = err.Error()
-						if err := waitUntil(t.Context(), func() error { return checkHealth(t.Context(), httpClient, "https://"+serverName+"/readyz") }); err != nil {
-							t.Error(err)
-						}
-						continue
-					}
-					code = got.Code
-					if code == "" || code == "duplicate_send" || code == "outcome_unknown" {
-						break
-					}
-				}
-				lastCodes[i][message] = code
-				if finished.Add(1)%(callers*each/(kills+1)) == 0 {
-					killRequests <- struct{}{}
-				}
-			}
-		})
+	for i := range killCallers {
+		wg.Go(func() { lastCodes[i] = k.sendAll(i) })
 	}
 	wg.Wait()
-	close(killRequests)
+	close(k.killNow)
 	<-done
+	k.checkCharges(lastCodes)
+}
 
-	charged := cluster.chargeCounts(t)
+// killReplicas kills the next replica and starts it again, each time that killNow says so.
+func (k *killTest) killReplicas() {
+	for range k.killNow {
+		r := k.cluster.replicas[int(k.kills.Add(1))%len(k.cluster.replicas)]
+		r.stop(syscall.SIGKILL)
+		if err := k.cluster.startReplica(context.WithoutCancel(k.Context()), r); err != nil {
+			k.Error(err)
+			return
+		}
+	}
+}
+
+// sendAll makes the sends of one caller. It returns the last code of each message.
+func (k *killTest) sendAll(number int) map[string]string {
+	lastCodes := map[string]string{}
+	c := &caller{k.httpClient, k.cluster.tokens[number]}
+	for n := range sendsPerCaller {
+		message := fmt.Sprintf("Hi %d from %d", n, number)
+		lastCodes[message] = k.sendUntilAnswered(c, message)
+		if k.finished.Add(1)%(killCallers*sendsPerCaller/(minKills+1)) == 0 {
+			k.killNow <- struct{}{} // after a number of sends, not after a time
+		}
+	}
+	return lastCodes
+}
+
+// sendUntilAnswered repeats a send until its outcome is known or recorded, and returns the
+// last code.
+func (k *killTest) sendUntilAnswered(c *caller, message string) string {
+	code := "no answer"
+	for range 50 {
+		arguments := map[string]any{"recipient": "+256700000010", "message": message}
+		got, err := c.call(k.Context(), "https://"+serverName+"/mcp", "send_sms", arguments)
+		if err != nil {
+			k.lostReplies.Add(1) // the message may have been sent: only the ledger knows
+			code = err.Error()
+			if err := waitUntilReady(k.Context(), k.httpClient); err != nil {
+				k.Error(err)
+			}
+			continue
+		}
+		code = got.Code
+		if code == "" || code == "duplicate_send" || code == "outcome_unknown" {
+			break
+		}
+	}
+	return code
+}
+
+func (k *killTest) checkCharges(lastCodes []map[string]string) {
+	k.Helper()
+	charged := k.cluster.chargeCounts(k.T)
 	accepted := 0
 	for _, codes := range lastCodes {
 		for message, code := range codes {
 			switch count := charged[message]; {
 			case count > 1:
-				t.Errorf("%q was charged %d times", message, count)
+				k.Errorf("%q was charged %d times", message, count)
 			case code == "" && count != 1:
-				t.Errorf("%q was accepted and charged %d times", message, count)
+				k.Errorf("%q was accepted and charged %d times", message, count)
 			case code != "" && code != "duplicate_send" && code != "outcome_unknown":
-				t.Errorf("%q ended with %q", message, code)
+				k.Errorf("%q ended with %q", message, code)
 			case code == "":
 				accepted++
 			}
 		}
 	}
-	t.Logf("%d sends, %d accepted at once, %d calls without an answer, %d kills, %d charged", callers*each, accepted, lostReplies.Load(), killed.Load(), len(charged))
-	if killed.Load() < kills || accepted < callers*each/2 {
-		t.Errorf("that says little: %d kills, %d accepted", killed.Load(), accepted)
+	const sends = killCallers * sendsPerCaller
+	k.Logf("%d sends, %d accepted at once, %d calls without an answer, %d kills, %d charged",
+		sends, accepted, k.lostReplies.Load(), k.kills.Load(), len(charged))
+	if k.kills.Load() < minKills || accepted < sends/2 {
+		k.Errorf("too little happened: %d kills, %d accepted", k.kills.Load(), accepted)
 	}
 }
 
@@ -239,7 +282,9 @@ func (c *cluster) chargeCounts(t *testing.T) map[string]int {
 		name, value, _ := strings.Cut(line, "=")
 		env[name] = value
 	}
-	apiClient, err := client.New(client.Options{BaseURL: c.baseURL, APIKey: env["WESENDALL_API_KEY"], APISecret: client.NewSecret(env["WESENDALL_API_SECRET"])})
+	apiClient, err := client.New(client.Options{
+		BaseURL: c.baseURL, APIKey: env["WESENDALL_API_KEY"], APISecret: client.NewSecret(env["WESENDALL_API_SECRET"]),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -129,7 +129,8 @@ func runLoadTests(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintln(out, "| what | replicas | callers | calls | calls/s | p50 ms | p99 ms | errors | CPU ms a call | memory MiB | files | goroutines |")
+	_, _ = fmt.Fprintln(out, "| what | replicas | callers | calls | calls/s | p50 ms | p99 ms | errors |"+
+		" CPU ms a call | memory MiB | files | goroutines |")
 	_, _ = fmt.Fprintln(out, "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
 	initial, err := c.totalUsage(ctx)
 	if err != nil {
@@ -195,7 +196,9 @@ func (c *cluster) runRound(ctx context.Context, lt loadTest, out io.Writer) erro
 		if err != nil {
 			return err
 		}
-		_, _ = fmt.Fprintf(out, "| %s | %d | %d | %s | %.2f | %s |\n", scenario.name, len(c.replicas), lt.callers, stats, millis(after.cpu-before.cpu)/float64(max(stats.calls, 1)), formatDelta(before, after))
+		cpuMillis := millis(after.cpu-before.cpu) / float64(max(stats.calls, 1))
+		_, _ = fmt.Fprintf(out, "| %s | %d | %d | %s | %.2f | %s |\n",
+			scenario.name, len(c.replicas), lt.callers, stats, cpuMillis, formatDelta(before, after))
 		if stats.firstErr != nil {
 			fmt.Fprintln(os.Stderr, "load: the first error:", stats.firstErr)
 		}
@@ -244,11 +247,15 @@ func (c *cluster) totalUsage(ctx context.Context) (resourceUsage, error) {
 		if err != nil {
 			return sum, err
 		}
-		sum = resourceUsage{sum.cpu + usage.cpu, sum.memory + usage.memory, sum.files + usage.files, sum.goroutines + usage.goroutines}
+		sum.cpu += usage.cpu
+		sum.memory += usage.memory
+		sum.files += usage.files
+		sum.goroutines += usage.goroutines
 	}
 	return sum, nil
 }
 
 func formatDelta(before, after resourceUsage) string {
-	return fmt.Sprintf("%.1f → %.1f | %d → %d | %d → %d", float64(before.memory)/1024, float64(after.memory)/1024, before.files, after.files, before.goroutines, after.goroutines)
+	return fmt.Sprintf("%.1f → %.1f | %d → %d | %d → %d", float64(before.memory)/1024, float64(after.memory)/1024,
+		before.files, after.files, before.goroutines, after.goroutines)
 }
