@@ -39,7 +39,8 @@ func Message(message string) string {
 	caser := cases.Fold()
 	for i, word := range words {
 		if !strings.ContainsFunc(word, unicode.IsDigit) {
-			words[i] = norm.NFKC.String(caser.String(word))
+			// Lower case first, because the folding of x/text swaps the cases of Cherokee.
+			words[i] = norm.NFKC.String(caser.String(strings.ToLower(word)))
 		}
 	}
 	return strings.Join(words, " ")

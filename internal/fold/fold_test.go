@@ -25,6 +25,7 @@ func TestMessage(t *testing.T) {
 		"a tab and a form feed":               {"Pay now", "\tPay\fnow ", true},
 		"a soft hyphen":                       {"Paynow", "Pay\u00adnow", true},
 		"a sharp s":                           {"Straße", "STRASSE", true},
+		"Cherokee in another case":            {"Ꭰ", "ꭰ", true},
 		"another code":                        {"Code aB3", "Code ab3", false},
 		"another word":                        {"Pay now", "Pay soon", false},
 		"words that run together":             {"Pay now", "Paynow", false},
