@@ -70,6 +70,9 @@ func (inv *invocation) sendResult(r *guard.Receipt, err error) (SendResult, erro
 	}
 	summary := fmt.Sprintf("Accepted for %s, %s each: about UGX %d. UGX %d are left of today's budget.",
 		recipients, sanitize.Pluralize(r.Quote.Units, "unit"), r.Quote.TotalUGX, r.BudgetRemaining)
+	if r.CostNote != "" {
+		summary += " " + r.CostNote
+	}
 	return SendResult{inv.newResult(r.Response, summary), r.Quote.Recipients, r.Quote.Units, r.Quote.TotalUGX, nil}, nil
 }
 

@@ -10,14 +10,17 @@ import (
 
 // callerState is what is kept for a caller between calls.
 type callerState struct {
-	prices   priceCache
-	rate     *rate.Limiter // nil is no limit
+	prices   *priceCache
+	access   *walletCache[time.Time] // when Wesendall last opened a wallet to the caller
+	rate     *rate.Limiter           // nil is no limit
 	id       string
 	lastUsed time.Time
 }
 
 func newCallerState(perSecond float64) *callerState {
-	return &callerState{prices: priceCache{byWallet: map[string]cachedPrice{}}, rate: newRateLimiter(perSecond)}
+	return &callerState{
+		prices: newWalletCache[cachedPrice](), access: newWalletCache[time.Time](), rate: newRateLimiter(perSecond),
+	}
 }
 
 // rateUsed reports whether some of the rate is used up.
@@ -69,13 +72,13 @@ func (c *callerCache) state(id string, now time.Time, perSecond float64) *caller
 	return state
 }
 
-// evict removes the states whose price has expired and, if there is no room, the
+// evict removes the states that have expired and, if there is no room, the
 // least recently used one. A caller whose rate is partly used stays, because
 // eviction would reset it. Others lose a price, which is soon read again.
 func (c *callerCache) evict(now time.Time) {
 	for elem := c.lru.Back(); elem != nil; {
 		state := elem.Value.(*callerState) //nolint:forcetypeassert // nothing else is in the list
-		if now.Sub(state.lastUsed) < priceTTL && len(c.states) < c.max {
+		if now.Sub(state.lastUsed) < accessTTL && len(c.states) < c.max {
 			return
 		}
 		prev := elem.Prev()

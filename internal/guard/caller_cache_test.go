@@ -82,11 +82,11 @@ func TestCallerCache_Eviction(t *testing.T) {
 	if p, ok := state("c").prices.get("w"); !ok || p.unitCost != 1 {
 		t.Error("C was evicted, but B was idle for longer")
 	}
-	a.rate.ReserveN(now.now(), 5) // full again before its price expires
-	now.advance(priceTTL - time.Nanosecond)
+	a.rate.ReserveN(now.now(), 5) // full again before its proof expires
+	now.advance(accessTTL - time.Nanosecond)
 	state("c").lastUsed = now.now()
 	now.advance(time.Nanosecond)
-	for range 1000 { // used up for longer than a price is cached
+	for range 1000 { // used up for longer than a proof is cached
 		a.rate.ReserveN(now.now(), 1)
 	}
 	c.max = 10

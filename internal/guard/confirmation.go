@@ -114,7 +114,7 @@ func (g *Guard) elicit(ctx context.Context, c spendCall, o SpendOptions, require
 	case answer != AnswerYes:
 		return g.decline(ctx, c, userDeclined, required.Quote.ID, o.QuoteID)
 	}
-	g.invalidatePrice(c.walletID) // minutes may have passed
+	g.forgetWallet(c.walletID) // minutes may have passed
 	return g.checkWalletAccess(ctx, c.walletID)
 }
 

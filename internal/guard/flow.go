@@ -37,6 +37,7 @@ type Receipt struct {
 	*client.Response        // nil for a quote
 	Quote            *Quote // of a dry run; otherwise what is known without one
 	BudgetRemaining  int64  // of the day's budget, in UGX
+	CostNote         string // a sentence, if Wesendall reports a higher cost than expected
 }
 
 func (g *Guard) execute(ctx context.Context, c spendCall, o SpendOptions) (*Receipt, error) {
@@ -82,7 +83,7 @@ func (g *Guard) execute(ctx context.Context, c spendCall, o SpendOptions) (*Rece
 // ledger must know the caller by the name that every process gives it.
 func (g *Guard) checkCaller(ctx context.Context, c spendCall, o SpendOptions) error {
 	if o.Answer == AnswerYes { // minutes may have passed
-		g.invalidatePrice(c.walletID)
+		g.forgetWallet(c.walletID)
 	}
 	if err := g.checkWalletAccess(ctx, c.walletID); err != nil {
 		return err
@@ -94,8 +95,7 @@ func (g *Guard) checkWalletAccess(ctx context.Context, walletID string) error {
 	if g.callerID == "" {
 		return nil
 	}
-	_, err := g.unitCost(ctx, walletID)
-	return err
+	return g.proveAccess(ctx, walletID)
 }
 
 // newIntent is the intent of a spend. Here, and only here, its total is set.
@@ -151,13 +151,17 @@ const departureTimeout = 35 * time.Second
 // sendReserved makes the request of a reserved spend, and records what came of it.
 func (g *Guard) sendReserved(ctx context.Context, c spendCall, cost spendCost, d ledger.Decision) (*Receipt, error) {
 	response, err := c.send(client.WithDepartBy(ctx, d.StoredAt.Add(departureTimeout)))
+	costNote := ""
+	if err == nil {
+		d, costNote = g.raiseToReported(ctx, c, cost, d, response)
+	}
 	g.recordOutcome(ctx, d.Spend, c.intent.Kind, err)
 	if err != nil {
 		return nil, g.describeUnknown(err, c, cost, d)
 	}
 	cost.totalUGX = d.TotalUGX
 	quote := newQuote(c, cost)
-	return &Receipt{response, &quote, d.RemainingUGX}, nil
+	return &Receipt{response, &quote, d.RemainingUGX, costNote}, nil
 }
 
 // recordOutcome stores the outcome of a call, whatever became of its caller. A row

@@ -2,16 +2,10 @@ package guard
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
-	"strings"
-	"sync"
-	"time"
 
-	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/ledger"
-	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // spendCost is how many recipients a spend reaches and what it costs, as read at
@@ -84,121 +78,4 @@ func (g *Guard) withPrice(c spendCall, cost spendCost, unitUGX float64) (spendCo
 // estimateTotal is whole UGX, rounded up.
 func estimateTotal(units, recipients int, unitUGX float64) int64 {
 	return int64(math.Ceil(float64(units)*float64(recipients)*unitUGX - 1e-6))
-}
-
-// balanceInfo is what the balance call answers, as far as it is documented.
-type balanceInfo struct {
-	balanceUGX int64
-	unitCost   float64 // UGX for an SMS unit
-	walletID   string  // Wesendall's spelling, if the caller's differs
-}
-
-// priceTTL is how long a price is kept. A balance is never kept.
-const priceTTL = 10 * time.Minute
-
-// priceCache keeps the last price by wallet.
-type priceCache struct {
-	mu       sync.Mutex
-	byWallet map[string]cachedPrice
-}
-
-type cachedPrice struct {
-	unitCost  float64
-	fetchedAt time.Time
-}
-
-// maxCachedWallets bounds what one caller can have kept.
-const maxCachedWallets = 100
-
-func (c *priceCache) get(walletID string) (cachedPrice, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	p, ok := c.byWallet[walletID]
-	return p, ok
-}
-
-func (c *priceCache) put(walletID string, p cachedPrice) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.byWallet, walletID)
-	if len(c.byWallet) >= maxCachedWallets {
-		clear(c.byWallet)
-	}
-	c.byWallet[walletID] = p
-}
-
-func (c *priceCache) remove(walletID string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.byWallet, walletID)
-}
-
-// fetchBalance reads the balance and the price.
-func (g *Guard) fetchBalance(ctx context.Context, walletID string) (balanceInfo, error) {
-	response, err := callRateLimited(ctx, g, g.api.Balance, client.BalanceRequest{WalletID: walletID})
-	if err != nil {
-		e := *toError(err)
-		e.Message = "Nothing was sent: the price could not be read. " + e.Message
-		return balanceInfo{}, &e
-	}
-	info, ok := g.cacheBalance(walletID, response)
-	if info.walletID != "" {
-		return balanceInfo{}, NewError(CodeInvalidArguments, fmt.Sprintf("Nothing was sent: the wallet is spelled %q, not %q.",
-			sanitize.Truncate(info.walletID, maxQuotedRunes), sanitize.Truncate(walletID, maxQuotedRunes)))
-	}
-	if !ok {
-		return balanceInfo{}, NewError(CodeBadResponse,
-			"Nothing was sent: the balance call does not say what a unit costs, so the price cannot be known.")
-	}
-	return info, nil
-}
-
-// cacheBalance reads the response of a balance call, and keeps its price.
-func (g *Guard) cacheBalance(walletID string, response *client.Response) (balanceInfo, bool) {
-	var data struct {
-		Balance *float64 `json:"balance"`
-		Cost    float64  `json:"cost_per_sms"`
-		Wallet  any      `json:"wallet_id"`
-	}
-	if json.Unmarshal(response.Data, &data) != nil || data.Balance == nil ||
-		!(data.Cost > 0 && data.Cost < 1e9) || math.Abs(*data.Balance) > 1<<52 {
-		g.invalidatePrice(walletID)
-		return balanceInfo{}, false
-	}
-	// A caller's wallet under another spelling would have a budget of its own.
-	if spelling, _ := data.Wallet.(string); g.callerID != "" && spelling != walletID &&
-		strings.EqualFold(strings.TrimSpace(spelling), strings.TrimSpace(walletID)) {
-		g.invalidatePrice(walletID)
-		return balanceInfo{walletID: spelling}, false
-	}
-	if s := g.state(); s != nil {
-		s.prices.put(walletID, cachedPrice{data.Cost, g.options.Clock()})
-	}
-	return balanceInfo{balanceUGX: int64(math.Floor(*data.Balance)), unitCost: data.Cost}, true
-}
-
-// invalidatePrice makes the next spend read the price again.
-func (g *Guard) invalidatePrice(walletID string) {
-	if s := g.state(); s != nil {
-		s.prices.remove(walletID)
-	}
-}
-
-// keptPrice is what an SMS unit costs, if that was told a short while ago.
-func (g *Guard) keptPrice(walletID string) (float64, bool) {
-	s := g.state()
-	if s == nil {
-		return 0, false
-	}
-	p, ok := s.prices.get(walletID)
-	return p.unitCost, ok && g.options.Clock().Sub(p.fetchedAt) < priceTTL
-}
-
-// unitCost is what an SMS unit costs, as last told.
-func (g *Guard) unitCost(ctx context.Context, walletID string) (float64, error) {
-	if unitUGX, ok := g.keptPrice(walletID); ok {
-		return unitUGX, nil
-	}
-	info, err := g.fetchBalance(ctx, walletID)
-	return info.unitCost, err
 }

@@ -195,5 +195,5 @@ func TestWallet_Spelling(t *testing.T) {
 		}
 	}
 	a.wallet = "another form" // not a spelling of the id in the balance
-	env.expectOK(a.send("Hi", SpendOptions{DryRun: true}, phone1))
+	env.expectError(CodeBadResponse)(a.send("Hi", SpendOptions{DryRun: true}, phone1))
 }
