@@ -8,6 +8,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/guard"
 )
 
@@ -16,15 +17,6 @@ type SpendArgs struct {
 	DryRun         bool   `json:"dry_run,omitempty" jsonschema_description:"Quote the price; send nothing."`
 	Quote          string `json:"quote,omitempty" jsonschema_description:"Id of the quote your user agreed to."`
 	AllowDuplicate bool   `json:"allow_duplicate,omitempty" jsonschema_description:"Send although the same was sent; your user is asked."`
-}
-
-// quoteResult is the result of a dry run.
-func (inv *invocation) quoteResult(q *guard.Quote) Result {
-	summary := "A quote: nothing was sent."
-	if q.ID == "" {
-		summary = "Nothing was sent, and nothing can be sent until the refused numbers are fixed."
-	}
-	return Result{Summary: inv.markSandbox(summary), Sandbox: inv.sandbox}
 }
 
 // spendOptions are the options of the guard for this call.
@@ -45,8 +37,22 @@ const elicitTimeout = 5 * time.Minute
 // confirmInputID is the key of the question in an input_required result.
 const confirmInputID = "confirm"
 
-// emptyForm is a form without fields: to accept it is to agree.
-var emptyForm = map[string]any{"type": "object", "properties": map[string]any{}}
+// confirmField is the only field of the form.
+const confirmField = "confirm"
+
+// confirmForm is the form that a user accepts to agree to a call of a tool. Its field
+// is optional and set: some hosts show it, and cannot submit a form without fields;
+// others show only buttons.
+func confirmForm(tool string) map[string]any {
+	title := "Send it"
+	if tool == client.ToolTopUpWallet {
+		title = "Ask for the money"
+	}
+	return map[string]any{
+		"type":       "object",
+		"properties": map[string]any{confirmField: map[string]any{"type": "boolean", "title": title, "default": true}},
+	}
+}
 
 // initElicitation finds out whether the client can ask its user, and what the user
 // has answered already.
@@ -76,17 +82,21 @@ func (inv *invocation) initElicitation(ctx context.Context, req mcp.CallToolRequ
 		ctx, cancel := context.WithTimeout(ctx, elicitTimeout)
 		defer cancel()
 		var elicitation mcp.ElicitationRequest
-		elicitation.Params.Message, elicitation.Params.RequestedSchema = message, emptyForm
+		elicitation.Params.Message, elicitation.Params.RequestedSchema = message, confirmForm(req.Params.Name)
 		result, err := server.ServerFromContext(ctx).RequestElicitation(ctx, elicitation)
-		if err != nil || result.Action != mcp.ElicitationResponseActionAccept {
+		if err != nil {
 			return guard.AnswerNo, err
+		}
+		if raw, err := json.Marshal(result); err != nil || !IsAccepted(raw) {
+			return guard.AnswerNo, nil
 		}
 		return guard.AnswerYes, nil
 	}
 }
 
-// IsAccepted tells whether the result of an elicitation is a yes. It decodes
-// strictly, because mcp-go accepts member names in any case.
+// IsAccepted tells whether the result of an elicitation is a yes: an accept with
+// content that is absent, null, or an object in which confirm is absent or true. It
+// decodes strictly, because mcp-go accepts member names in any case.
 func IsAccepted(result json.RawMessage) bool {
 	var members, fields map[string]json.RawMessage
 	var action string
@@ -96,8 +106,11 @@ func IsAccepted(result json.RawMessage) bool {
 	if action != string(mcp.ElicitationResponseActionAccept) {
 		return false
 	}
-	content, ok := members["content"]
-	return !ok || json.Unmarshal(content, &fields) == nil && fields != nil
+	if content, ok := members["content"]; ok && json.Unmarshal(content, &fields) != nil {
+		return false
+	}
+	confirm, ok := fields[confirmField]
+	return !ok || string(confirm) == "true"
 }
 
 // supportsForms tells whether a client can show a form. An empty elicitation
@@ -108,12 +121,12 @@ func supportsForms(c mcp.ClientCapabilities) bool {
 
 // inputRequiredResult makes a client of 2026-07-28 ask its user and call again with
 // the answer. The request state is the id of the quote.
-func inputRequiredResult(guardErr *guard.Error) *mcp.CallToolResult {
+func inputRequiredResult(guardErr *guard.Error, tool string) *mcp.CallToolResult {
 	return &mcp.CallToolResult{
 		Result: mcp.Result{ResultType: mcp.ResultTypeInputRequired},
 		MultiRoundTripResult: mcp.MultiRoundTripResult{
 			InputRequests: mcp.InputRequests{confirmInputID: mcp.NewElicitationInputRequest(mcp.ElicitationParams{
-				Message: guardErr.ConfirmationPrompt, RequestedSchema: emptyForm,
+				Message: guardErr.ConfirmationPrompt, RequestedSchema: confirmForm(tool),
 			})},
 			RequestState: guardErr.Quote.ID,
 		},

@@ -100,7 +100,7 @@ func (s *Toolset) handle(ctx context.Context, t registeredTool, req mcp.CallTool
 			slog.Int("attempts", inv.attempts), slog.String("request_id", inv.requestID))
 	}
 	if guardErr != nil && guardErr.ConfirmationPrompt != "" && inv.stateless {
-		return inputRequiredResult(guardErr)
+		return inputRequiredResult(guardErr, t.Name)
 	}
 	return &mcp.CallToolResult{
 		Content:           []mcp.Content{mcp.NewTextContent(string(body))},

@@ -96,7 +96,7 @@ func (c callCmd) askFunc(env environment) func(message string) (bool, error) {
 		return nil
 	}
 	return func(message string) (bool, error) {
-		if _, err := fmt.Fprintf(env.stderr, "%s [y/N] ", message); err != nil {
+		if _, err := fmt.Fprintf(env.stderr, "%s\n\nDo you agree? [y/N] ", message); err != nil {
 			return false, err
 		}
 		reply, _ := bufio.NewReader(env.stdin).ReadString('\n')

@@ -239,17 +239,21 @@ func TestElicitation_Stdio(t *testing.T) {
 	for name, c := range map[string]struct {
 		capability *mcp.ElicitationCapabilities
 		action     string
+		content    map[string]any
 		code       string // "" spends
 		asked      int
 	}{
-		"accepts":          {form, "accept", "", 1},
-		"declines":         {form, "decline", "declined", 1},
-		"cancels":          {form, "cancel", "declined", 1},
-		"answers nonsense": {form, "perhaps", "declined", 1},
-		"declares {}":      {&mcp.ElicitationCapabilities{}, "accept", "", 1},
-		"declares URLs alone": {&mcp.ElicitationCapabilities{URL: &mcp.URLElicitationCapabilities{}}, "accept",
+		"accepts":                      {form, "accept", nil, "", 1},
+		"accepts with an empty form":   {form, "accept", map[string]any{}, "", 1},
+		"accepts with confirm set":     {form, "accept", map[string]any{"confirm": true}, "", 1},
+		"accepts with confirm not set": {form, "accept", map[string]any{"confirm": false}, "declined", 1},
+		"declines":                     {form, "decline", nil, "declined", 1},
+		"cancels":                      {form, "cancel", nil, "declined", 1},
+		"answers nonsense":             {form, "perhaps", nil, "declined", 1},
+		"declares {}":                  {&mcp.ElicitationCapabilities{}, "accept", nil, "", 1},
+		"declares URLs alone": {&mcp.ElicitationCapabilities{URL: &mcp.URLElicitationCapabilities{}}, "accept", nil,
 			"confirmation_required", 0},
-		"declares nothing": {nil, "accept", "confirmation_required", 0},
+		"declares nothing": {nil, "accept", nil, "confirmation_required", 0},
 	} {
 		for _, version := range protocolVersions {
 			t.Run(name+", "+version, func(t *testing.T) {
@@ -261,7 +265,7 @@ func TestElicitation_Stdio(t *testing.T) {
 					options.ElicitationHandler = func(_ context.Context, req *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
 						asked++
 						question = req.Params.Message
-						return &mcp.ElicitResult{Action: c.action}, nil
+						return &mcp.ElicitResult{Action: c.action, Content: c.content}, nil
 					}
 				}
 				s := connectWithOptions(t, version, program(t, append(env, "WESENDALL_CONFIRM_ABOVE=0")), options)
@@ -280,7 +284,7 @@ func TestElicitation_Stdio(t *testing.T) {
 				if spent := 5000 - upstreamBalance(t, url); (spent == 35) != (c.code == "") {
 					t.Errorf("UGX %d were charged", spent)
 				}
-				if c.asked > 0 && !strings.Contains(question, "+256700000010 for about UGX 35") {
+				if c.asked > 0 && !strings.Contains(question, "+256700000010\nCost: about UGX 35 ") {
 					t.Error(question)
 				}
 				if quote, ok := got["quote"].(map[string]any); ok && c.code == "confirmation_required" {
@@ -358,7 +362,7 @@ func TestCall_TerminalPrompt(t *testing.T) {
 		terminal.Env, terminal.Dir = c.Env, c.Dir
 		terminal.Stdin = strings.NewReader(typed)
 		out, _ := terminal.CombinedOutput() // the exit code does not matter
-		if !strings.Contains(string(out), "Ask +256700000010 to pay UGX 500") || !strings.Contains(string(out), "[y/N]") ||
+		if !strings.Contains(string(out), "Payer: +256700000010\r\nAmount: UGX 500. ") || !strings.Contains(string(out), "[y/N]") ||
 			!strings.Contains(string(out), want) {
 			t.Errorf("%q: %s", typed, out)
 		}

@@ -2,13 +2,9 @@ package guard
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 
-	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/ledger"
-	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // ConfirmMode is how a spend is confirmed.
@@ -55,7 +51,7 @@ func (g *Guard) checkAnswer(ctx context.Context, c spendCall, o SpendOptions) er
 	}
 	switch {
 	case o.Answer == AnswerNo:
-		return g.decline(ctx, c, userDeclined, o.QuoteID, o.PresentedQuoteID)
+		return g.decline(ctx, c, declineReason(g.quoteAge(ctx, c, o.QuoteID)), o.QuoteID, o.PresentedQuoteID)
 	case o.Answer == AnswerYes && o.QuoteID == "":
 		return NewError(CodeConfirmationRequired, "Nothing was sent: the answer belongs to no question.")
 	}
@@ -68,11 +64,8 @@ func (g *Guard) confirm(
 	ctx context.Context, c spendCall, cost spendCost, o SpendOptions, d ledger.Decision,
 ) (quoteID string, err error) {
 	reason := confirmReason(d)
-	if !o.canAsk() && g.options.Confirm == ConfirmElicit {
-		e := NewError(CodeConfirmationRequired, "Nothing was sent: your user must agree ("+reason+"), "+
-			"this host cannot ask them, and the operator allows nothing else (WESENDALL_CONFIRM=elicit).")
-		e.Retry = client.RetryNever
-		return "", e
+	if g.cannotConfirm(o) {
+		return "", cannotConfirmError(reason)
 	}
 	if cost, err = g.withBalance(ctx, c, cost); err != nil {
 		return "", err
@@ -90,13 +83,14 @@ func (g *Guard) confirm(
 	if d.Verdict == ledger.NeedsConfirmation {
 		reason = confirmReason(d)
 	}
+	quote.NeedsConfirmation = &ConfirmationNeed{reason}
 	required := NewError(CodeConfirmationRequired, "Nothing was sent yet, because "+reason+". Show your user the quote; "+
 		"if they agree, call again with the same arguments and quote: \""+quote.ID+"\".")
 	required.Quote = &quote
 	if !ask {
 		return "", required
 	}
-	required.ConfirmationPrompt = confirmationPrompt(c, cost, reason)
+	required.ConfirmationPrompt = confirmationPrompt(c, quote, reason)
 	if o.AskLater {
 		return "", required
 	}
@@ -106,50 +100,18 @@ func (g *Guard) confirm(
 // elicit asks the user during the call. It returns nil after a yes.
 func (g *Guard) elicit(ctx context.Context, c spendCall, o SpendOptions, required *Error) error {
 	reportProgress(ctx, "Waiting for your user's answer.", false)
+	askedAt := g.options.Clock()
 	answer, err := o.Elicit(ctx, required.ConfirmationPrompt)
+	waited := g.options.Clock().Sub(askedAt)
 	reportProgress(ctx, ProgressUpstream, false)
 	switch {
 	case err != nil:
 		return g.decline(ctx, c, "nobody answered the question", required.Quote.ID, o.QuoteID)
 	case answer != AnswerYes:
-		return g.decline(ctx, c, userDeclined, required.Quote.ID, o.QuoteID)
+		return g.decline(ctx, c, declineReason(waited), required.Quote.ID, o.QuoteID)
 	}
 	g.forgetWallet(c.walletID) // minutes may have passed
 	return g.checkWalletAccess(ctx, c.walletID)
-}
-
-const userDeclined = "your user did not agree"
-
-// decline voids quotes that the user did not agree to.
-func (g *Guard) decline(ctx context.Context, c spendCall, reason string, quoteIDs ...string) error {
-	var voidErr error
-	in := g.newIntent(c, spendCost{}, SpendOptions{})
-	for _, quoteID := range quoteIDs {
-		voidErr = errors.Join(voidErr, g.opened().Void(context.WithoutCancel(ctx), in, quoteID))
-	}
-	if voidErr != nil {
-		return g.ledgerError(voidErr)
-	}
-	return NewError(CodeDeclined, "Nothing was sent: "+reason+". Do not try again unless they ask for it.")
-}
-
-// confirmationPrompt is what the user is asked: what, to whom, how much.
-func confirmationPrompt(c spendCall, cost spendCost, reason string) string {
-	q := newQuote(c, cost)
-	if c.intent.Kind == ledger.KindTopUp {
-		return fmt.Sprintf("Ask %s to pay UGX %s into the wallet by Mobile Money? "+
-			"The wallet holds UGX %s, and UGX %s once that is paid. You are asked because %s.",
-			cost.audience, sanitize.FormatThousands(q.TotalUGX), sanitize.FormatThousands(q.BalanceUGX),
-			sanitize.FormatThousands(q.BalanceAfterUGX), reason)
-	}
-	text := strings.Join(strings.Fields(sanitize.Text(c.message)), " ")
-	if runes := []rune(text); len(runes) > 200 {
-		text = string(runes[:200]) + "…"
-	}
-	return fmt.Sprintf("Send “%s” to %s for about UGX %s (%s each)? "+
-		"The wallet then holds about UGX %s. You are asked because %s.",
-		text, cost.audience, sanitize.FormatThousands(q.TotalUGX), sanitize.Pluralize(q.Units, "unit"),
-		sanitize.FormatThousands(q.BalanceAfterUGX), reason)
 }
 
 // confirmReason says why a user must agree, as the end of a sentence.

@@ -65,46 +65,6 @@ func TestConfirmation(t *testing.T) {
 	}
 }
 
-func TestConfirmPrompt(t *testing.T) {
-	t.Parallel()
-	env := newTestEnv(t, 5000, nil)
-	var asked []string
-	ask := func(_ context.Context, q string) (Answer, error) { asked = append(asked, q); return AnswerNo, nil }
-	raw := strings.Repeat("a", 1600)
-	_, _ = env.send(raw, SpendOptions{Elicit: ask}, phone1, phone2, phone3, phone4)
-	_, _ = env.topUp(2500, SpendOptions{Elicit: ask}, phone1)
-	for i, want := range [][]string{
-		{
-			strings.Repeat("a", 200) + "…", "4 recipients (+256700000010, +256700000011, +256700000016, …)", "UGX 1,400",
-			"10 units each", "UGX 3,600", "costs more than UGX 1000",
-		},
-		{
-			"Ask +256700000010 to pay UGX 2,500", "The wallet holds UGX 5,000, and UGX 7,500 once that is paid",
-			"asks somebody for money",
-		},
-	} {
-		for _, each := range want {
-			if !strings.Contains(asked[i], each) {
-				t.Errorf("no %q in %s", each, asked[i])
-			}
-		}
-		if strings.Contains(asked[i], "\n") {
-			t.Errorf("the question has a line break: %s", asked[i])
-		}
-	}
-}
-
-func TestConfirmPrompt_Sanitized(t *testing.T) {
-	t.Parallel()
-	env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
-	question := ""
-	ask := func(_ context.Context, q string) (Answer, error) { question = q; return AnswerNo, nil }
-	_, _ = env.send("Hi\x1b[8m\u202e \u200bthere", SpendOptions{Elicit: ask}, phone1)
-	if !strings.Contains(question, "“Hi[8m there”") {
-		t.Errorf("%q", question)
-	}
-}
-
 // Another call sends the same after the ledger's decision and before the question:
 // the question names it as a duplicate.
 func TestConfirmPrompt_RecentDuplicate(t *testing.T) {

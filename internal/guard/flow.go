@@ -23,13 +23,14 @@ import (
 
 // spendCall is one spend as requested. Nothing changes it.
 type spendCall struct {
-	walletID string
-	intent   ledger.Intent // without caller, recipients of a group, and total
-	groupID  string        // of a group send: its size must be read
-	message  string        // of a send
-	quote    Quote         // what is known without the price
-	audience string        // whom it reaches, for a user
-	send     func(context.Context) (*client.Response, error)
+	walletID    string
+	intent      ledger.Intent // without caller, recipients of a group, and total
+	groupID     string        // of a group send: its size must be read
+	message     string        // of a send
+	description string        // of a top-up
+	quote       Quote         // what is known without the price
+	audience    string        // whom it reaches, for a user
+	send        func(context.Context) (*client.Response, error)
 }
 
 // Receipt is a spend that was accepted, or a quote.
@@ -191,6 +192,8 @@ func (g *Guard) dryRun(ctx context.Context, c spendCall, cost spendCost, o Spend
 	if len(quote.Rejected) > 0 {
 		return &Receipt{Quote: &quote}, nil
 	}
+	// The quote tells what a call without an earlier quote would meet.
+	o.QuoteID, o.PresentedQuoteID, o.Answer = "", "", AnswerNone
 	if _, err := g.storeQuote(ctx, c, cost, o, &quote, false); err != nil {
 		return nil, err
 	}
@@ -209,7 +212,7 @@ func (g *Guard) storeQuote(
 	if err != nil {
 		return d, g.ledgerError(err)
 	}
-	expiresAt := stored.ExpiresAt.UTC().Truncate(time.Second)
+	expiresAt := stored.ExpiresAt.In(kampalaZone).Truncate(time.Second)
 	q.ID, q.ExpiresAt = stored.ID, &expiresAt
 	if o.AllowDuplicate && d.Duplicates != nil {
 		q.Notes = append(q.Notes, describeDuplicates(d.Duplicates.Spends))
@@ -217,5 +220,6 @@ func (g *Guard) storeQuote(
 	if len(d.Near) > 0 {
 		q.Notes = append(q.Notes, describeNear(d.Near))
 	}
+	g.addVerdict(q, g.newIntent(c, cost, o), o, d)
 	return d, nil
 }

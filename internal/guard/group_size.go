@@ -31,7 +31,7 @@ func (g *Guard) readGroup(ctx context.Context, c spendCall) (spendCost, error) {
 			"and one call may reach %d (%s). Only the operator can change it.", size, maxCount, limitName))
 	}
 	cost := spendCost{
-		recipients: size, sizeUnknown: !known,
+		recipients: size, sizeUnknown: !known, groupTitle: title,
 		notes: []string{"Who is in the group was not checked: its numbers cannot be listed."},
 		audience: fmt.Sprintf("the %s of the group %q", sanitize.Pluralize(size, "contact"),
 			strings.TrimSpace(sanitize.Truncate(title, maxQuotedRunes)+" "+sanitize.Truncate(c.groupID, maxQuotedRunes))),

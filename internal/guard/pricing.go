@@ -12,6 +12,7 @@ import (
 // one moment. Money is in UGX.
 type spendCost struct {
 	audience    string // whom it reaches, for a user
+	groupTitle  string
 	recipients  int
 	sizeUnknown bool     // the group's size could not be read
 	notes       []string // about the group

@@ -16,15 +16,31 @@ type Quote struct {
 	// Recipients after duplicates were removed, and the first 50 of them.
 	Recipients       int              `json:"recipients,omitempty"`
 	RecipientNumbers []string         `json:"numbers,omitempty"`
+	NumbersListed    int              `json:"numbers_listed,omitempty"` // of Recipients
+	Group            *QuotedGroup     `json:"group,omitempty"`
+	PhoneNumber      string           `json:"phone_number,omitempty"` // the payer of a top-up
 	Rejected         []RejectedNumber `json:"refused,omitempty"`
 	Notes            []string         `json:"notes,omitempty"`
-	Length           int              `json:"length,omitempty"` // UTF-16 code units
-	Units            int              `json:"units,omitempty"`  // billed for each recipient
+	Message          string           `json:"message,omitempty"`        // its first 200 UTF-16 code units
+	MessageLength    int              `json:"message_length,omitempty"` // in UTF-16 code units
+	Length           int              `json:"length,omitempty"`         // the same
+	Units            int              `json:"units,omitempty"`          // billed for each recipient
 	CostPerSMS       float64          `json:"cost_per_sms,omitempty"`
 	TotalUGX         int64            `json:"total"` // an estimate for a send, the amount for a top-up
 	BalanceUGX       int64            `json:"balance"`
 	BalanceAfterUGX  int64            `json:"balance_after"`
 	Carrier          *client.GSMInfo  `json:"carrier,omitempty"`
+
+	// What the real call would meet now.
+	NeedsConfirmation *ConfirmationNeed `json:"needs_confirmation,omitempty"`
+	WouldRefuse       *ExpectedRefusal  `json:"would_refuse,omitempty"`
+	LeftTodayUGX      *int64            `json:"left_today,omitempty"` // of the day's budget, before this spend
+}
+
+// QuotedGroup is the group that a quote is for.
+type QuotedGroup struct {
+	ID    string `json:"id"`
+	Title string `json:"title,omitempty"`
 }
 
 // maxListed is how many numbers of a list are shown.
@@ -35,6 +51,9 @@ func newQuote(c spendCall, cost spendCost) Quote {
 	q := c.quote
 	q.Recipients, q.CostPerSMS, q.TotalUGX = cost.recipients, cost.unitUGX, cost.totalUGX
 	q.Notes = slices.Concat(q.Notes, cost.notes)
+	if c.groupID != "" {
+		q.Group = &QuotedGroup{c.groupID, cost.groupTitle}
+	}
 	if !cost.balanceRead {
 		return q
 	}

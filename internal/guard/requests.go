@@ -27,7 +27,11 @@ func (g *Guard) TopUp(ctx context.Context, req client.TopUpRequest, o SpendOptio
 			Content: []string{strconv.FormatInt(req.Amount, 10)}, Targets: phones.e164,
 			Arguments: []string{"phone_number", req.Description}, TotalUGX: req.Amount,
 		},
-		quote:    Quote{RecipientNumbers: phones.e164, Rejected: phones.rejected, Notes: phones.warnings},
+		description: req.Description,
+		quote: Quote{
+			RecipientNumbers: phones.e164, PhoneNumber: strings.Join(phones.e164, ""),
+			Rejected: phones.rejected, Notes: phones.warnings,
+		},
 		audience: formatRecipients(phones.e164),
 		send: func(ctx context.Context) (*client.Response, error) {
 			sent := req
@@ -53,6 +57,7 @@ func (g *Guard) Send(ctx context.Context, req client.SendRequest, o SpendOptions
 	c := g.newMessageCall(req.WalletID, client.ToolSendSMS, req.Message, phones.e164)
 	c.intent.Recipients, c.intent.Arguments = len(phones.e164), []string{"recipient", req.Message}
 	c.quote.RecipientNumbers, c.quote.Rejected = phones.e164[:min(len(phones.e164), maxListed)], phones.rejected
+	c.quote.NumbersListed = len(c.quote.RecipientNumbers)
 	c.quote.Notes, c.audience = phones.warnings, formatRecipients(phones.e164)
 	c.send = func(ctx context.Context) (*client.Response, error) {
 		sent := req
@@ -80,7 +85,10 @@ func (g *Guard) newMessageCall(walletID, tool, message string, targets []string)
 			Account: g.accountKey(walletID), Tool: tool, Kind: ledger.KindSend,
 			Content: []string{fold.Message(message)}, Targets: targets, Units: units,
 		},
-		quote:   Quote{Length: client.UTF16Len(message), Units: units, Carrier: &carrier},
+		quote: Quote{
+			Message: firstUTF16Units(message, maxQuotedMessage), MessageLength: client.UTF16Len(message),
+			Length: client.UTF16Len(message), Units: units, Carrier: &carrier,
+		},
 		message: message,
 	}
 }

@@ -48,6 +48,17 @@ func (l *Ledger) Quote(ctx context.Context, in Intent, p Policy, asked bool) (Qu
 	return Quote{r.id, r.deadline}, d, err
 }
 
+// QuotedAt returns when a caller's quote was stored. Its error is sql.ErrNoRows if
+// the caller has no such quote for the account, or it was used or void.
+func (l *Ledger) QuotedAt(ctx context.Context, in Intent, id string) (time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
+	defer cancel()
+	var createdMillis int64
+	err := l.db.QueryRowContext(ctx, `SELECT created_ms FROM spends
+		WHERE id = $1 AND account = $2 AND caller = $3 AND state = 'quoted'`, id, in.Account, in.Caller).Scan(&createdMillis)
+	return time.UnixMilli(createdMillis), err
+}
+
 // Void makes a caller's quote unusable.
 func (l *Ledger) Void(ctx context.Context, in Intent, id string) error {
 	if id == "" {

@@ -73,13 +73,17 @@ func (l *Ledger) evaluate(
 	ctx context.Context, tx *sql.Tx, in Intent, p Policy, told string, now time.Time,
 ) (Decision, error) {
 	d := Decision{Verdict: Reserved, TotalUGX: in.TotalUGX}
-	d, err := l.checkEarlier(ctx, tx, d, in, p, told, now)
+	budget, err := checkBudgets(ctx, tx, d, in, p, now)
+	if err != nil {
+		return d, err
+	}
+	d.RemainingUGX, d.CallLimitUGX = budget.RemainingUGX, budget.CallLimitUGX
+	d, err = l.checkEarlier(ctx, tx, d, in, p, told, now)
 	if err != nil || d.Verdict == Refused {
 		return d, err
 	}
-	d, err = checkBudgets(ctx, tx, d, in, p, now)
-	if err != nil || d.Verdict == Refused {
-		return d, err
+	if budget.Verdict == Refused {
+		return d.refuse(budget.Refusal), nil
 	}
 	if d.Confirm.Reason == 0 && !p.Confirmed && !p.ConfirmOff {
 		if d.Confirm, err = confirmReason(ctx, tx, in, p, now); err != nil {

@@ -20,6 +20,9 @@ func newInstantFake() *fake {
 // expensiveSend costs more than may be sent without confirmation.
 const expensiveSend = `"name":"send_sms","arguments":{"recipient":"0700000010","message":"Hi"}`
 
+// sendForm is the form in which the user agrees to a send.
+const sendForm = `{"properties":{"confirm":{"default":true,"title":"Send it","type":"boolean"}},"type":"object"}`
+
 // expensiveFake is a fake whose messages cost more than may be sent without
 // confirmation.
 type expensiveFake struct{ *fake }
@@ -58,6 +61,8 @@ func TestElicitation_StateTampering(t *testing.T) {
 		"an answer of no meaning": {answer(`"action":{"a":1}`), declined},
 		"an answer in capitals":   {answer(`"ACTION":"accept"`), declined},
 		"content of no meaning":   {answer(`"action":"accept","content":"no"`), declined},
+		"confirm not set":         {answer(`"action":"accept","content":{"confirm":false}`), declined},
+		"confirm of no meaning":   {answer(`"action":"accept","content":{"confirm":"true"}`), declined},
 		"an answer to another":    {expensiveSend + strings.Replace(yes, "confirm", "other", 1) + state, declined},
 		"another message":         {strings.Replace(expensiveSend, "Hi", "Ho", 1) + yes + state, needsQuote},
 		"another recipient": {
@@ -74,12 +79,16 @@ func TestElicitation_StateTampering(t *testing.T) {
 				ResultType, RequestState string
 				InputRequests            map[string]struct {
 					Method string
-					Params struct{ Message string }
+					Params struct {
+						Message         string
+						RequestedSchema json.RawMessage
+					}
 				}
 			}
 			if asked.Error != nil || json.Unmarshal(asked.Result, &result) != nil || result.ResultType != "input_required" ||
 				result.InputRequests["confirm"].Method != "elicitation/create" ||
-				!strings.Contains(result.InputRequests["confirm"].Params.Message, "UGX 2,000") {
+				!strings.Contains(result.InputRequests["confirm"].Params.Message, "UGX 2,000") ||
+				string(result.InputRequests["confirm"].Params.RequestedSchema) != sendForm {
 				t.Fatal(asked.line)
 			}
 			if f.count() != 0 {
@@ -109,7 +118,8 @@ func TestElicitation_Answer(t *testing.T) {
 	w.read()
 	w.write(toolCall("1", "send_sms", sendArguments))
 	question := w.read()
-	if question.Method != "elicitation/create" || f.count() != 0 {
+	if question.Method != "elicitation/create" || f.count() != 0 ||
+		!strings.Contains(question.line, `"requestedSchema":`+sendForm) {
 		t.Fatal(question.line)
 	}
 	yes := `,"result":{"action":"accept","content":{}}}`
@@ -122,6 +132,7 @@ func TestElicitation_Answer(t *testing.T) {
 		t.Error(a.line)
 	}
 	for _, nonsense := range []string{
+		`,"result":{"action":"accept","content":{"confirm":false}}}`, `,"result":{"action":"accept","content":{"confirm":1}}}`,
 		`,"result":{"ACTION":"accept"}}`, `,"result":{"action":"accept","content":[]}}`, `,"result":{"action":"Accept"}}`,
 		`,"result":"accept"}`, `,"result":null}`,
 		`,"result":{"action":"accept","content":{}},"error":{"code":-32603,"message":"no"}}`,

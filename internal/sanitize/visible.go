@@ -21,18 +21,18 @@ const blankSymbol = '\u2800'
 // Visible returns the whole text on one line, for a reader who must not be misled.
 // A backslash comes before each quotation mark and backslash, so that a text between
 // quotation marks cannot seem to end early. Line breaks are written as \n, other
-// characters that cannot be seen as \U+200B, and long runs of spaces as \[400 spaces].
+// characters that cannot be seen as \{U+200B}, and long runs of spaces as \{400 spaces}.
 func Visible(text string) string {
 	var out strings.Builder
 	for text != "" {
 		if n := len(text) - len(strings.TrimLeft(text, " ")); n > maxSpaceRun {
-			fmt.Fprintf(&out, `\[%d spaces]`, n)
+			fmt.Fprintf(&out, `\{%d spaces}`, n)
 			text = text[n:]
 			continue
 		}
 		r, size := utf8.DecodeRuneInString(text)
 		if r == utf8.RuneError && size == 1 {
-			fmt.Fprintf(&out, `\x%02X`, text[0])
+			fmt.Fprintf(&out, `\{byte %02X}`, text[0])
 		} else {
 			out.WriteString(visibleRune(r))
 		}
@@ -52,7 +52,7 @@ func visibleRune(r rune) string {
 	case r == '\\', isQuotationMark(r):
 		return `\` + string(r)
 	case !strconv.IsPrint(r), IsInvisible(r), r == blankSymbol:
-		return fmt.Sprintf(`\%U`, r)
+		return fmt.Sprintf(`\{%U}`, r)
 	}
 	return string(r)
 }

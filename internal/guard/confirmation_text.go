@@ -1,0 +1,88 @@
+package guard
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
+)
+
+// confirmationPrompt is what the user is asked. The facts come first, one a line;
+// then the whole message on one line. No text of others can add a line, or end the
+// quotation marks around it.
+func confirmationPrompt(c spendCall, q Quote, reason string) string {
+	lines := sendFacts(c, q)
+	if c.intent.Kind == ledger.KindTopUp {
+		lines = topUpFacts(c, q)
+	}
+	lines = append(lines, "You are asked because "+reason+".")
+	if c.intent.Kind == ledger.KindSend {
+		lines = append(lines, messageLines(c.message, q.MessageLength)...)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func sendFacts(c spendCall, q Quote) []string {
+	return []string{
+		"Send an SMS?",
+		"To: " + recipientsFact(q),
+		fmt.Sprintf("Cost: about UGX %s (%s each)",
+			sanitize.FormatThousands(q.TotalUGX), sanitize.Pluralize(q.Units, "unit")),
+		"Wallet: " + sanitize.Visible(c.walletID),
+		fmt.Sprintf("Balance: UGX %s now, about UGX %s after",
+			sanitize.FormatThousands(q.BalanceUGX), sanitize.FormatThousands(q.BalanceAfterUGX)),
+	}
+}
+
+func topUpFacts(c spendCall, q Quote) []string {
+	lines := []string{
+		"Ask for money by Mobile Money?",
+		"Payer: " + q.PhoneNumber,
+		"Amount: UGX " + sanitize.FormatThousands(q.TotalUGX) + ". The mobile network may add its own fee.",
+	}
+	if c.description != "" {
+		lines = append(lines, "Description: "+quoted(c.description))
+	}
+	return append(lines,
+		"Into the wallet: "+sanitize.Visible(c.walletID),
+		fmt.Sprintf("Balance: UGX %s now, UGX %s once it is paid",
+			sanitize.FormatThousands(q.BalanceUGX), sanitize.FormatThousands(q.BalanceAfterUGX)))
+}
+
+// maxAskedNumbers is how many numbers the question names.
+const maxAskedNumbers = 10
+
+// recipientsFact says whom a send reaches, and how many.
+func recipientsFact(q Quote) string {
+	if q.Group != nil {
+		size := "everyone (their number is not known) in"
+		if q.Recipients > 0 {
+			size = "the " + sanitize.Pluralize(q.Recipients, "contact") + " of"
+		}
+		if q.Group.Title == "" {
+			return fmt.Sprintf("%s the group with the id %s", size, quoted(q.Group.ID))
+		}
+		return fmt.Sprintf("%s the group %s, with the id %s", size, quoted(q.Group.Title), quoted(q.Group.ID))
+	}
+	named := q.RecipientNumbers[:min(len(q.RecipientNumbers), maxAskedNumbers)]
+	fact := sanitize.Pluralize(q.Recipients, "recipient") + ": " + strings.Join(named, ", ")
+	if more := q.Recipients - len(named); more > 0 {
+		fact += fmt.Sprintf(" and %d more", more)
+	}
+	return fact
+}
+
+// messageLines are the whole message, and how to read what is written in it with a
+// backslash.
+func messageLines(message string, length int) []string {
+	shown := sanitize.Visible(message)
+	lines := []string{"", fmt.Sprintf("The whole message (%s), between quotation marks:",
+		sanitize.Pluralize(length, "character"))}
+	if shown != message {
+		lines = append(lines, `(In it, \n is a line break and \{…} what cannot be seen; \ also marks its quotation marks.)`)
+	}
+	return append(lines, `"`+shown+`"`)
+}
+
+func quoted(text string) string { return `"` + sanitize.Visible(text) + `"` }
