@@ -17,8 +17,10 @@ type backend struct {
 	tools.Options
 	baseURL     string
 	description string // for the user
-	closeFn     func() error
-	tools       *tools.Toolset // set by newServer
+	// walletNotice is guard.Options.WalletNotice.
+	walletNotice string
+	closeFn      func() error
+	tools        *tools.Toolset // set by newServer
 
 	metrics *observability.Metrics // nil for none
 	tracer  *observability.Tracer  // nil for none
@@ -49,6 +51,9 @@ func (cfg *Config) newBackend(ctx context.Context, env environment) (*backend, e
 		b.description = "any wallet, only for reading, because " + envWalletID + " is not set"
 	}
 	b.description += " at " + api.BaseURL() + ", credentials from " + creds.origin
+	if b.walletNotice = creds.walletNotice(b.baseURL); b.walletNotice != "" {
+		b.description += ", so every send needs a confirmation and top-ups are refused"
+	}
 	source, err := cfg.ledgerSource(b.baseURL)
 	if err != nil {
 		return nil, err

@@ -2,13 +2,16 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/loopback"
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
@@ -30,6 +33,7 @@ type credentials struct {
 	secret client.Secret
 	wallet string
 	origin string // where they came from, for the user
+	dotEnv string // the .env of the working directory that they came from; "" if from elsewhere
 	// problem says why the credentials cannot be used and what to set; "" if they can.
 	problem string
 }
@@ -51,12 +55,29 @@ func (cfg *Config) loadCredentials(env environment) (credentials, error) {
 	if slices.ContainsFunc(credentialVariables(), isSet) {
 		return readCredentials(cfg.variables.lookup, origin), nil
 	}
-	dotEnv, problem := loadDotEnv(filepath.Join(env.workDir, ".env"))
+	path := filepath.Join(env.workDir, ".env")
+	dotEnv, problem := loadDotEnv(path)
 	if dotEnv == nil {
 		return credentials{problem: "set " + envAPIKey + ", " + envAPISecret + " and " + envWalletID + problem +
 			", or start with --sandbox to try it."}, nil
 	}
-	return readCredentials(mapLookup(dotEnv), dotEnvSource), nil
+	creds := readCredentials(mapLookup(dotEnv), dotEnvSource)
+	creds.dotEnv = path
+	return creds, nil
+}
+
+// maxShownWalletRunes is how much of a wallet's id from a .env is shown to a user.
+const maxShownWalletRunes = 80
+
+// walletNotice names the wallet and its file, if a project may have brought them along; ""
+// otherwise. A test of a project against an API on this machine needs no notice.
+func (c credentials) walletNotice(baseURL string) string {
+	u, err := url.Parse(baseURL)
+	if c.dotEnv == "" || err == nil && loopback.IsHost(u.Hostname()) {
+		return ""
+	}
+	return fmt.Sprintf("the wallet %q and its key come from the file %q, which may belong to the project in that folder "+
+		"and not to you", sanitize.Truncate(c.wallet, maxShownWalletRunes), c.dotEnv)
 }
 
 // loadDotEnv reads the .env of the working directory. A repository that an agent opens may

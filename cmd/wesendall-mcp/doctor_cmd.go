@@ -79,6 +79,7 @@ func (cfg *Config) doctorOptions(
 	if err == nil {
 		release = func() { _ = b.closeFn() }
 		opts.API, opts.CredentialProblem, opts.Wallet = b.API, b.NotConfiguredReason, b.Wallet
+		opts.WalletNotice = b.walletNotice
 		if opts.Ledger, err = cfg.ledgerSource(b.baseURL); err == nil {
 			_, err = cfg.guardOptions(b.baseURL, nil)
 		}

@@ -24,6 +24,7 @@ func (cfg *Config) newServer(b *backend, log *slog.Logger) (*mcpserver.Server, e
 	if b.GuardOptions, err = cfg.guardOptions(b.baseURL, log); err != nil {
 		return nil, err
 	}
+	b.GuardOptions.WalletNotice = b.walletNotice
 	b.OnCall = observability.NewCallHook(b.metrics, b.tracer)
 	toolset, err := tools.New(b.Options)
 	if err != nil {

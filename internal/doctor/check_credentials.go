@@ -20,6 +20,10 @@ func (o Options) checkCredentials(ctx context.Context) []Finding {
 			"the values are on the page API of the dashboard; wesendall-mcp config HOST creates a file for them")}
 	}
 	var findings []Finding
+	if o.WalletNotice != "" {
+		findings = append(findings, warning("wallet", o.WalletNotice+": every send needs a confirmation, and top-ups are refused",
+			"if the wallet is yours, wesendall-mcp config HOST creates a file for the credentials"))
+	}
 	if o.Wallet == "" {
 		findings = append(findings, warning("wallet", "WESENDALL_WALLET_ID is not set: only reading works",
 			"set it to the id next to the API keys"))

@@ -50,6 +50,7 @@ type Options struct {
 	SecretFiles       []string // files that only their owner should be able to read
 	CredentialProblem string   // what to set, if the credentials cannot be used
 	Wallet            string
+	WalletNotice      string // why the wallet may not be the user's, if so
 	API               guard.API
 	ReadOnly          bool
 	Ledger            string // a file or a PostgreSQL URL; "" for in memory

@@ -116,6 +116,17 @@ func (g *Guard) elicit(ctx context.Context, c spendCall, o SpendOptions, require
 
 // confirmReason says why a user must agree, as the end of a sentence.
 func confirmReason(d ledger.Decision) string {
+	switch {
+	case d.Confirm.Reason == ledger.ConfirmAlways:
+		return d.Confirm.Always
+	case d.Confirm.Always != "":
+		return ownConfirmReason(d) + ", and " + d.Confirm.Always
+	}
+	return ownConfirmReason(d)
+}
+
+// ownConfirmReason is confirmReason for what this one spend is.
+func ownConfirmReason(d ledger.Decision) string {
 	c := d.Confirm
 	switch c.Reason {
 	case ledger.ConfirmTopUp:

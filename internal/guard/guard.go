@@ -35,7 +35,11 @@ type Options struct {
 	Limits    Limits
 	Confirm   ConfirmMode
 	Countries []string // calling codes, such as 256
-	Rate      float64  // upstream calls a second; 0 is no limit
+	// WalletNotice names the wallet and where its credentials come from, if that may
+	// not be what the user means: the end of a sentence with "because". Every spend
+	// then needs a confirmation that says it, and top-ups are refused.
+	WalletNotice string
+	Rate         float64 // upstream calls a second; 0 is no limit
 	// OpenLedger opens the ledger at the first spend or quote. nil is one in memory.
 	OpenLedger func(context.Context, ledger.Options) (*ledger.Ledger, error)
 	Logger     *slog.Logger

@@ -181,3 +181,11 @@ func toError(err error) *Error {
 	}
 	return NewError(CodeOutcomeUnknown, err.Error())
 }
+
+// untrustedWalletError refuses a top-up: a repository that brings credentials would
+// take the payer's money into its own wallet.
+func untrustedWalletError(notice string) *Error {
+	return NewError(CodeNotConfigured, "Nobody was asked for money, because "+notice+": the payer's money would go to "+
+		"the one who wrote that file. If the wallet is yours, put the credentials into a file that only this program reads: "+
+		"wesendall-mcp config HOST creates it, and tells the host to use it (--env-file).")
+}

@@ -13,6 +13,9 @@ import (
 
 // TopUp asks a payer for money.
 func (g *Guard) TopUp(ctx context.Context, req client.TopUpRequest, o SpendOptions) (*Receipt, error) {
+	if g.options.WalletNotice != "" {
+		return nil, untrustedWalletError(g.options.WalletNotice)
+	}
 	phones := parseNumbers([]string{req.PhoneNumber})
 	if len(phones.e164)+len(phones.rejected) != 1 {
 		return nil, NewError(CodeInvalidArguments, "Nobody was asked. phone_number: must be one phone number")

@@ -56,6 +56,7 @@ type Policy struct {
 	UserAnswered    bool   // the user was asked about UseQuote and said yes
 	Confirmed       bool   // the user agreed, or UseQuote counts as agreement
 	ConfirmOff      bool   // only duplicates and spends near an unknown outcome need a confirmation
+	AlwaysConfirm   string // why every spend needs one, even with ConfirmOff; "" if it does not
 	AllowDuplicate  bool
 	Limits          Limits
 	CallerLimits    *Limits // the caller's own, counted besides; nil for none
@@ -130,6 +131,7 @@ const (
 	ConfirmNear            // see Decision.Near
 	ConfirmThreshold       // the total is above ThresholdUGX
 	ConfirmHourlyThreshold // the total with UnconfirmedUGX of the last hour is
+	ConfirmAlways          // only for what Confirmation.Always says
 )
 
 // Confirmation is why a user must agree, with the figures for a sentence about it.
@@ -137,4 +139,5 @@ type Confirmation struct {
 	Reason         ConfirmReason
 	ThresholdUGX   int64
 	UnconfirmedUGX int64
+	Always         string // Policy.AlwaysConfirm, beside the reason
 }

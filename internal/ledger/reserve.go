@@ -90,8 +90,11 @@ func (l *Ledger) evaluate(
 			return d, err
 		}
 	}
+	if d.Confirm.Reason == 0 && !p.Confirmed && p.AlwaysConfirm != "" {
+		d.Confirm.Reason = ConfirmAlways
+	}
 	if d.Confirm.Reason != 0 {
-		d.Verdict = NeedsConfirmation
+		d.Verdict, d.Confirm.Always = NeedsConfirmation, p.AlwaysConfirm
 	}
 	return d, nil
 }
