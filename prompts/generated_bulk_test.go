@@ -17,7 +17,7 @@ import (
 
 func TestGeneratedPrograms_Bulk(t *testing.T) {
 	t.Parallel()
-	runPerLanguage(t, "bulk", "go", func(t *testing.T, program *generatedProgram) {
+	runPerLanguage(t, "bulk", "go", func(_ *testing.T, program *generatedProgram) {
 		p := bulkProgram{program}
 		p.checkPlans()
 		p.checkResume()

@@ -14,7 +14,7 @@ import (
 
 func TestGeneratedPrograms_OTP(t *testing.T) {
 	t.Parallel()
-	runPerLanguage(t, "otp", "python", func(t *testing.T, program *generatedProgram) {
+	runPerLanguage(t, "otp", "python", func(_ *testing.T, program *generatedProgram) {
 		p := otpProgram{program}
 		p.checkOneCode()
 		p.checkLimits()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"encoding/pem"
 	"io"
@@ -11,16 +10,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
-	"time"
-
-	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
@@ -229,143 +224,6 @@ func TestLedger_PathPerBaseURL(t *testing.T) {
 	if got := runInProcess(t, t.TempDir(), []string{"WESENDALL_LEDGER=" + filepath.Join(t.TempDir(), "ledger.db")}, "",
 		"ledger", "--sandbox"); got.exitCode != exitUsage {
 		t.Errorf("%+v", got)
-	}
-}
-
-// The user is asked in both protocols, and only an accept spends.
-func TestElicitation_Stdio(t *testing.T) {
-	t.Parallel()
-	form := &mcp.ElicitationCapabilities{Form: &mcp.FormElicitationCapabilities{}}
-	for name, c := range map[string]struct {
-		capability *mcp.ElicitationCapabilities
-		action     string
-		content    map[string]any
-		code       string // "" spends
-		asked      int
-	}{
-		"accepts":                      {form, "accept", nil, "", 1},
-		"accepts with an empty form":   {form, "accept", map[string]any{}, "", 1},
-		"accepts with confirm set":     {form, "accept", map[string]any{"confirm": true}, "", 1},
-		"accepts with confirm not set": {form, "accept", map[string]any{"confirm": false}, "declined", 1},
-		"declines":                     {form, "decline", nil, "declined", 1},
-		"cancels":                      {form, "cancel", nil, "declined", 1},
-		"answers nonsense":             {form, "perhaps", nil, "declined", 1},
-		"declares {}":                  {&mcp.ElicitationCapabilities{}, "accept", nil, "", 1},
-		"declares URLs alone": {&mcp.ElicitationCapabilities{URL: &mcp.URLElicitationCapabilities{}}, "accept", nil,
-			"confirmation_required", 0},
-		"declares nothing": {nil, "accept", nil, "confirmation_required", 0},
-	} {
-		for _, version := range protocolVersions {
-			t.Run(name+", "+version, func(t *testing.T) {
-				t.Parallel()
-				env, url := upstream(t)
-				asked, question := 0, ""
-				options := &mcp.ClientOptions{Capabilities: &mcp.ClientCapabilities{Elicitation: c.capability}}
-				if c.capability != nil {
-					options.ElicitationHandler = func(_ context.Context, req *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
-						asked++
-						question = req.Params.Message
-						return &mcp.ElicitResult{Action: c.action, Content: c.content}, nil
-					}
-				}
-				s := connectWithOptions(t, version, program(t, append(env, "WESENDALL_CONFIRM_ABOVE=0")), options)
-				result, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms",
-					Arguments: map[string]any{"recipient": "0700000010", "message": "Hi"}})
-				if err != nil {
-					if c.action == "perhaps" && upstreamBalance(t, url) == 5000 {
-						return // the client itself refuses to send that
-					}
-					t.Fatal(err)
-				}
-				got := structuredContent(t, result)
-				if code, _ := got["code"].(string); code != c.code || asked != c.asked {
-					t.Errorf("%v, asked %d times", got, asked)
-				}
-				if spent := 5000 - upstreamBalance(t, url); (spent == 35) != (c.code == "") {
-					t.Errorf("UGX %d were charged", spent)
-				}
-				if c.asked > 0 && !strings.Contains(question, "+256700000010\nCost: about UGX 35 ") {
-					t.Error(question)
-				}
-				if quote, ok := got["quote"].(map[string]any); ok && c.code == "confirmation_required" {
-					retry, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms",
-						Arguments: map[string]any{"recipient": "0700000010", "message": "Hi", "quote": quote["id"]}})
-					if err != nil || retry.IsError {
-						t.Errorf("%+v, %v", retry, err)
-					}
-				}
-			})
-		}
-	}
-}
-
-func TestElicitation_EOF(t *testing.T) {
-	t.Parallel()
-	env, url := upstream(t)
-	p := startProcess(t, append(env, "WESENDALL_CONFIRM_ABOVE=0"))
-	p.writeLines(t, strings.Replace(initializeLine, `"capabilities":{}`, `"capabilities":{"elicitation":{}}`, 1))
-	p.readLine(t)
-	p.writeLines(t, toolCallLine(1, "send_sms", `{"recipient":"+256700000010","message":"Hi"}`))
-	if line := p.readLine(t); !strings.Contains(line, `"method":"elicitation/create"`) {
-		t.Fatal(line)
-	}
-	start := time.Now()
-	_ = p.stdin.Close()
-	if line := p.readLine(t); !strings.Contains(line, `declined`) {
-		t.Error(line)
-	}
-	if err := p.Wait(); err != nil || time.Since(start) > 20*time.Second || upstreamBalance(t, url) != 5000 {
-		t.Errorf("%v after %v", err, time.Since(start))
-	}
-}
-
-func TestCall_YesFlag(t *testing.T) {
-	t.Parallel()
-	dear := `{"recipient":["+256700000010","+256700000011"],"message":"Hi"}`
-	for _, c := range []struct {
-		args []string
-		code int
-		says string
-	}{
-		{[]string{"call", "--sandbox", "--confirm-above", "35", "send_sms", dear}, exitError, "confirmation_required"},
-		{[]string{"call", "--sandbox", "--confirm-above", "35", "--yes", "send_sms", dear}, exitOK, "Accepted for 2"},
-		{[]string{"call", "--sandbox", "--max-per-call", "69", "--yes", "send_sms", dear}, exitError, "limit_exceeded"},
-		{[]string{"call", "--sandbox", "--yes", "topup_wallet", `{"amount":500,"phone_number":"+256700000010"}`}, exitOK,
-			"The payer was asked"},
-		{[]string{"call", "--sandbox", "--allowed-countries", "254", "send_sms", dear}, exitError, "destination_not_allowed"},
-		{[]string{"call", "--sandbox", "--max-per-day", "-1", "send_sms", dear}, exitUsage, ""},
-		{[]string{"call", "--sandbox", "--confirm", "maybe", "send_sms", dear}, exitUsage, ""},
-		{[]string{"call", "--sandbox", "--allowed-countries", "UG", "send_sms", dear}, exitUsage, ""},
-		{[]string{"ledger", "--sandbox"}, exitUsage, ""},
-	} {
-		if got := runInProcess(t, t.TempDir(), nil, "", c.args...); got.exitCode != c.code ||
-			!strings.Contains(got.stdout, c.says) {
-			t.Errorf("%q: %+v", c.args, got)
-		}
-	}
-}
-
-func TestCall_TerminalPrompt(t *testing.T) {
-	t.Parallel()
-	script, err := exec.LookPath("script")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("needs a terminal, and there is no program to make one")
-	}
-	for typed, want := range map[string]string{"y\n": "The payer was asked for UGX 500", "n\n": "declined",
-		"\x04": "declined", "maybe\n": "declined"} {
-		c := program(t, nil)
-		terminal := exec.Command(script, "-qec",
-			c.Path+` call --sandbox topup_wallet '{"amount":500,"phone_number":"+256700000010"}'`, "/dev/null")
-		terminal.Env, terminal.Dir = c.Env, c.Dir
-		terminal.Stdin = strings.NewReader(typed)
-		out, _ := terminal.CombinedOutput() // the exit code does not matter
-		if !strings.Contains(string(out), "Payer: +256700000010\r\nAmount: UGX 500. ") || !strings.Contains(string(out), "[y/N]") ||
-			!strings.Contains(string(out), want) {
-			t.Errorf("%q: %s", typed, out)
-		}
 	}
 }
 

@@ -16,9 +16,9 @@ import (
 )
 
 // The variables that credentials come from.
-const (
+const ( //nolint:gosec // names, not values
 	envAPIKey        = "WESENDALL_API_KEY"
-	envAPISecret     = "WESENDALL_API_SECRET" //nolint:gosec // a name, not a value
+	envAPISecret     = "WESENDALL_API_SECRET"
 	envAPISecretFile = "WESENDALL_API_SECRET_FILE"
 	envWalletID      = "WESENDALL_WALLET_ID"
 )

@@ -32,7 +32,7 @@ func (BasicAuth) Challenge() string { return `Basic realm="wesendall", charset="
 // Authenticate reads the credentials of a request. It returns nil and no error if there are
 // none. The function it returns makes the client; it fails if the wallet header is missing or
 // invalid.
-func (a BasicAuth) Authenticate(h http.Header) (callerFunc, error) {
+func (a BasicAuth) Authenticate(h http.Header) (CallerFunc, error) {
 	encoded, present, err := authorizationHeader(h, "Basic")
 	if err != nil || !present {
 		return nil, err

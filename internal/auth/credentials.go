@@ -12,8 +12,8 @@ import (
 	"github.com/wesendall/wesendall-mcp/tools"
 )
 
-// callerFunc returns the caller of one tool call.
-type callerFunc = func(context.Context) (tools.Caller, error)
+// CallerFunc returns the caller of one tool call.
+type CallerFunc = func(context.Context) (tools.Caller, error)
 
 // maxCredentialLen limits a key, a secret, a token and a wallet id, in bytes.
 const maxCredentialLen = 512

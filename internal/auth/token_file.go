@@ -58,7 +58,7 @@ func (*TokenFile) Challenge() string { return `Bearer realm="wesendall"` }
 
 // Authenticate finds the token that a request presents. It returns nil and no error if there
 // is none.
-func (f *TokenFile) Authenticate(h http.Header) (callerFunc, error) {
+func (f *TokenFile) Authenticate(h http.Header) (CallerFunc, error) {
 	bearer, present, err := authorizationHeader(h, "Bearer")
 	if err != nil || !present {
 		return nil, err

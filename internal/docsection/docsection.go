@@ -12,7 +12,7 @@ import (
 // section stands between the comments <!-- name: how to update it --> and <!-- /name -->.
 func Check(t testing.TB, path, name, text string, update bool) {
 	t.Helper()
-	document, err := os.ReadFile(path)
+	document, err := os.ReadFile(path) //nolint:gosec // a document of this repository
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func Check(t testing.TB, path, name, text string, update bool) {
 	case !update:
 		t.Errorf("the section %s of %s is out of date: its first comment says how to update it", name, path)
 	default:
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(want), 0o600); err != nil { //nolint:gosec // as above
 			t.Fatal(err)
 		}
 	}

@@ -25,7 +25,7 @@ const envAnswer = "DOCTOR_TEST_ANSWER"
 func TestMain(m *testing.M) {
 	if answer := os.Getenv(envAnswer); answer != "" {
 		_, _ = io.Copy(io.Discard, os.Stdin)
-		_, _ = fmt.Fprintln(os.Stdout, answer)
+		_, _ = fmt.Fprintln(os.Stdout, answer) //nolint:forbidigo // the answer of the fake program
 		if answer == "crash" {
 			_, _ = fmt.Fprintln(os.Stderr, "the reason")
 			os.Exit(1)

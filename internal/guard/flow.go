@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/wesendall/wesendall-mcp/client"
@@ -107,7 +108,7 @@ func (g *Guard) newIntent(c spendCall, cost spendCost, o SpendOptions) ledger.In
 		in.BalanceBeforeUGX = &cost.balanceUGX
 	}
 	if o.AllowDuplicate { // a quote without it does not cover a call with it
-		in.Arguments = append(in.Arguments[:len(in.Arguments):len(in.Arguments)], "allow_duplicate")
+		in.Arguments = append(slices.Clip(in.Arguments), "allow_duplicate")
 	}
 	return in
 }

@@ -141,7 +141,7 @@ func TestOpenLedger_SingleFlight(t *testing.T) {
 func TestOpenLedger_Closed(t *testing.T) {
 	t.Parallel()
 	blocked := make(chan struct{})
-	g := New(nil, Options{OpenLedger: func(ctx context.Context, o ledger.Options) (*ledger.Ledger, error) {
+	g := New(nil, Options{OpenLedger: func(ctx context.Context, _ ledger.Options) (*ledger.Ledger, error) {
 		close(blocked)
 		<-ctx.Done()
 		return nil, ctx.Err()

@@ -65,7 +65,8 @@ func TestBalanceBefore(t *testing.T) {
 	env.expectOK(env.topUp(500, SpendOptions{Elicit: elicitYes}, phone1))
 	quote := env.expectError(CodeConfirmationRequired)(env.topUp(600, SpendOptions{}, phone2)).Quote
 	env.expectOK(env.topUp(600, SpendOptions{QuoteID: quote.ID}, phone2))
-	rows, err := env.db().QueryContext(t.Context(), `SELECT coalesce(balance_before, -1) FROM spends WHERE state IN ('sent', 'requested') ORDER BY seq`)
+	rows, err := env.db().QueryContext(t.Context(), `SELECT coalesce(balance_before, -1) FROM spends
+		WHERE state IN ('sent', 'requested') ORDER BY seq`)
 	if err != nil {
 		t.Fatal(err)
 	}
