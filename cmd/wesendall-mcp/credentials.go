@@ -16,10 +16,10 @@ import (
 )
 
 // The variables that credentials come from.
-const ( //nolint:gosec // names, not values
-	envAPIKey        = "WESENDALL_API_KEY"
-	envAPISecret     = "WESENDALL_API_SECRET"
-	envAPISecretFile = "WESENDALL_API_SECRET_FILE"
+const (
+	envAPIKey        = "WESENDALL_API_KEY"         //nolint:gosec // a name, not a value
+	envAPISecret     = "WESENDALL_API_SECRET"      //nolint:gosec // a name, not a value
+	envAPISecretFile = "WESENDALL_API_SECRET_FILE" //nolint:gosec // a name, not a value
 	envWalletID      = "WESENDALL_WALLET_ID"
 )
 

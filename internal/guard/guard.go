@@ -83,7 +83,7 @@ func New(api API, o Options) *Guard {
 func (g *Guard) Balance(ctx context.Context, req client.BalanceRequest) (*client.Response, error) {
 	response, err := callRateLimited(ctx, g, g.api.Balance, req)
 	if err == nil {
-		g.cacheBalance(req.WalletID, response)
+		_, _ = g.cacheBalance(req.WalletID, response) // a spend reports an unusable balance itself
 	}
 	return response, err
 }
