@@ -78,7 +78,7 @@ func (g *Guard) confirm(
 		return "", err
 	}
 	if d.Verdict == ledger.Refused {
-		return "", refusalError(g.newIntent(c, cost, o), d)
+		return "", g.refusalError(g.newIntent(c, cost, o), d)
 	}
 	if d.Verdict == ledger.NeedsConfirmation {
 		reason = confirmReason(d)

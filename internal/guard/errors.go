@@ -36,7 +36,7 @@ func (e *Error) Error() string { return e.Code + ": " + e.Message }
 func NewOutcomeUnknown(e client.Endpoint, description string) *Error {
 	unknownErr := NewError(CodeOutcomeUnknown, description)
 	advice := "Messages may have gone out and been charged; the cost stays in the day's budget, and the same is refused " +
-		"until your user has settled it. Do not send again: look at list_sms_history and get_balance, and tell your user."
+		"until your user has settled it."
 	unknownErr.NextTool = client.ToolListSMSHistory
 	switch {
 	case e.Effect != client.EffectSpend:
@@ -44,8 +44,7 @@ func NewOutcomeUnknown(e client.Endpoint, description string) *Error {
 		unknownErr.NextTool, unknownErr.Money = client.ToolListGroups, client.MoneyNotCharged
 	case e.Name == client.ToolTopUpWallet:
 		advice = "The payer may have been asked to pay; the amount stays in the day's limit, and the same is refused " +
-			"until your user has settled it. Do not ask again: look at get_balance and list_sms_history, and have your user " +
-			"ask the payer what the phone shows."
+			"until your user has settled it."
 		unknownErr.NextTool = client.ToolGetBalance
 	}
 	unknownErr.Message = "The outcome is unknown: " + strings.TrimSuffix(description, ".") + ". " + advice

@@ -140,7 +140,7 @@ func (g *Guard) reserve(ctx context.Context, in ledger.Intent, p ledger.Policy) 
 		return d, g.ledgerError(err)
 	}
 	if d.Verdict == ledger.Refused {
-		return d, refusalError(in, d)
+		return d, g.refusalError(in, d)
 	}
 	return d, nil
 }

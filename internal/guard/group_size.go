@@ -21,14 +21,14 @@ func (g *Guard) readGroup(ctx context.Context, c spendCall) (spendCost, error) {
 		return spendCost{}, &e
 	}
 	size, title, known := groupSize(response.Data, c.groupID)
-	maxCount, limitName := g.maxRecipients()
+	maxCount, _ := g.maxRecipients()
 	switch {
 	case known && size == 0:
 		return spendCost{}, NewError(CodeInvalidArguments,
 			"Nothing was sent. groupId: the group has no contacts; add_contacts adds them")
 	case known && size > maxCount:
-		return spendCost{}, NewError(CodeLimitExceeded, fmt.Sprintf("Nothing was sent: the group has %d contacts, "+
-			"and one call may reach %d (%s). Only the operator can change it.", size, maxCount, limitName))
+		return spendCost{}, g.recipientsError(fmt.Sprintf("the group has %d contacts", size),
+			"Use a smaller group, or send_sms to its numbers in several calls.")
 	}
 	cost := spendCost{
 		recipients: size, sizeUnknown: !known, groupTitle: title,

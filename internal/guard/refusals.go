@@ -14,11 +14,11 @@ import (
 )
 
 // refusalError is the error of a spend that the ledger refused.
-func refusalError(in ledger.Intent, d ledger.Decision) *Error {
+func (g *Guard) refusalError(in ledger.Intent, d ledger.Decision) *Error {
 	var problem string
 	switch r := d.Refusal; r.Reason {
 	case ledger.RefusedDuplicate:
-		return duplicateError(in, d.Duplicates)
+		return g.duplicateError(in, d.Duplicates)
 	case ledger.RefusedPerCallLimit, ledger.RefusedPerDayLimit:
 		return limitError(in, d)
 	case ledger.RefusedQuoteNotFound:
@@ -44,62 +44,6 @@ func refusalError(in ledger.Intent, d ledger.Decision) *Error {
 		". Make a new quote with dry_run, show it to your user, and use that one.")
 }
 
-// limitError names the limit, what is left of it, and what is needed.
-func limitError(in ledger.Intent, d ledger.Decision) *Error {
-	perCall := d.Refusal.Reason == ledger.RefusedPerCallLimit
-	remaining := fmt.Sprintf("UGX %s are left of today's limit", sanitize.FormatThousands(d.RemainingUGX))
-	name := "WESENDALL_MAX_PER_DAY"
-	if perCall {
-		remaining = "one call may take UGX " + sanitize.FormatThousands(d.CallLimitUGX)
-		name = "WESENDALL_MAX_PER_CALL"
-	}
-	switch {
-	case d.Refusal.CallerLimit:
-		name = CallerLimitName
-	case in.Kind == ledger.KindTopUp:
-		name = "WESENDALL_MAX_TOPUP"
-	}
-	return NewError(CodeLimitExceeded, fmt.Sprintf(
-		"Nothing was sent: it takes UGX %s, and %s (%s). Only the operator can change it.",
-		sanitize.FormatThousands(d.TotalUGX), remaining, name))
-}
-
-// duplicateError is the refusal of what was already done, or may have been.
-func duplicateError(in ledger.Intent, d *ledger.Duplicates) *Error {
-	first := d.Spends[0]
-	at := kampalaTime(first.Created)
-	if first.State == ledger.StateFailed { // and this is its quote
-		return NewError(CodeDuplicateSend, fmt.Sprintf("Nothing was sent: the quote was used at %s, "+
-			"and that call failed without a charge. Make a new quote with dry_run.", at))
-	}
-	done, next := "sent", client.ToolListSMSHistory
-	if in.Kind == ledger.KindTopUp {
-		done, next = "asked for", client.ToolGetBalance
-	}
-	outcome := "was accepted"
-	switch first.State {
-	case ledger.StateInProgress:
-		outcome = "is still running, or was cut off"
-	case ledger.StateUnknown:
-		outcome = "has an unknown outcome"
-	case ledger.StateRequested:
-		outcome = "was accepted: the payer was asked, and may not have paid yet"
-	}
-	message := fmt.Sprintf("Nothing was %s: the same was %s at %s (UGX %s), and that %s.",
-		done, done, at, sanitize.FormatThousands(first.TotalUGX), outcome)
-	if more := len(d.Spends) - 1; more > 0 {
-		message += fmt.Sprintf(" So it was with %s.", sanitize.Pluralize(more, "other call"))
-	}
-	e := NewError(CodeDuplicateSend, "")
-	e.NextTool = next
-	if len(d.Targets) > 0 && in.Tool == client.ToolSendSMS {
-		e.DuplicateRecipients = d.Targets[:min(len(d.Targets), maxListed)]
-		message += fmt.Sprintf(" %d of these recipients are covered.", len(d.Targets))
-	}
-	e.Message = message + " Look at " + next + ". Only if your user wants it twice, call again with allow_duplicate: true."
-	return e
-}
-
 // describeDuplicates says which spends are repeated, as part of a sentence.
 func describeDuplicates(spends []ledger.DuplicateSpend) string {
 	return "it repeats " + listSpends(spends)
@@ -111,7 +55,7 @@ func describeNear(spends []ledger.DuplicateSpend) string {
 	if spends[0].Tool == client.ToolTopUpWallet {
 		return "the same payer was asked before: " + listSpends(spends)
 	}
-	return "an earlier send to the same number or group may or may not have arrived: " + listSpends(spends)
+	return "an earlier send to the same number or group is not settled: " + listSpends(spends)
 }
 
 // listSpends names spends by time and amount, and open ones by id: at most three,
@@ -119,10 +63,14 @@ func describeNear(spends []ledger.DuplicateSpend) string {
 func listSpends(spends []ledger.DuplicateSpend) string {
 	var names []string
 	for _, s := range spends[:min(len(spends), 3)] {
+		arrival := "arrive"
+		if s.Tool == client.ToolTopUpWallet {
+			arrival = "be paid"
+		}
 		name := fmt.Sprintf("one of %s (UGX %s)",
 			kampalaTime(s.Created), sanitize.FormatThousands(s.TotalUGX))
 		if s.State == ledger.StateUnknown || s.State == ledger.StateInProgress {
-			name += ", with an unknown outcome (id " + s.ID + "),"
+			name += ", with an unknown outcome (id " + s.ID + "), which may still " + arrival + ","
 		}
 		names = append(names, name)
 	}
@@ -147,10 +95,7 @@ func (g *Guard) describeUnknown(err error, c spendCall, cost spendCost, d ledger
 		what = fmt.Sprintf("a request to %s for UGX %s", cost.audience, sanitize.FormatThousands(d.TotalUGX))
 	}
 	e.SpendID = d.Spend.ID
-	e.Message += fmt.Sprintf(" It was %s; in the ledger it is %s.", what, e.SpendID)
-	if g.opened().Persistent() {
-		e.Message += " A user settles it with: wesendall-mcp ledger resolve " + e.SpendID + " sent|failed."
-	}
+	e.Message += fmt.Sprintf(" It was %s; in the ledger it is %s. ", what, e.SpendID) + g.wayOut(c.intent.Tool, e.SpendID)
 	return &e
 }
 

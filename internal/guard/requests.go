@@ -53,9 +53,8 @@ func (g *Guard) Send(ctx context.Context, req client.SendRequest, o SpendOptions
 	if err := g.checkDestinations("recipient", &phones, o.DryRun); err != nil {
 		return nil, err
 	}
-	if maxCount, limitName := g.maxRecipients(); len(phones.e164) > maxCount {
-		return nil, NewError(CodeLimitExceeded, fmt.Sprintf("Nothing was sent: recipient: %d numbers, "+
-			"and one call may reach %d (%s). Only the operator can change it.", len(phones.e164), maxCount, limitName))
+	if maxCount, _ := g.maxRecipients(); len(phones.e164) > maxCount {
+		return nil, g.recipientsError(fmt.Sprintf("recipient: %d numbers", len(phones.e164)), "Send to fewer in each call.")
 	}
 	c := g.newMessageCall(req.WalletID, client.ToolSendSMS, req.Message, phones.e164)
 	c.intent.Recipients, c.intent.Arguments = len(phones.e164), []string{"recipient", req.Message}
@@ -113,9 +112,7 @@ func (g *Guard) checkDestinations(argument string, phones *phoneList, dryRun boo
 			phones.reject(number, "is in a country that the operator does not allow (WESENDALL_ALLOWED_COUNTRIES)")
 		}
 	default:
-		return NewError(CodeDestinationNotAllowed, fmt.Sprintf("Nothing was sent: %s: the operator only allows "+
-			"the calling codes %s (WESENDALL_ALLOWED_COUNTRIES), not %s.", argument, strings.Join(g.options.Countries, ", "),
-			strings.Join(outside[:min(len(outside), maxListed)], ", ")))
+		return g.destinationError(argument, outside, len(phones.e164))
 	}
 	return nil
 }

@@ -25,6 +25,11 @@ func kampalaDay(t time.Time) int64 {
 	return (t.Unix() + int64(offset)) / 86400
 }
 
+// endOfKampalaDay is the midnight at which a day ends.
+func endOfKampalaDay(day int64) time.Time {
+	return time.Date(1970, 1, 1, 0, 0, 0, 0, kampalaZone).AddDate(0, 0, int(day)+1)
+}
+
 // checkBudgets checks the operator's limits, and the caller's own.
 func checkBudgets(ctx context.Context, tx *sql.Tx, d Decision, in Intent, p Policy, now time.Time) (Decision, error) {
 	b := budgetRow{account: in.Account, kind: in.Kind, day: kampalaDay(now)}
@@ -70,9 +75,12 @@ func (b budgetRow) check(ctx context.Context, tx *sql.Tx, d Decision, limits Lim
 	d.CallLimitUGX, d.RemainingUGX = perCall, max(perDay-spentUGX, 0)
 	switch {
 	case d.TotalUGX > d.CallLimitUGX:
-		return d.refuse(Refusal{Reason: RefusedPerCallLimit, CallerLimit: b.caller != ""}), nil
+		return d.refuse(Refusal{Reason: RefusedPerCallLimit, CallerLimit: b.caller != "", LimitUGX: perCall}), nil
 	case d.TotalUGX > d.RemainingUGX:
-		return d.refuse(Refusal{Reason: RefusedPerDayLimit, CallerLimit: b.caller != ""}), nil
+		return d.refuse(Refusal{
+			Reason: RefusedPerDayLimit, CallerLimit: b.caller != "",
+			LimitUGX: perDay, SpentUGX: spentUGX, DayEnds: endOfKampalaDay(b.day),
+		}), nil
 	}
 	return d, nil
 }

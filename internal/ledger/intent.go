@@ -118,6 +118,9 @@ type Refusal struct {
 	CallerLimit      bool // the limit is the caller's own, not the operator's
 	QuotedRecipients int
 	QuotedUGX        int64
+	LimitUGX         int64     // the limit that was passed
+	SpentUGX         int64     // of a day's limit: spent or reserved today
+	DayEnds          time.Time // of a day's limit: midnight in Kampala
 }
 
 // ConfirmReason says why a user must agree.

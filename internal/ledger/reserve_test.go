@@ -55,6 +55,9 @@ func testPolicy() Policy {
 	return Policy{Limits: testLimits, DuplicateWindow: testLimits.DuplicateWindow}
 }
 
+// firstMidnight ends the day on which the test clock starts.
+var firstMidnight = time.Date(2026, 11, 25, 0, 0, 0, 0, kampalaZone)
+
 // refusalCases reach every RefusalReason. prepare returns the intent and the policy
 // of the call that is refused.
 var refusalCases = []struct {
@@ -82,7 +85,7 @@ var refusalCases = []struct {
 		quote: StateFailed,
 	},
 	{
-		name: "one call costs too much", want: Refusal{Reason: RefusedPerCallLimit},
+		name: "one call costs too much", want: Refusal{Reason: RefusedPerCallLimit, LimitUGX: 34},
 		prepare: func(*testing.T, *reserveEnv) (Intent, Policy) {
 			p := testPolicy()
 			p.Limits.PerCall = 34
@@ -90,7 +93,8 @@ var refusalCases = []struct {
 		},
 	},
 	{
-		name: "one call costs too much for the caller", want: Refusal{Reason: RefusedPerCallLimit, CallerLimit: true},
+		name: "one call costs too much for the caller",
+		want: Refusal{Reason: RefusedPerCallLimit, CallerLimit: true, LimitUGX: 34},
 		prepare: func(*testing.T, *reserveEnv) (Intent, Policy) {
 			p := testPolicy()
 			p.CallerLimits = &Limits{PerCall: 34, PerDay: 100}
@@ -98,7 +102,7 @@ var refusalCases = []struct {
 		},
 	},
 	{
-		name: "a top-up is too large", want: Refusal{Reason: RefusedPerCallLimit},
+		name: "a top-up is too large", want: Refusal{Reason: RefusedPerCallLimit, LimitUGX: testLimits.TopUp},
 		prepare: func(*testing.T, *reserveEnv) (Intent, Policy) {
 			in := topUpIntent()
 			in.TotalUGX = testLimits.TopUp + 1
@@ -106,7 +110,8 @@ var refusalCases = []struct {
 		},
 	},
 	{
-		name: "the day's budget is used up", want: Refusal{Reason: RefusedPerDayLimit},
+		name: "the day's budget is used up",
+		want: Refusal{Reason: RefusedPerDayLimit, LimitUGX: 69, SpentUGX: 35, DayEnds: firstMidnight},
 		prepare: func(t *testing.T, env *reserveEnv) (Intent, Policy) {
 			p := testPolicy()
 			p.Limits.PerDay = 69
@@ -115,7 +120,8 @@ var refusalCases = []struct {
 		},
 	},
 	{
-		name: "the caller's budget for the day is used up", want: Refusal{Reason: RefusedPerDayLimit, CallerLimit: true},
+		name: "the caller's budget for the day is used up",
+		want: Refusal{Reason: RefusedPerDayLimit, CallerLimit: true, LimitUGX: 69, SpentUGX: 35, DayEnds: firstMidnight},
 		prepare: func(t *testing.T, env *reserveEnv) (Intent, Policy) {
 			p := testPolicy()
 			p.CallerLimits = &Limits{PerCall: 100, PerDay: 69, ConfirmAbove: 100}

@@ -1,0 +1,16 @@
+package client
+
+// WayOut says what to do about a send or a top-up whose outcome is unknown. Results,
+// refusals and documents show this text, so that all of them say the same.
+func WayOut(endpoint string) string {
+	if endpoint == ToolTopUpWallet {
+		return "Do not ask the payer again. Wait a minute, then look at " + ToolGetBalance + ", have the payer say what the " +
+			"phone shows, and tell your user both: an unchanged balance proves nothing yet. Then your user decides: " +
+			"it arrived (settle it as sent), or it did not (settle it as failed, or ask once more with allow_duplicate, " +
+			"which says that the payer may still pay the first)."
+	}
+	return "Do not send again. Wait a minute, then look at " + ToolListSMSHistory + " and " + ToolGetBalance + ", and tell " +
+		"your user what they show: an empty history proves nothing yet. Then your user decides: it arrived (settle it as " +
+		"sent), or it did not (settle it as failed, or send once more with allow_duplicate, which says that the first may " +
+		"still arrive)."
+}
