@@ -27,7 +27,7 @@ func (g *Guard) addVerdict(q *Quote, in ledger.Intent, o SpendOptions, d ledger.
 	q.LeftTodayUGX = &d.RemainingUGX
 	switch d.Verdict {
 	case ledger.Refused:
-		q.WouldRefuse = expectRefusal(refusalError(in, d))
+		q.WouldRefuse = expectRefusal(g.refusalError(in, d))
 		return
 	case ledger.NeedsConfirmation:
 		reason := confirmReason(d)

@@ -55,7 +55,7 @@ func describeNear(spends []ledger.DuplicateSpend) string {
 	if spends[0].Tool == client.ToolTopUpWallet {
 		return "the same payer was asked before: " + listSpends(spends)
 	}
-	return "an earlier send to the same number or group is not settled: " + listSpends(spends)
+	return "an earlier send to the same number or group may or may not have arrived: " + listSpends(spends)
 }
 
 // listSpends names spends by time and amount, and open ones by id: at most three,

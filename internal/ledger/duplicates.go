@@ -13,7 +13,7 @@ import (
 // outcome first, then the newest first.
 type Duplicates struct {
 	Spends  []DuplicateSpend
-	Targets []string // of the intent, that they reached
+	Targets []string // of the intent, in its order, that they reached
 }
 
 // DuplicateSpend is one spend that an intent would repeat.
@@ -68,6 +68,7 @@ func (l *Ledger) findDuplicates(ctx context.Context, tx *sql.Tx, in Intent, sinc
 	}
 	defer func() { _ = rows.Close() }()
 	var d *Duplicates
+	reached := map[string]bool{}
 	for rows.Next() {
 		var s DuplicateSpend
 		var hash string
@@ -82,9 +83,11 @@ func (l *Ledger) findDuplicates(ctx context.Context, tx *sql.Tx, in Intent, sinc
 		if len(d.Spends) == 0 || d.Spends[len(d.Spends)-1].ID != s.ID {
 			d.Spends = append(d.Spends, s)
 		}
-		if target, first := targetByHash[hash]; first {
+		reached[targetByHash[hash]] = true
+	}
+	for _, target := range in.Targets {
+		if reached[target] {
 			d.Targets = append(d.Targets, target)
-			delete(targetByHash, hash)
 		}
 	}
 	return d, rows.Err()
