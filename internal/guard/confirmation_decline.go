@@ -31,7 +31,7 @@ func (g *Guard) decline(ctx context.Context, c spendCall, reason string, quoteID
 	if voidErr != nil {
 		return g.ledgerError(voidErr)
 	}
-	return NewError(CodeDeclined, "Nothing was sent: "+reason+". Do not try again unless they ask for it.")
+	return NewError(CodeDeclined, "Nothing was sent: "+reason+". Do not try again unless your user asks for it.")
 }
 
 // quoteAge is how long ago the user was asked about a quote; very long if the ledger
