@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/wesendall/wesendall-mcp/internal/loopback"
 )
@@ -91,8 +92,7 @@ func New(o Options) (*Client, error) {
 func (c *Client) BaseURL() string { return c.baseURL }
 
 // parseBaseURL refuses every address that would send the credentials over plain
-// HTTP to another machine. Each address has one spelling, by which budgets and
-// ledgers are told apart.
+// HTTP to another machine. Budgets and ledgers are told apart by CanonicalBaseURL.
 func parseBaseURL(raw string) (string, error) {
 	if raw == "" {
 		return DefaultBaseURL, nil
@@ -108,6 +108,8 @@ func parseBaseURL(raw string) (string, error) {
 		return "", errors.New("base URL: must not contain a user name or password")
 	case host == "" || u.Opaque != "":
 		return "", fmt.Errorf("base URL %q: must be an address such as %s", shown, DefaultBaseURL)
+	case strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }):
+		return "", errors.New("base URL: the host must be in ASCII letters (as xn--… if it has others)")
 	case u.Scheme != "https" && (u.Scheme != "http" || !loopback.IsHost(host)):
 		return "", fmt.Errorf("base URL %q: must begin with https:// (plain http is only for this machine)", shown)
 	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/adrg/xdg"
 	"github.com/alecthomas/kong"
 
 	"github.com/wesendall/wesendall-mcp/client"
@@ -76,8 +77,8 @@ func (cfg *Config) validateForHost(withSecrets bool) error {
 			return usageErrorf("config: the URL of the ledger may contain a password: " +
 				"set WESENDALL_LEDGER in the file of --env-file, or add --with-secrets")
 		}
-	case cfg.Ledger != "" && cfg.Ledger != "memory": // the host runs in another directory
-		cfg.Ledger, err = filepath.Abs(cfg.Ledger)
+	case cfg.Ledger != "" && cfg.Ledger != "memory":
+		cfg.Ledger, err = ledgerPath(cfg.Ledger, xdg.Home)
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/adrg/xdg"
 	"github.com/alecthomas/kong"
 
+	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/doctor"
 	"github.com/wesendall/wesendall-mcp/internal/guard"
 	"github.com/wesendall/wesendall-mcp/internal/hostconfig"
@@ -131,6 +132,9 @@ func checkHostEntry(ctx context.Context, entry hostconfig.ServerEntry, defaults 
 		return "the path " + c.EnvFile + " depends on the directory in which the host runs"
 	case c.Sandbox:
 		return ""
+	}
+	if _, err := c.ledgerSource(client.DefaultBaseURL); err != nil {
+		return err.Error()
 	}
 	isSet := func(name string) bool { return c.variables.source(name) != "" }
 	if c.EnvFile == "" && !slices.ContainsFunc(credentialVariables(), isSet) {

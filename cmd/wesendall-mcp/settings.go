@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/guard"
 	"github.com/wesendall/wesendall-mcp/internal/ledger"
 )
@@ -79,7 +80,7 @@ func (cfg *Config) guardOptions(baseURL string, log *slog.Logger) (*guard.Option
 		return nil, err
 	}
 	return &guard.Options{
-		BaseURL: baseURL, Confirm: cfg.Confirm, Countries: countries, Rate: cfg.Rate, Logger: log,
+		BaseURL: client.CanonicalBaseURL(baseURL), Confirm: cfg.Confirm, Countries: countries, Rate: cfg.Rate, Logger: log,
 		Limits: guard.Limits{
 			PerCall: cfg.MaxPerCall, PerDay: cfg.MaxPerDay, TopUp: cfg.MaxTopup, Recipients: cfg.MaxRecipients,
 			ConfirmAbove: cfg.ConfirmAbove, DuplicateWindow: cfg.DuplicateWindow,

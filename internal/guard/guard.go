@@ -31,7 +31,7 @@ type API interface {
 
 // Options say what the guard allows.
 type Options struct {
-	BaseURL   string // budgets are for it and a wallet
+	BaseURL   string // budgets are for it and a wallet: client.CanonicalBaseURL
 	Limits    Limits
 	Confirm   ConfirmMode
 	Countries []string // calling codes, such as 256

@@ -2,8 +2,13 @@
 // resolves no names.
 package loopback
 
-import "net"
+import (
+	"net"
+	"strings"
+)
 
-// IsHost reports whether host, without a port, is localhost or a loopback IP
-// address. Any other name is not, wherever it resolves to.
-func IsHost(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }
+// IsHost reports whether host, without a port, is localhost in any case, or a
+// loopback IP address. Any other name is not, wherever it resolves to.
+func IsHost(host string) bool {
+	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
+}
