@@ -9,7 +9,6 @@ import (
 	"math"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/guard"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // invocation is one call of a tool while it runs.
@@ -151,7 +151,7 @@ func (s *Toolset) execute(
 	}
 	args, problems := t.decodeArguments(raw)
 	if len(problems) > 0 {
-		return nil, guard.NewError(guard.CodeInvalidArguments, "Nothing was sent. "+strings.Join(problems, "; "))
+		return nil, guard.NewError(guard.CodeInvalidArguments, "Nothing was sent. "+sanitize.JoinProblems(problems))
 	}
 	if caller.Wallet != "" {
 		args[walletIDParam] = caller.Wallet

@@ -1,7 +1,6 @@
 package tools
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -18,11 +17,8 @@ import (
 // validate checks decoded arguments against the tool's schema and the limits
 // of its endpoint, and returns a sentence for each problem.
 func (t registeredTool) validate(values map[string]any) []string {
-	problems := t.checkLengths(values)
-	if err, ok := errors.AsType[*jsonschema.ValidationError](t.validator().Validate(values)); ok {
-		problems = append(problems, t.describeErrors(err)...)
-	}
-	slices.Sort(problems)
+	problems := append(t.checkLengths(values), t.validateChunks(values)...)
+	slices.SortFunc(problems, func(a, b string) int { return strings.Compare(sortKey(a), sortKey(b)) })
 	return slices.Compact(problems)
 }
 
@@ -58,9 +54,17 @@ func (t registeredTool) describeErrors(e *jsonschema.ValidationError) []string {
 		}
 		return problems
 	case *kind.AdditionalProperties:
+		slices.Sort(k.Properties)
 		var problems []string
-		for _, name := range k.Properties {
+		described := k.Properties
+		if len(described) > sanitize.MaxProblems {
+			described = described[:sanitize.MaxProblems-1] // and one sentence about the rest
+		}
+		for _, name := range described {
 			problems = append(problems, t.unknownArgument(path, name))
+		}
+		if more := len(k.Properties) - len(problems); more > 0 {
+			problems = append(problems, fmt.Sprintf("%sunknown arguments: %d more", strings.TrimPrefix(path+": ", ": "), more))
 		}
 		return problems
 	case *kind.AnyOf:

@@ -9,18 +9,19 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/ledger"
 )
 
-// The path of a spend. Send, SendGroup and TopUp (requests.go) parse and check a
-// request and describe it as a spendCall. execute runs it, in these steps:
+// The path of a spend. Send, SendGroup and TopUp (requests.go) count the numbers of a
+// request, check with checkCaller that the caller may use the wallet and that the
+// ledger can name the caller, and only then parse the numbers, which costs most. They
+// describe the request as a spendCall. execute runs it, in these steps:
 //
-//  1. checkCaller: the caller may use the wallet, and the ledger can name the caller.
-//  2. checkAnswer: a no to an earlier elicitation voids its quote, and ends here.
-//  3. readCost: how many recipients it reaches and what that costs, now.
-//  4. dryRun: with dry_run a quote, and the end.
-//  5. reserve: the ledger decides. Reserved: go on. Refused: an error. Needs
+//  1. checkAnswer: a no to an earlier elicitation voids its quote, and ends here.
+//  2. readCost: how many recipients it reaches and what that costs, now.
+//  3. dryRun: with dry_run a quote, and the end.
+//  4. reserve: the ledger decides. Reserved: go on. Refused: an error. Needs
 //     confirmation: confirm makes a quote, asks the user and reads the cost again;
-//     then step 5 runs once more.
-//  6. spendCall.send: the request leaves. Its intent is stored by now.
-//  7. recordOutcome: what came is stored, even if the caller has disconnected.
+//     then step 4 runs once more.
+//  5. spendCall.send: the request leaves. Its intent is stored by now.
+//  6. recordOutcome: what came is stored, even if the caller has disconnected.
 
 // spendCall is one spend as requested. Nothing changes it.
 type spendCall struct {
@@ -43,9 +44,6 @@ type Receipt struct {
 }
 
 func (g *Guard) execute(ctx context.Context, c spendCall, o SpendOptions) (*Receipt, error) {
-	if err := g.checkCaller(ctx, c, o); err != nil {
-		return nil, err
-	}
 	if !o.DryRun {
 		if err := g.checkAnswer(ctx, c, o); err != nil {
 			return nil, err
@@ -83,11 +81,11 @@ func (g *Guard) execute(ctx context.Context, c spendCall, o SpendOptions) (*Rece
 // the ledger is read or written for it: otherwise a caller who guesses a wallet's
 // id would learn what was sent from it, and could block its owner's sends. The
 // ledger must know the caller by the name that every process gives it.
-func (g *Guard) checkCaller(ctx context.Context, c spendCall, o SpendOptions) error {
+func (g *Guard) checkCaller(ctx context.Context, walletID string, o SpendOptions) error {
 	if o.Answer == AnswerYes { // minutes may have passed
-		g.forgetWallet(c.walletID)
+		g.forgetWallet(walletID)
 	}
-	if err := g.checkWalletAccess(ctx, c.walletID); err != nil {
+	if err := g.checkWalletAccess(ctx, walletID); err != nil {
 		return err
 	}
 	return g.requireStableID(ctx)

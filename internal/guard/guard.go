@@ -10,11 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/ledger"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // API is what the guard calls; *client.Client implements it.
@@ -103,8 +103,18 @@ func (g *Guard) CreateGroup(ctx context.Context, req client.CreateGroupRequest) 
 	return callRateLimited(ctx, g, g.api.CreateGroup, req)
 }
 
+// maxContacts is how many contacts one call may add.
+const maxContacts = 10_000
+
 // AddContacts adds contacts to a group.
 func (g *Guard) AddContacts(ctx context.Context, req client.AddContactsRequest) (*client.Response, error) {
+	if n := len(req.Contacts); n > maxContacts {
+		return nil, NewError(CodeInvalidArguments, fmt.Sprintf("Nothing was added. contacts: %d, and one call may add %d. "+
+			"Split the list.", n, maxContacts))
+	}
+	if err := g.checkWalletAccess(ctx, req.WalletID); err != nil {
+		return nil, err
+	}
 	contacts := make([]client.Contact, len(req.Contacts))
 	var problems []string
 	for i, c := range req.Contacts {
@@ -120,7 +130,7 @@ func (g *Guard) AddContacts(ctx context.Context, req client.AddContactsRequest) 
 		contacts[i] = client.Contact{Phone: phones.e164[0], Name: c.Name}
 	}
 	if len(problems) > 0 {
-		return nil, NewError(CodeInvalidArguments, "Nothing was added. "+strings.Join(problems, "; "))
+		return nil, NewError(CodeInvalidArguments, "Nothing was added. "+sanitize.JoinProblems(problems))
 	}
 	req.Contacts = contacts
 	return callRateLimited(ctx, g, g.api.AddContacts, req)

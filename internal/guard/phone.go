@@ -29,14 +29,15 @@ type phoneList struct {
 }
 
 // parseNumbers finds the numbers of a list, in E.164 and each once. "0700 000 012" is
-// one number; Wesendall splits at spaces, so what is sent has none.
+// one number; Wesendall splits at spaces, so what is sent has none. Entries that are
+// written alike are parsed once.
 func parseNumbers(list []string) phoneList {
 	var phones phoneList
-	for _, entry := range list {
-		for part := range strings.FieldsFuncSeq(entry, func(r rune) bool { return strings.ContainsRune(",;\r\n\t", r) }) {
-			for _, number := range joinGroups(strings.Fields(part)) {
-				phones.add(number)
-			}
+	parsed := map[string]bool{}
+	for number := range splitNumbers(list) {
+		if !parsed[number] {
+			parsed[number] = true
+			phones.add(number)
 		}
 	}
 	return phones
@@ -90,7 +91,7 @@ func (phones *phoneList) add(raw string) {
 }
 
 func (phones *phoneList) reject(number, reason string) {
-	phones.rejected = append(phones.rejected, RejectedNumber{number, reason})
+	phones.rejected = append(phones.rejected, RejectedNumber{sanitize.Truncate(number, maxQuotedRunes), reason})
 }
 
 // removeOtherCountries removes and returns the numbers without these calling codes.
@@ -112,31 +113,27 @@ func (phones *phoneList) removeOtherCountries(countries []string) []string {
 func (phones phoneList) problems(argument string) []string {
 	var problems []string
 	for _, r := range phones.rejected {
-		problems = append(problems, fmt.Sprintf("%s: %q %s", argument, sanitize.Truncate(r.Input, maxQuotedRunes), r.Reason))
+		problems = append(problems, fmt.Sprintf("%s: %q %s", argument, r.Input, r.Reason))
 	}
 	return problems
 }
 
+// notes are the warnings about a list of numbers, and how many refused numbers a quote
+// does not list.
+func (phones phoneList) notes() []string {
+	notes := phones.warnings
+	if more := len(notes) - sanitize.MaxProblems; more > 0 {
+		notes = append(slices.Clone(notes[:sanitize.MaxProblems]),
+			fmt.Sprintf("and %d more in no numbering plan known here", more))
+	}
+	if more := len(phones.rejected) - sanitize.MaxProblems; more > 0 {
+		notes = append(slices.Clone(notes), fmt.Sprintf("%d more are refused than are listed", more))
+	}
+	return notes
+}
+
 // maxQuotedRunes is how much of a value an error repeats.
 const maxQuotedRunes = 40
-
-// joinGroups joins the pieces between spaces to numbers. A piece begins a new number
-// if the one before it is complete, or if it begins with a plus.
-func joinGroups(groups []string) []string {
-	var numbers []string
-	for _, group := range groups {
-		group = stripPunctuation(group)
-		last := len(numbers) - 1
-		switch {
-		case group == "":
-		case last < 0, strings.HasPrefix(group, "+") && numbers[last] != "+", isComplete(numbers[last]):
-			numbers = append(numbers, group)
-		default:
-			numbers[last] += group
-		}
-	}
-	return numbers
-}
 
 // isComplete reports whether a number has all its digits: nine after +256, 256 or 0,
 // or nine without a prefix. The length of a number of another country is not known

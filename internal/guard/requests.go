@@ -9,6 +9,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/fold"
 	"github.com/wesendall/wesendall-mcp/internal/ledger"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // TopUp asks a payer for money.
@@ -16,8 +17,14 @@ func (g *Guard) TopUp(ctx context.Context, req client.TopUpRequest, o SpendOptio
 	if g.options.WalletNotice != "" {
 		return nil, untrustedWalletError(g.options.WalletNotice)
 	}
+	if count, complete := countNumbers([]string{req.PhoneNumber}, 1); count != 1 || !complete {
+		return nil, NewError(CodeInvalidArguments, "Nobody was asked. phone_number: must be one phone number")
+	}
+	if err := g.checkCaller(ctx, req.WalletID, o); err != nil {
+		return nil, err
+	}
 	phones := parseNumbers([]string{req.PhoneNumber})
-	if len(phones.e164)+len(phones.rejected) != 1 {
+	if len(phones.e164)+len(phones.rejected) != 1 { // two ways to write one number are two
 		return nil, NewError(CodeInvalidArguments, "Nobody was asked. phone_number: must be one phone number")
 	}
 	if err := g.checkDestinations("phone_number", &phones, o.DryRun); err != nil {
@@ -33,7 +40,7 @@ func (g *Guard) TopUp(ctx context.Context, req client.TopUpRequest, o SpendOptio
 		description: req.Description,
 		quote: Quote{
 			RecipientNumbers: phones.e164, PhoneNumber: strings.Join(phones.e164, ""),
-			Rejected: phones.rejected, Notes: phones.warnings,
+			Rejected: phones.rejected, Notes: phones.notes(),
 		},
 		audience: formatRecipients(phones.e164),
 		send: func(ctx context.Context) (*client.Response, error) {
@@ -46,21 +53,25 @@ func (g *Guard) TopUp(ctx context.Context, req client.TopUpRequest, o SpendOptio
 
 // Send sends one message to each of the recipients, once.
 func (g *Guard) Send(ctx context.Context, req client.SendRequest, o SpendOptions) (*Receipt, error) {
-	phones := parseNumbers(req.Recipient)
-	if len(phones.e164)+len(phones.rejected) == 0 {
-		return nil, NewError(CodeInvalidArguments, "Nothing was sent. recipient: must name at least one phone number")
+	if err := g.checkCount(req.Recipient); err != nil {
+		return nil, err
 	}
+	if err := g.checkCaller(ctx, req.WalletID, o); err != nil {
+		return nil, err
+	}
+	phones := parseNumbers(req.Recipient)
 	if err := g.checkDestinations("recipient", &phones, o.DryRun); err != nil {
 		return nil, err
 	}
-	if maxCount, _ := g.maxRecipients(); len(phones.e164) > maxCount {
+	if maxCount, _ := g.maxRecipients(); len(phones.e164) > maxCount { // checkCount may count too few
 		return nil, g.recipientsError(fmt.Sprintf("recipient: %d numbers", len(phones.e164)), "Send to fewer in each call.")
 	}
 	c := g.newMessageCall(req.WalletID, client.ToolSendSMS, req.Message, phones.e164)
 	c.intent.Recipients, c.intent.Arguments = len(phones.e164), []string{"recipient", req.Message}
-	c.quote.RecipientNumbers, c.quote.Rejected = phones.e164[:min(len(phones.e164), maxListed)], phones.rejected
+	c.quote.RecipientNumbers, c.quote.Rejected = phones.e164[:min(len(phones.e164), maxListed)],
+		phones.rejected[:min(len(phones.rejected), sanitize.MaxProblems)]
 	c.quote.NumbersListed = len(c.quote.RecipientNumbers)
-	c.quote.Notes, c.audience = phones.warnings, formatRecipients(phones.e164)
+	c.quote.Notes, c.audience = phones.notes(), formatRecipients(phones.e164)
 	c.send = func(ctx context.Context) (*client.Response, error) {
 		sent := req
 		sent.Recipient = phones.e164
@@ -72,6 +83,9 @@ func (g *Guard) Send(ctx context.Context, req client.SendRequest, o SpendOptions
 // SendGroup sends one message to everyone in a group. The group is read first, and
 // again once the user agreed.
 func (g *Guard) SendGroup(ctx context.Context, req client.SendGroupRequest, o SpendOptions) (*Receipt, error) {
+	if err := g.checkCaller(ctx, req.WalletID, o); err != nil {
+		return nil, err
+	}
 	c := g.newMessageCall(req.WalletID, client.ToolSendGroupSMS, req.Message, []string{req.GroupID})
 	c.intent.Arguments, c.groupID = []string{"groupId", req.Message}, req.GroupID
 	c.send = func(ctx context.Context) (*client.Response, error) { return callUpstream(ctx, g.api.SendGroup, req) }
@@ -102,7 +116,7 @@ func (g *Guard) accountKey(walletID string) string { return g.options.BaseURL + 
 // without numbers that cannot be reached, to show them.
 func (g *Guard) checkDestinations(argument string, phones *phoneList, dryRun bool) error {
 	if !dryRun && len(phones.rejected) > 0 {
-		return NewError(CodeInvalidArguments, "Nothing was sent. "+strings.Join(phones.problems(argument), "; "))
+		return NewError(CodeInvalidArguments, "Nothing was sent. "+sanitize.JoinProblems(phones.problems(argument)))
 	}
 	outside := phones.removeOtherCountries(g.options.Countries)
 	switch {
