@@ -36,6 +36,23 @@ func TestResults_Derived(t *testing.T) {
 	}
 }
 
+// What is nested deeper than any answer needs is left out: a host may read recursively.
+func TestResults_NestedTooDeep(t *testing.T) {
+	t.Parallel()
+	nested := func(levels int) string { return strings.Repeat("[", levels) + strings.Repeat("]", levels) }
+	r := newTestEnv(t, Options{Wallet: "wal_1"},
+		respondWith(200, `{"success":true,"data":{"a":`+nested(5000)+`,"b":1.10},"more":`+nested(5000)+`}`))
+	got := r.call(t, "list_groups", `{}`)
+	want := `{"a":` + strings.Repeat("[", 63) + `"[nested deeper than 64 levels: left out]"` + strings.Repeat("]", 63) + `,"b":1.10}`
+	if got.isError || got.get("data") != want || strings.Contains(got.text, nested(66)) {
+		t.Error(got.text)
+	}
+	r = newTestEnv(t, Options{Wallet: "wal_1"}, respondWith(200, nested(64)))
+	if got := r.call(t, "list_groups", `{}`); got.get("data") != nested(64) {
+		t.Error(got.text)
+	}
+}
+
 func TestSanitize_Results(t *testing.T) {
 	t.Parallel()
 	dirty := "a\u202eb\u200b\u00adc\u0007\u001b[31md\ufe0f\U000e0041\u2066\nnew\tline <b>&"
