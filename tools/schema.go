@@ -9,6 +9,7 @@ import (
 	validator "github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/guard"
 )
 
 // buildSchemas returns the tool's JSON schemas and the names of its arguments.
@@ -33,10 +34,6 @@ func (t Tool) buildSchemas(withWallet bool) (input, output json.RawMessage, argN
 	out := reflectSchema(t.outputType, true)
 	out.Required = nil // some clients also check errors, which have other members
 	out.Properties.Set("data", &jsonschema.Schema{Extras: map[string]any{}})
-	if _, hasQuote := out.Properties.Get("quote"); hasQuote {
-		// Without the members of a quote: every conversation pays for the schema.
-		out.Properties.Set("quote", &jsonschema.Schema{Type: "object"})
-	}
 	out.Properties.Delete("meta")
 	return mustMarshal(in), mustMarshal(out), argNames
 }
@@ -46,10 +43,20 @@ const walletIDParam = "walletId"
 func reflectSchema(typ reflect.Type, allowExtra bool) *jsonschema.Schema {
 	r := jsonschema.Reflector{
 		Anonymous: true, DoNotReference: true, ExpandedStruct: true, AllowAdditionalProperties: allowExtra,
+		Mapper: withoutQuoteMembers,
 	}
 	s := r.ReflectFromType(typ)
 	s.Version = ""
 	return s
+}
+
+// withoutQuoteMembers leaves out the members of a quote: every conversation pays for the
+// schema, and every start for reading them.
+func withoutQuoteMembers(typ reflect.Type) *jsonschema.Schema {
+	if typ == reflect.TypeFor[guard.Quote]() {
+		return &jsonschema.Schema{Type: "object"}
+	}
+	return nil
 }
 
 // applyLimits adds the description and the limits of a parameter to its property.
