@@ -145,7 +145,8 @@ func TestPrice_Unreadable(t *testing.T) {
 		before := env.requestCount()
 		for _, opts := range []SpendOptions{{}, {DryRun: true}, {Elicit: elicitYes}} {
 			_, failure := env.send("Ho", opts, phone1)
-			if failure == nil || failure.Money != client.MoneyNotCharged || !strings.Contains(failure.Message, "the price could not be read") {
+			if failure == nil || failure.Money != client.MoneyNotCharged ||
+				!strings.Contains(failure.Message, "the price could not be read") {
 				t.Errorf("%d: %v", status, failure)
 			}
 		}
@@ -185,7 +186,8 @@ func TestReportedCost_Raises(t *testing.T) {
 			env := newTestEnv(t, 50_000, nil)
 			env.answerSends(mutableBody(body))
 			got := env.expectOK(env.send("Hi", SpendOptions{}, phone1, phone2))
-			if got.Quote.TotalUGX != 3500 || !strings.Contains(got.CostNote, "UGX 3,500") || !strings.Contains(got.CostNote, "UGX 70") {
+			if got.Quote.TotalUGX != 3500 || !strings.Contains(got.CostNote, "UGX 3,500") ||
+				!strings.Contains(got.CostNote, "UGX 70") {
 				t.Errorf("%d %q", got.Quote.TotalUGX, got.CostNote)
 			}
 			if want := env.options.Limits.PerDay - 3500; got.BudgetRemaining != want {
@@ -202,8 +204,9 @@ func TestReportedCost_Raises(t *testing.T) {
 func TestReportedCost_NeverLowers(t *testing.T) {
 	t.Parallel()
 	for _, data := range []string{
-		`{"total_cost":1}`, `{"cost":0}`, `{"cost":-5000}`, `{"cost":null}`, `{"cost":"free"}`, `{"cost":"9e9"}`, `{"cost":1e300}`, `{"cost":[]}`,
-		`{"cost_per_sms":3500}`, `{"unit_cost":3500}`, `{"balance":3500}`, `{"messages":[{"cost":3500},{"cost":1},{"cost":1}]}`, `[]`, `{}`,
+		`{"total_cost":1}`, `{"cost":0}`, `{"cost":-5000}`, `{"cost":null}`, `{"cost":"free"}`, `{"cost":"9e9"}`,
+		`{"cost":1e300}`, `{"cost":[]}`, `{"cost_per_sms":3500}`, `{"unit_cost":3500}`, `{"balance":3500}`,
+		`{"messages":[{"cost":3500},{"cost":1},{"cost":1}]}`, `[]`, `{}`,
 	} {
 		env := newTestEnv(t, 50_000, nil)
 		env.expectOK(env.send("Hi", SpendOptions{}, phone1))
@@ -255,7 +258,8 @@ func TestReportedCost_PriceRose(t *testing.T) {
 	ask := func(context.Context, string) (Answer, error) { t.Error("the user was asked"); return AnswerYes, nil }
 	env.expectError(CodeLimitExceeded)(a.send("He", SpendOptions{Elicit: ask}, phone1)).says("3,500", "3,465")
 	var ofCaller int64
-	if err := env.db().QueryRow(`SELECT total FROM daily_totals WHERE kind = 'send a'`).Scan(&ofCaller); err != nil || ofCaller != 3535 {
+	err := env.db().QueryRow(`SELECT total FROM daily_totals WHERE kind = 'send a'`).Scan(&ofCaller)
+	if err != nil || ofCaller != 3535 {
 		t.Errorf("the caller's own budget has UGX %d: %v", ofCaller, err)
 	}
 	if got := fmt.Sprint(env.states()); got != "[sent sent]" {

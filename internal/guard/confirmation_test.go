@@ -122,36 +122,40 @@ func TestDecline_VoidsQuote(t *testing.T) {
 	env.expectError(CodeConfirmationRequired)(env.send("Hi", SpendOptions{QuoteID: q.ID}, phone1))
 }
 
+const (
+	noQuote      = "none"
+	unknownQuote = "abc"
+)
+
+// laterAnswerCases are answers in a call after the one that asked the user.
+var laterAnswerCases = []struct {
+	name    string
+	answer  Answer
+	quoteID string        // "" is the quote that the user was asked about
+	to      string        // "" is the recipient of the quote
+	delay   time.Duration // between the question and the answer
+	other   bool          // another caller answers
+	code    string        // "" spends
+	usable  bool          // the quote can still be confirmed after the refusal
+}{
+	{name: "the user says yes", answer: AnswerYes},
+	{name: "the user says no", answer: AnswerNo, code: CodeDeclined},
+	{name: "a yes names no quote", answer: AnswerYes, quoteID: noQuote, code: CodeConfirmationRequired, usable: true},
+	{
+		name: "a yes names another quote", answer: AnswerYes, quoteID: unknownQuote,
+		code: CodeConfirmationRequired, usable: true,
+	},
+	{name: "a yes comes with another recipient", answer: AnswerYes, to: phone2, code: CodeConfirmationRequired},
+	{name: "a yes comes too late", answer: AnswerYes, delay: 10 * time.Minute, code: CodeConfirmationRequired},
+	{name: "another caller says yes", answer: AnswerYes, other: true, code: CodeConfirmationRequired},
+	{name: "the quote comes without an answer", code: CodeConfirmationRequired, usable: true},
+}
+
 // An answer in a later call, as in the stateless protocol (2026-07-28), counts only
 // for the quote that the user was asked about.
 func TestAnswer_BoundToQuote(t *testing.T) {
 	t.Parallel()
-	const (
-		noQuote      = "none"
-		unknownQuote = "abc"
-	)
-	for _, c := range []struct {
-		name    string
-		answer  Answer
-		quoteID string        // "" is the quote that the user was asked about
-		to      string        // "" is the recipient of the quote
-		delay   time.Duration // between the question and the answer
-		other   bool          // another caller answers
-		code    string        // "" spends
-		usable  bool          // the quote can still be confirmed after the refusal
-	}{
-		{name: "the user says yes", answer: AnswerYes},
-		{name: "the user says no", answer: AnswerNo, code: CodeDeclined},
-		{name: "a yes names no quote", answer: AnswerYes, quoteID: noQuote, code: CodeConfirmationRequired, usable: true},
-		{
-			name: "a yes names another quote", answer: AnswerYes, quoteID: unknownQuote,
-			code: CodeConfirmationRequired, usable: true,
-		},
-		{name: "a yes comes with another recipient", answer: AnswerYes, to: phone2, code: CodeConfirmationRequired},
-		{name: "a yes comes too late", answer: AnswerYes, delay: 10 * time.Minute, code: CodeConfirmationRequired},
-		{name: "another caller says yes", answer: AnswerYes, other: true, code: CodeConfirmationRequired},
-		{name: "the quote comes without an answer", code: CodeConfirmationRequired, usable: true},
-	} {
+	for _, c := range laterAnswerCases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })

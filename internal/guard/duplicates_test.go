@@ -51,7 +51,8 @@ func TestDuplicates_Allowed(t *testing.T) {
 	withPlain := SpendOptions{AllowDuplicate: true, QuoteID: plain.ID}
 	env.expectError(CodeConfirmationRequired)(env.send("Hi", withPlain, phone2))
 	quote := env.expectOK(env.send("Hi", SpendOptions{DryRun: true, AllowDuplicate: true}, phone2)).Quote
-	if !slices.Contains(quote.Notes, "it repeats one of 2026-11-24T12:10:00+03:00 (UGX 35) and one of 2026-11-24T12:10:00+03:00 (UGX 35)") {
+	if !slices.Contains(quote.Notes,
+		"it repeats one of 2026-11-24T12:10:00+03:00 (UGX 35) and one of 2026-11-24T12:10:00+03:00 (UGX 35)") {
 		t.Errorf("%+v", quote)
 	}
 	env.expectOK(env.send("Hi", SpendOptions{AllowDuplicate: true, QuoteID: quote.ID}, phone2))
