@@ -70,10 +70,6 @@ func walletIDParam(location string) Param {
 	}
 }
 
-// MaxMessageLength is the documented limit of sms/send, in UTF-16 code units. The
-// documents do not say that the limit of a group's message differs.
-const MaxMessageLength = 1600
-
 func messageParam(example string) Param {
 	return Param{
 		Name: "message", Location: ParamInBody, Type: "string", Required: true, Min: 1, Max: MaxMessageLength,
@@ -105,7 +101,7 @@ var (
 		Params: []Param{
 			walletIDParam(ParamInBody),
 			{
-				Name: "amount", Location: ParamInBody, Type: "number", Required: true, Min: 500, Max: 10_000_000,
+				Name: "amount", Location: ParamInBody, Type: "number", Required: true, Min: minTopUpUGX, Max: maxTopUpUGX,
 				Description: "Amount in UGX, 500 to 10,000,000.", Example: 5000,
 			},
 			{
@@ -146,7 +142,7 @@ var (
 				Description: "Page number, from 1.", Example: 1,
 			},
 			{
-				Name: "per_page", Location: ParamInQuery, Type: "number", Min: 1, Max: 100, Default: 50,
+				Name: "per_page", Location: ParamInQuery, Type: "number", Min: 1, Max: maxPerPage, Default: defaultPerPage,
 				Description: "Results on a page, 1 to 100.", Example: 20,
 			},
 		},
@@ -162,7 +158,7 @@ var (
 		Params: []Param{
 			walletIDParam(ParamInBody),
 			{
-				Name: "title", Location: ParamInBody, Type: "string", Required: true, Min: 1, Max: 120,
+				Name: "title", Location: ParamInBody, Type: "string", Required: true, Min: 1, Max: maxGroupTitleLength,
 				Description: "The group's title, 1 to 120 UTF-16 code units.", Example: "Customers",
 			},
 			{

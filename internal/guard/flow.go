@@ -119,7 +119,7 @@ func (g *Guard) newPolicy(o SpendOptions) ledger.Policy {
 		UseQuote: o.QuoteID, AlsoVoid: o.PresentedQuoteID,
 		UserAnswered: o.Answer == AnswerYes, Confirmed: o.Answer == AnswerYes || quoteConfirms,
 		ConfirmOff: g.options.Confirm == ConfirmOff, AlwaysConfirm: g.options.WalletNotice, AllowDuplicate: o.AllowDuplicate,
-		Limits: g.options.Limits, CallerLimits: g.callerLimits, DuplicateWindow: g.effectiveDuplicateWindow(),
+		Limits: g.options.Limits, CallerLimits: g.callerLimits, DuplicateWindow: g.effectiveDuplicateWindow(), QuoteTTL: quoteTTL,
 	}
 }
 

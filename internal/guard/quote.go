@@ -43,6 +43,9 @@ type QuotedGroup struct {
 	Title string `json:"title,omitempty"`
 }
 
+// quoteTTL is how long a quote can be used.
+const quoteTTL = 10 * time.Minute
+
 // maxListed is how many numbers of a list are shown.
 const maxListed = 50
 

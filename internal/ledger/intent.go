@@ -61,6 +61,7 @@ type Policy struct {
 	Limits          Limits
 	CallerLimits    *Limits // the caller's own, counted besides; nil for none
 	DuplicateWindow time.Duration
+	QuoteTTL        time.Duration // how long a new quote can be used
 }
 
 // Verdict is the ledger's decision on an intent.

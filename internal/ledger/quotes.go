@@ -9,9 +9,6 @@ import (
 	"time"
 )
 
-// quoteTTL is how long a quote can be used.
-const quoteTTL = 10 * time.Minute
-
 // maxPendingVoids bounds the voids that wait for a database that is away. A quote
 // expires by itself in minutes.
 const maxPendingVoids = 64
@@ -35,7 +32,7 @@ func (l *Ledger) Quote(ctx context.Context, in Intent, p Policy, asked bool) (Qu
 		if d, err = l.evaluate(ctx, tx, in, p, "", now); err != nil {
 			return err
 		}
-		r = newRow(in, StateQuoted, now, now.Add(quoteTTL))
+		r = newRow(in, StateQuoted, now, now.Add(p.QuoteTTL))
 		r.asked = asked
 		named := d.Near
 		if p.AllowDuplicate && d.Duplicates != nil {

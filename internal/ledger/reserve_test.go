@@ -51,8 +51,11 @@ func (env *reserveEnv) rowState(t *testing.T, id string) (state State) {
 }
 
 // testPolicy is a policy with testLimits and their duplicate window.
+// testQuoteTTL is how long quotes of the tests can be used.
+const testQuoteTTL = 10 * time.Minute
+
 func testPolicy() Policy {
-	return Policy{Limits: testLimits, DuplicateWindow: testLimits.DuplicateWindow}
+	return Policy{Limits: testLimits, DuplicateWindow: testLimits.DuplicateWindow, QuoteTTL: testQuoteTTL}
 }
 
 // firstMidnight ends the day on which the test clock starts.
@@ -197,7 +200,7 @@ var refusalCases = []struct {
 		want: Refusal{Reason: RefusedQuoteExpired, QuotedRecipients: 1, QuotedUGX: 35},
 		prepare: func(t *testing.T, env *reserveEnv) (Intent, Policy) {
 			env.makeQuote(t, testIntent("Hi"), testPolicy(), false)
-			env.clock.advance(quoteTTL)
+			env.clock.advance(testQuoteTTL)
 			return testIntent("Hi"), testPolicy()
 		},
 	},
