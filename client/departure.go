@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"net"
 	"time"
 )
 
@@ -11,6 +12,9 @@ const minRetryMargin = 10 * time.Second
 
 // errTooLate is why a request did not leave: its departure limit had passed.
 var errTooLate = errors.New("not sent: this computer was suspended")
+
+// errCutOff is why a request that may have left in part was not completed.
+var errCutOff = errors.New("this computer was suspended while it sent the request")
 
 type departByKey struct{}
 
@@ -28,11 +32,46 @@ func WithDepartBy(ctx context.Context, t time.Time) context.Context {
 // margin away.
 func departsLate(ctx context.Context, margin time.Duration) bool {
 	limit, ok := ctx.Value(departByKey{}).(time.Time)
-	if !ok {
-		return false
-	}
+	return ok && isPast(limit, margin)
+}
+
+func isPast(limit time.Time, margin time.Duration) bool {
 	// The monotonic clock may stand still while the machine sleeps, and the wall
 	// clock may be set back: either of them decides.
 	now := time.Now().Add(margin)
 	return now.After(limit) || now.Round(0).After(limit.Round(0))
+}
+
+type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// withDeparture returns a dial function whose connections write nothing after the
+// departure limit of their request.
+func withDeparture(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		limit, ok := ctx.Value(departByKey{}).(time.Time)
+		if err != nil || !ok {
+			return conn, err
+		}
+		// Ends a write that waits for the other side.
+		if err := conn.SetWriteDeadline(limit); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+		return departConn{conn, limit}, nil
+	}
+}
+
+// departConn writes nothing after limit. A process can be suspended between the
+// check of the headers and their write, and in the middle of a body: a request that
+// lacks its end has no effect.
+type departConn struct {
+	net.Conn
+	limit time.Time
+}
+
+func (c departConn) Write(p []byte) (int, error) {
+	if isPast(c.limit, 0) {
+		return 0, errors.Join(errCutOff, c.Close())
+	}
+	return c.Conn.Write(p)
 }

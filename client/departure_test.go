@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -61,5 +63,55 @@ func TestDepartBy_RetryNeedsTime(t *testing.T) {
 		if !ok || e.Attempts != attempts || e.Money != MoneyRefunded || len(env.requests()) != attempts {
 			t.Errorf("%s left: %+v", left, err)
 		}
+	}
+}
+
+// slowConn is a connection whose process is suspended before one of its writes.
+type slowConn struct {
+	net.Conn
+	writes    int
+	suspendAt int
+	until     time.Time
+}
+
+func (c *slowConn) Write(p []byte) (int, error) {
+	if c.writes++; c.writes == c.suspendAt {
+		<-time.After(time.Until(c.until) + time.Millisecond)
+	}
+	return c.Conn.Write(p)
+}
+
+// A process that is suspended after the last check of the headers, or in the middle
+// of the body, must not write the rest when it continues.
+func TestDepartBy_NoRestIsWrittenLate(t *testing.T) {
+	t.Parallel()
+	for name, suspendAt := range map[string]int{"before the headers are written": 1, "in the middle of the body": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			missing := make(chan int64, 1) // bytes of the body, if the headers came
+			var env *testEnv
+			env = newTestEnv(t, func(_ http.ResponseWriter, r *http.Request) {
+				missing <- r.ContentLength - int64(len(env.requests()[0].Body))
+			})
+			limit := time.Now().Add(300 * time.Millisecond)
+			transport := env.writeHTTP.Transport.(*http.Transport)
+			dial := transport.DialContext
+			transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				conn, err := dial(ctx, network, addr)
+				return &slowConn{Conn: conn, suspendAt: suspendAt, until: limit}, err
+			}
+			request := SendRequest{"wal_1", "Hi", slices.Repeat(Recipients{"+256700000010"}, 1000)}
+			_, err := env.Send(WithDepartBy(t.Context(), limit), request)
+			e, ok := errors.AsType[*Error](err)
+			if !ok || e.Money != MoneyUnknown || !strings.Contains(e.Message, errCutOff.Error()) || e.Attempts != 1 {
+				t.Errorf("%+v", err)
+			}
+			if suspendAt > 1 && <-missing == 0 {
+				t.Error("the request was completed")
+			}
+			if suspendAt == 1 && len(env.requests()) > 0 {
+				t.Error("the headers were written")
+			}
+		})
 	}
 }

@@ -35,6 +35,7 @@ func newReadTransport() http.RoundTripper {
 // just closed would make the outcome of a request unknown that never arrived.
 func newWriteTransport() http.RoundTripper {
 	t := newBaseTransport()
+	t.DialContext = withDeparture(t.DialContext)
 	t.DisableKeepAlives = true
 	t.Protocols = new(http.Protocols)
 	t.Protocols.SetHTTP1(true)
