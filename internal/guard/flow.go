@@ -143,14 +143,14 @@ func (g *Guard) reserve(ctx context.Context, in ledger.Intent, p ledger.Policy) 
 	return d, nil
 }
 
-// departureTimeout is how long after its intent was stored a request may leave. It
+// defaultDepartureTimeout is how long after its intent was stored a request may leave. It
 // is less than ledger.CallTimeout: a spend that can be settled by hand never leaves
 // afterwards.
-const departureTimeout = 35 * time.Second
+const defaultDepartureTimeout = 35 * time.Second
 
 // sendReserved makes the request of a reserved spend, and records what came of it.
 func (g *Guard) sendReserved(ctx context.Context, c spendCall, cost spendCost, d ledger.Decision) (*Receipt, error) {
-	response, err := c.send(client.WithDepartBy(ctx, d.StoredAt.Add(departureTimeout)))
+	response, err := c.send(client.WithDepartBy(ctx, d.StoredAt.Add(g.departureTimeout)))
 	costNote := ""
 	if err == nil {
 		d, costNote = g.raiseToReported(ctx, c, cost, d, response)

@@ -58,6 +58,7 @@ type Guard struct {
 	callerStates *callerCache // where there are many
 	callerID     string       // "" is the only caller
 	callerLimits *Limits      // nil for none
+	departureTimeout time.Duration // shorter in tests
 	*ledgerHandle
 }
 
@@ -75,7 +76,7 @@ func New(api API, o Options) *Guard {
 	}
 	return &Guard{
 		api: api, options: o, defaultState: newCallerState(o.Rate), callerStates: newCallerCache(),
-		ledgerHandle: newLedgerHandle(ledgerClock),
+		ledgerHandle: newLedgerHandle(ledgerClock), departureTimeout: defaultDepartureTimeout,
 	}
 }
 

@@ -83,7 +83,7 @@ type SpendRef struct{ ID, AttemptID string }
 type Decision struct {
 	Verdict      Verdict
 	Spend        SpendRef  // of Reserved
-	StoredAt     time.Time // of Reserved: this machine's clock just before the commit
+	StoredAt     time.Time // of Reserved: by this machine's clock, not later than the row's creation
 	TotalUGX     int64     // reserved, or to be reserved: a quote may know a higher price than the intent
 	RemainingUGX int64     // of today's budget: after a reservation, otherwise before it
 	CallLimitUGX int64     // what one call may cost

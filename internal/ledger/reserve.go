@@ -37,6 +37,9 @@ func (l *Ledger) Reserve(ctx context.Context, in Intent, p Policy) (Decision, er
 }
 
 func (l *Ledger) reserve(ctx context.Context, tx *sql.Tx, in Intent, p Policy) (Decision, error) {
+	// Before the clock of the row's deadline is read: if the process is suspended in
+	// between, the request leaves earlier, not later.
+	storedAt := time.Now()
 	now := l.clock()
 	quote, refusal, err := l.findQuote(ctx, tx, in, p, now)
 	if err != nil {
@@ -63,7 +66,7 @@ func (l *Ledger) reserve(ctx context.Context, tx *sql.Tx, in Intent, p Policy) (
 	}
 	d.Spend, err = l.storeIntent(ctx, tx, in, p, quote, now)
 	d.RemainingUGX -= in.TotalUGX
-	d.StoredAt = time.Now()
+	d.StoredAt = storedAt
 	return d, err
 }
 

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -299,5 +300,21 @@ func TestReserve_RefusedFigures(t *testing.T) {
 	env.clock.advance(24 * time.Hour) // the next day has its own budget
 	if d = mustReserve(t, env.Ledger, testIntent("Ho"), p); d.RemainingUGX != 34 {
 		t.Errorf("%+v", d)
+	}
+}
+
+// A process that is suspended inside the transaction must not get more time for its
+// request than the row has until its outcome counts as unknown.
+func TestReserve_StoredAtIsNotLaterThanTheRow(t *testing.T) {
+	t.Parallel()
+	var readAt atomic.Int64 // when the clock for the row was last read
+	l := openTestLedger(t, ledgertest.NewSource(t), Options{Clock: func() time.Time {
+		readAt.Store(time.Now().UnixNano())
+		<-time.After(50 * time.Millisecond)
+		return time.Unix(0, readAt.Load())
+	}})
+	d := mustReserve(t, l, testIntent("Hi"), Policy{Limits: testLimits, ConfirmOff: true})
+	if d.StoredAt.UnixNano() > readAt.Load() {
+		t.Errorf("stored %s after the clock was read", time.Duration(d.StoredAt.UnixNano()-readAt.Load()))
 	}
 }
