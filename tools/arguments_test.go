@@ -119,7 +119,7 @@ func TestArguments_Limits(t *testing.T) {
 		{"topup_wallet", `{"amount":500.0,"phone_number":"0700000010"}`},
 		{"send_sms", `{"recipient":"0700000010","message":"\ud83d\ude00 \\ud83d \u00e9"}`},
 		{"send_sms", `{"recipient":"0700000010","message":"` + face + `"}`},
-		{"send_group_sms", `{"groupId":"g","message":"` + strings.Repeat("a", 1600) + `"}`},
+		{"send_group_sms", `{"groupId":"grp_1","message":"` + strings.Repeat("a", 1600) + `"}`},
 		{"send_sms", `{"recipient":"0700000010","message":"Hi","dry_run":null,"quote":null,"allow_duplicate":null}`},
 		{"list_sms_history", `{"page":1,"per_page":1}`},
 		{"list_sms_history", `{"page":" 9 ","per_page":100}`},

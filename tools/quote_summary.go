@@ -23,6 +23,11 @@ func quoteSummary(q *guard.Quote) string {
 }
 
 func quotePrice(q *guard.Quote) string {
+	if q.ReservedUGX > 0 {
+		return fmt.Sprintf("The price is not known, because the group's size cannot be read; the call reserves UGX %s of "+
+			"today's budget, all that the wallet holds (%s each)",
+			sanitize.FormatThousands(q.ReservedUGX), sanitize.Pluralize(q.Units, "unit"))
+	}
 	total := sanitize.FormatThousands(q.TotalUGX)
 	if q.Units == 0 { // a top-up
 		return "The payer would be asked for UGX " + total

@@ -44,6 +44,7 @@ type SendResult struct {
 	Recipients    int          `json:"recipients,omitempty"`     // numbers, each counted once
 	Units         int          `json:"units,omitempty"`          // billed for each recipient
 	EstimatedCost int64        `json:"estimated_cost,omitempty"` // UGX
+	Notes         []string     `json:"notes,omitempty"`          // on the recipients and the message
 	Quote         *guard.Quote `json:"quote,omitempty"`          // of a dry run; the result has nothing else then
 }
 
@@ -68,12 +69,19 @@ func (inv *invocation) sendResult(r *guard.Receipt, err error) (SendResult, erro
 	if r.Quote.Recipients > 0 {
 		recipients = sanitize.Pluralize(r.Quote.Recipients, "recipient")
 	}
-	summary := fmt.Sprintf("Accepted for %s, %s each: about UGX %d. UGX %d are left of today's budget.",
-		recipients, sanitize.Pluralize(r.Quote.Units, "unit"), r.Quote.TotalUGX, r.BudgetRemaining)
+	cost := fmt.Sprintf("about UGX %d", r.Quote.TotalUGX)
+	if r.Quote.ReservedUGX > 0 {
+		cost = fmt.Sprintf("the price is not known, and UGX %d stay reserved", r.Quote.ReservedUGX)
+	}
+	summary := fmt.Sprintf("Accepted for %s, %s each: %s. UGX %d are left of today's budget.",
+		recipients, sanitize.Pluralize(r.Quote.Units, "unit"), cost, r.BudgetRemaining)
 	if r.CostNote != "" {
 		summary += " " + r.CostNote
 	}
-	return SendResult{inv.newResult(r.Response, summary), r.Quote.Recipients, r.Quote.Units, r.Quote.TotalUGX, nil}, nil
+	return SendResult{
+		Result: inv.newResult(r.Response, summary), Recipients: r.Quote.Recipients, Units: r.Quote.Units,
+		EstimatedCost: r.Quote.TotalUGX, Notes: r.Quote.Notes,
+	}, nil
 }
 
 func listSMSHistory(ctx context.Context, inv *invocation, r client.HistoryRequest) (Result, error) {

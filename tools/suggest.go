@@ -3,6 +3,8 @@ package tools
 import (
 	"slices"
 	"strings"
+
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // argumentAliases are the names that models and other services use for our arguments.
@@ -29,35 +31,11 @@ func suggest(name string, valid []string) string {
 	}
 	best, bestDistance := "", 3
 	for _, v := range valid {
-		if d := levenshtein(name, strings.ToLower(v)); d < bestDistance && d < len(v)/2+1 {
+		if d := sanitize.EditDistance(name, strings.ToLower(v)); d < bestDistance && d < len(v)/2+1 {
 			best, bestDistance = v, d
 		}
 	}
 	return best
-}
-
-// levenshtein counts the bytes to insert, delete or change to get from a to b.
-func levenshtein(a, b string) int {
-	if len(a) > 64 {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := corner
-			if a[i] != b[j] {
-				change++
-			}
-			corner = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // SuggestTool returns the tool that an unknown name probably means, or "".

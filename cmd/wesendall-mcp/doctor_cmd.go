@@ -82,7 +82,10 @@ func (cfg *Config) doctorOptions(
 		opts.API, opts.CredentialProblem, opts.Wallet = b.API, b.NotConfiguredReason, b.Wallet
 		opts.WalletNotice = b.walletNotice
 		if opts.Ledger, err = cfg.ledgerSource(b.baseURL); err == nil {
-			_, err = cfg.guardOptions(b.baseURL, nil)
+			var options *guard.Options
+			if options, err = cfg.guardOptions(b.baseURL, nil); err == nil {
+				opts.DoNotText = options.DoNotText
+			}
 		}
 		if err == nil {
 			err = cfg.validateToolNames()

@@ -85,6 +85,15 @@ func safetySettingRows(defaults guard.Options) []setting {
 			defaultValue: strings.Join(defaults.Countries, ","),
 		},
 		{
+			flag: "do-not-text", placeholder: "FILE", variable: "WESENDALL_DO_NOT_TEXT",
+			help: "Phone numbers, one per line, that send_sms never texts.",
+		},
+		{
+			flag: "quiet-hours", placeholder: "HOURS", variable: "WESENDALL_QUIET_HOURS",
+			help:         "Hours in Kampala in which a send to a group or to more than 10 recipients must be confirmed, or off.",
+			defaultValue: defaults.QuietHours.String(),
+		},
+		{
 			flag: "duplicate-window", placeholder: "TIME", variable: "WESENDALL_DUPLICATE_WINDOW",
 			help:         "Reject the same message to the same number within this time.",
 			defaultValue: formatDuration(limits.DuplicateWindow),

@@ -4,9 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"math"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/adrg/xdg"
 
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/guard"
@@ -40,6 +43,8 @@ type safetySettings struct {
 	Confirm          guard.ConfirmMode
 	ConfirmAbove     int64
 	AllowedCountries []string
+	DoNotText        string
+	QuietHours       guard.QuietHours
 	DuplicateWindow  time.Duration
 	Rate             float64
 	Ledger           string
@@ -75,12 +80,17 @@ func (cfg *Config) guardOptions(baseURL string, log *slog.Logger) (*guard.Option
 			return nil, usageErrorf("--allowed-countries: %q is not a calling code, such as 256", code)
 		}
 	}
+	doNotText, err := absolutePath(cfg.DoNotText)
+	if err != nil {
+		return nil, usageErrorf("--do-not-text: %w", err)
+	}
 	source, err := cfg.ledgerSource(baseURL)
 	if err != nil {
 		return nil, err
 	}
 	return &guard.Options{
 		BaseURL: client.CanonicalBaseURL(baseURL), Confirm: cfg.Confirm, Countries: countries, Rate: cfg.Rate, Logger: log,
+		QuietHours: cfg.QuietHours, DoNotText: guard.NewDoNotTextList(doNotText),
 		Limits: guard.Limits{
 			PerCall: cfg.MaxPerCall, PerDay: cfg.MaxPerDay, TopUp: cfg.MaxTopup, Recipients: cfg.MaxRecipients,
 			ConfirmAbove: cfg.ConfirmAbove, DuplicateWindow: cfg.DuplicateWindow,
@@ -89,4 +99,16 @@ func (cfg *Config) guardOptions(baseURL string, log *slog.Logger) (*guard.Option
 			return ledger.Open(ctx, source, o)
 		},
 	}, nil
+}
+
+// absolutePath returns the file that a setting means, even if the working directory changes.
+// ~/ is the home directory; "" stays "".
+func absolutePath(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		return filepath.Join(xdg.Home, rest), nil
+	}
+	return filepath.Abs(path)
 }

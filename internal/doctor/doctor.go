@@ -53,6 +53,7 @@ type Options struct {
 	WalletNotice      string // why the wallet may not be the user's, if so
 	API               guard.API
 	ReadOnly          bool
+	DoNotText         *guard.DoNotTextList
 	Ledger            string // a file or a PostgreSQL URL; "" for in memory
 	Self              Program
 	Hosts             []hostconfig.DetectedHost
@@ -76,6 +77,7 @@ func Run(ctx context.Context, o Options) []Finding {
 	for _, file := range o.SecretFiles {
 		findings = append(findings, checkFileMode("setting", file)...)
 	}
+	findings = append(findings, o.checkDoNotText()...)
 	if len(o.ConfigErrors) == 0 {
 		findings = append(findings, o.checkCredentials(ctx)...)
 		findings = append(findings, o.checkLedger(ctx)...)

@@ -47,7 +47,7 @@ func ownCodes() []CodeInfo {
 		free(CodeConfirmationRequired, "The user must agree first", client.RetryAfterFix),
 		free(CodeLimitExceeded, "A limit of the operator forbids it", client.RetryNever),
 		duplicate,
-		free(CodeDestinationNotAllowed, "The operator does not allow this country", client.RetryNever),
+		free(CodeDestinationNotAllowed, "The operator does not allow this country, or everyone is on the do-not-text list", client.RetryNever),
 		{
 			Code: CodeOutcomeUnknown, Description: "It may have happened; check before repeating it",
 			Money: client.MoneyUnknown, Retry: client.RetryCheckFirst,

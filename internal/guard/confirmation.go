@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/wesendall/wesendall-mcp/internal/ledger"
 )
@@ -63,7 +64,7 @@ func (g *Guard) checkAnswer(ctx context.Context, c spendCall, o SpendOptions) er
 func (g *Guard) confirm(
 	ctx context.Context, c spendCall, cost spendCost, o SpendOptions, d ledger.Decision,
 ) (quoteID string, err error) {
-	reason := confirmReason(d)
+	reason := g.confirmReason(g.newIntent(c, cost, o), d)
 	if g.cannotConfirm(o) {
 		return "", cannotConfirmError(reason)
 	}
@@ -81,7 +82,7 @@ func (g *Guard) confirm(
 		return "", g.refusalError(g.newIntent(c, cost, o), d)
 	}
 	if d.Verdict == ledger.NeedsConfirmation {
-		reason = confirmReason(d)
+		reason = g.confirmReason(g.newIntent(c, cost, o), d)
 	}
 	quote.NeedsConfirmation = &ConfirmationNeed{reason}
 	required := NewError(CodeConfirmationRequired, "Nothing was sent yet, because "+reason+". Show your user the quote; "+
@@ -114,19 +115,27 @@ func (g *Guard) elicit(ctx context.Context, c spendCall, o SpendOptions, require
 	return g.checkWalletAccess(ctx, c.walletID)
 }
 
-// confirmReason says why a user must agree, as the end of a sentence.
-func confirmReason(d ledger.Decision) string {
-	switch {
-	case d.Confirm.Reason == ledger.ConfirmAlways:
-		return d.Confirm.Always
-	case d.Confirm.Always != "":
-		return ownConfirmReason(d) + ", and " + d.Confirm.Always
+// confirmReason says why a user must agree, as the end of a sentence. The wallet and
+// quiet hours are named with any other reason.
+func (g *Guard) confirmReason(in ledger.Intent, d ledger.Decision) string {
+	var reasons []string
+	if r := d.Confirm.Reason; r != ledger.ConfirmAlways && r != ledger.ConfirmQuietHours {
+		reasons = append(reasons, ownConfirmReason(in, d))
 	}
-	return ownConfirmReason(d)
+	if g.options.Confirm != ConfirmOff && g.disturbsQuietHours(in) {
+		reasons = append(reasons, g.describeQuietHours())
+	}
+	if len(reasons) == 0 && d.Confirm.Reason == ledger.ConfirmQuietHours { // they ended just now
+		reasons = append(reasons, g.describeQuietHours())
+	}
+	if d.Confirm.Always != "" {
+		reasons = append(reasons, d.Confirm.Always)
+	}
+	return strings.Join(reasons, ", and ")
 }
 
 // ownConfirmReason is confirmReason for what this one spend is.
-func ownConfirmReason(d ledger.Decision) string {
+func ownConfirmReason(in ledger.Intent, d ledger.Decision) string {
 	c := d.Confirm
 	switch c.Reason {
 	case ledger.ConfirmTopUp:
@@ -139,8 +148,15 @@ func ownConfirmReason(d ledger.Decision) string {
 	case ledger.ConfirmNear:
 		return describeNear(d.Near)
 	case ledger.ConfirmThreshold:
+		if isSizeUnknown(in) {
+			return fmt.Sprintf("it may cost more than UGX %d: the group's size cannot be read", c.ThresholdUGX)
+		}
 		return fmt.Sprintf("it costs more than UGX %d", c.ThresholdUGX)
 	default:
+		if isSizeUnknown(in) {
+			return fmt.Sprintf("it may cost more than is left of UGX %d for an hour that nobody confirmed: "+
+				"the group's size cannot be read", c.ThresholdUGX)
+		}
 		return fmt.Sprintf("with UGX %d of the last hour that nobody confirmed it comes to more than UGX %d",
 			c.UnconfirmedUGX, c.ThresholdUGX)
 	}

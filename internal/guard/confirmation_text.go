@@ -24,15 +24,27 @@ func confirmationPrompt(c spendCall, q Quote, reason string) string {
 }
 
 func sendFacts(c spendCall, q Quote) []string {
-	return []string{
-		"Send an SMS?",
-		"To: " + recipientsFact(q),
-		fmt.Sprintf("Cost: about UGX %s (%s each)",
-			sanitize.FormatThousands(q.TotalUGX), sanitize.Pluralize(q.Units, "unit")),
-		"Wallet: " + sanitize.Visible(c.walletID),
-		fmt.Sprintf("Balance: UGX %s now, about UGX %s after",
-			sanitize.FormatThousands(q.BalanceUGX), sanitize.FormatThousands(q.BalanceAfterUGX)),
+	units := sanitize.Pluralize(q.Units, "unit")
+	cost := fmt.Sprintf("Cost: about UGX %s (%s each)", sanitize.FormatThousands(q.TotalUGX), units)
+	if q.ReservedUGX > 0 {
+		cost = fmt.Sprintf("Cost: not known, because the group's size cannot be read (%s each)", units)
 	}
+	lines := []string{"Send an SMS?", "To: " + recipientsFact(q)}
+	if q.optOutNote != "" {
+		lines = append(lines, "Do not text: "+q.optOutNote)
+	}
+	return append(lines, cost,
+		"Wallet: "+sanitize.Visible(c.walletID),
+		"Balance: "+balanceFact(q, "about UGX %s after"))
+}
+
+// balanceFact is the balance now, and after the spend where that is known.
+func balanceFact(q Quote, after string) string {
+	fact := fmt.Sprintf("UGX %s now", sanitize.FormatThousands(q.BalanceUGX))
+	if q.BalanceAfterUGX != nil {
+		fact += ", " + fmt.Sprintf(after, sanitize.FormatThousands(*q.BalanceAfterUGX))
+	}
+	return fact
 }
 
 func topUpFacts(c spendCall, q Quote) []string {
@@ -46,8 +58,7 @@ func topUpFacts(c spendCall, q Quote) []string {
 	}
 	return append(lines,
 		"Into the wallet: "+sanitize.Visible(c.walletID),
-		fmt.Sprintf("Balance: UGX %s now, UGX %s once it is paid",
-			sanitize.FormatThousands(q.BalanceUGX), sanitize.FormatThousands(q.BalanceAfterUGX)))
+		"Balance: "+balanceFact(q, "UGX %s once it is paid"))
 }
 
 // maxAskedNumbers is how many numbers the question names.

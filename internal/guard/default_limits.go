@@ -24,5 +24,8 @@ func DefaultLimits() Limits {
 
 // DefaultOptions are DefaultLimits with the other defaults, and a ledger in memory.
 func DefaultOptions() Options {
-	return Options{Limits: DefaultLimits(), Confirm: ConfirmAuto, Countries: []string{"256"}, Rate: 10}
+	return Options{
+		Limits: DefaultLimits(), Confirm: ConfirmAuto, Countries: []string{"256"}, Rate: 10,
+		QuietHours: QuietHours{From: 21, Until: 7},
+	}
 }

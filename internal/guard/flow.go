@@ -32,7 +32,7 @@ type spendCall struct {
 	description string        // of a top-up
 	quote       Quote         // what is known without the price
 	audience    string        // whom it reaches, for a user
-	send        func(context.Context) (*client.Response, error)
+	send        func(ctx context.Context, targets []string) (*client.Response, error)
 }
 
 // Receipt is a spend that was accepted, or a quote.
@@ -58,12 +58,16 @@ func (g *Guard) execute(ctx context.Context, c spendCall, o SpendOptions) (*Rece
 	}
 	policy := g.newPolicy(o)
 	for {
-		d, err := g.reserve(ctx, g.newIntent(c, cost, o), policy)
+		reserved, err := g.withoutOptOuts(c, cost)
+		if err != nil {
+			return nil, err
+		}
+		d, err := g.reserve(ctx, g.newIntent(c, reserved, o), policy)
 		if err != nil {
 			return nil, err
 		}
 		if d.Verdict == ledger.Reserved {
-			return g.sendReserved(ctx, c, cost, d)
+			return g.sendReserved(ctx, c, reserved, d)
 		}
 		// At most once: the ledger needs no confirmation of a confirmed policy.
 		quoteID, err := g.confirm(ctx, c, cost, o, d)
@@ -105,6 +109,9 @@ func (g *Guard) newIntent(c spendCall, cost spendCost, o SpendOptions) ledger.In
 	if cost.balanceRead {
 		in.BalanceBeforeUGX = &cost.balanceUGX
 	}
+	if cost.targets != nil {
+		in.QuotedTargets, in.Targets = in.Targets, cost.targets
+	}
 	if o.AllowDuplicate { // a quote without it does not cover a call with it
 		in.Arguments = append(slices.Clip(in.Arguments), "allow_duplicate")
 	}
@@ -133,6 +140,7 @@ func (g *Guard) reserve(ctx context.Context, in ledger.Intent, p ledger.Policy) 
 	if err := g.waitForRate(ctx); err != nil {
 		return ledger.Decision{}, err
 	}
+	p.QuietHours = g.disturbsQuietHours(in)
 	d, err := l.Reserve(ctx, in, p)
 	if err != nil {
 		return d, g.ledgerError(err)
@@ -150,14 +158,19 @@ const defaultDepartureTimeout = 35 * time.Second
 
 // sendReserved makes the request of a reserved spend, and records what came of it.
 func (g *Guard) sendReserved(ctx context.Context, c spendCall, cost spendCost, d ledger.Decision) (*Receipt, error) {
-	response, err := c.send(client.WithDepartBy(ctx, d.StoredAt.Add(g.departureTimeout)))
-	costNote := ""
-	if err == nil {
-		d, costNote = g.raiseToReported(ctx, c, cost, d, response)
+	targets := c.intent.Targets
+	if cost.targets != nil {
+		targets = cost.targets
 	}
-	g.recordOutcome(ctx, d.Spend, c.intent.Kind, err)
+	response, err := c.send(client.WithDepartBy(ctx, d.StoredAt.Add(g.departureTimeout)), targets)
 	if err != nil {
+		g.recordOutcome(ctx, d.Spend, c.intent.Kind, err)
 		return nil, g.describeUnknown(err, c, cost, d)
+	}
+	d, costNote := g.raiseToReported(ctx, c, cost, d, response)
+	cost, d, corrected := g.correctSize(ctx, c, cost, d, response)
+	if !corrected {
+		g.recordOutcome(ctx, d.Spend, c.intent.Kind, nil)
 	}
 	cost.totalUGX = d.TotalUGX
 	quote := newQuote(c, cost)
@@ -207,7 +220,9 @@ func (g *Guard) storeQuote(
 	if err != nil {
 		return ledger.Decision{}, err
 	}
-	stored, d, err := l.Quote(ctx, g.newIntent(c, cost, o), g.newPolicy(o), asked)
+	in, policy := g.newIntent(c, cost, o), g.newPolicy(o)
+	policy.QuietHours = g.disturbsQuietHours(in)
+	stored, d, err := l.Quote(ctx, in, policy, asked)
 	if err != nil {
 		return d, g.ledgerError(err)
 	}
@@ -219,6 +234,9 @@ func (g *Guard) storeQuote(
 	if len(d.Near) > 0 {
 		q.Notes = append(q.Notes, describeNear(d.Near))
 	}
-	g.addVerdict(q, g.newIntent(c, cost, o), o, d)
+	g.addVerdict(q, in, o, d)
+	if cost.nobodyLeft {
+		q.WouldRefuse = expectRefusal(nobodyLeftError(c.intent.Recipients))
+	}
 	return d, nil
 }

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
@@ -20,7 +20,17 @@ func (g *Guard) readGroup(ctx context.Context, c spendCall) (spendCost, error) {
 		e.Message = "Nothing was sent: the group could not be read. " + e.Message
 		return spendCost{}, &e
 	}
-	size, title, known := groupSize(response.Data, c.groupID)
+	list := parseGroupList(response)
+	matches := list.find(c.groupID)
+	if len(matches) == 0 {
+		if lacks, groups := list.lacks(c.groupID); lacks {
+			return spendCost{}, noSuchGroup(c.groupID, groups)
+		}
+	}
+	if len(matches) != 1 {
+		return newGroupCost(c, "", 0, false), nil
+	}
+	size, known := groupSize(matches[0])
 	maxCount, _ := g.maxRecipients()
 	switch {
 	case known && size == 0:
@@ -30,66 +40,81 @@ func (g *Guard) readGroup(ctx context.Context, c spendCall) (spendCost, error) {
 		return spendCost{}, g.recipientsError(fmt.Sprintf("the group has %d contacts", size),
 			"Use a smaller group, or send_sms to its numbers in several calls.")
 	}
+	return newGroupCost(c, firstText(matches[0], groupTitleNames), size, known), nil
+}
+
+func noSuchGroup(id string, groups []listedGroup) *Error {
+	e := NewError(CodeInvalidArguments, "Nothing was sent. groupId: no group has this id; "+suggestGroups(id, groups))
+	e.NextTool = client.ToolListGroups
+	return e
+}
+
+// newGroupCost is the cost of a send to a group, without the price.
+func newGroupCost(c spendCall, title string, size int, known bool) spendCost {
+	name := "the group with the id " + sanitize.Truncate(sanitize.Text(c.groupID), maxQuotedRunes)
+	if title != "" {
+		name = fmt.Sprintf("the group %q (id %s)", sanitize.Truncate(sanitize.Text(title), maxQuotedRunes),
+			sanitize.Truncate(sanitize.Text(c.groupID), maxQuotedRunes))
+	}
 	cost := spendCost{
 		recipients: size, sizeUnknown: !known, groupTitle: title,
-		notes: []string{"Who is in the group was not checked: its numbers cannot be listed."},
-		audience: fmt.Sprintf("the %s of the group %q", sanitize.Pluralize(size, "contact"),
-			strings.TrimSpace(sanitize.Truncate(title, maxQuotedRunes)+" "+sanitize.Truncate(c.groupID, maxQuotedRunes))),
+		notes:    []string{"Who is in the group was not checked: its numbers cannot be listed."},
+		audience: fmt.Sprintf("the %s of %s", sanitize.Pluralize(size, "contact"), name),
 	}
 	if !known {
-		cost.notes = append(cost.notes, "The group's size cannot be read, so the total is all that the wallet holds.")
-		cost.audience = fmt.Sprintf("everyone in the group %q (their number is not known)",
-			sanitize.Truncate(c.groupID, maxQuotedRunes))
+		cost.audience = fmt.Sprintf("everyone in %s (their number is not known)", name)
 	}
-	return cost, nil
+	return cost
 }
 
-// groupSize reads how many contacts a group has from the list of groups. No
-// document shows that list, so only what cannot be mistaken counts; otherwise the
-// size is unknown.
-func groupSize(groups json.RawMessage, id string) (size int, title string, known bool) {
-	var value any
-	if json.Unmarshal(groups, &value) != nil {
-		return 0, "", false
+// groupSize reads how many contacts a group has. No document shows the fields of a
+// group, so only whole numbers with a name that speaks of its contacts count, and
+// only if they agree. A list of contacts is no count: it may be a part of them.
+func groupSize(group map[string]any) (size int, known bool) {
+	sizes := map[int64]bool{}
+	collectSizes(group, nil, sizes)
+	if len(sizes) != 1 {
+		return 0, false
 	}
-	var matches []map[string]any
-	walkObjects(value, func(object map[string]any) {
-		hasID := func(name string) bool { return object[name] == id }
-		if slices.ContainsFunc([]string{"id", "_id", "groupId", "group_id"}, hasID) {
-			matches = append(matches, object)
-		}
-	})
-	if len(matches) != 1 {
-		return 0, "", false
+	for n := range sizes {
+		known = n >= 0 && n < 1<<31
+		size = int(n)
 	}
-	group := matches[0]
-	title, _ = group["title"].(string)
-	counts := []any{
-		group["contact_count"], group["contacts_count"], group["contactCount"], group["contactsCount"], group["contacts"],
+	if !known {
+		return 0, false
 	}
-	if inner, ok := group["_count"].(map[string]any); ok {
-		counts = append(counts, inner["contacts"])
-	}
-	for _, count := range counts {
-		// A list of contacts is no count: it may be a part of them.
-		if n, ok := count.(float64); ok && n >= 0 && n == math.Trunc(n) && n < 1<<31 {
-			return int(n), title, true
-		}
-	}
-	return 0, title, false
+	return size, true
 }
 
-// walkObjects visits every object in a JSON value.
-func walkObjects(value any, visit func(map[string]any)) {
-	switch v := value.(type) {
-	case map[string]any:
-		visit(v)
-		for _, inner := range v {
-			walkObjects(inner, visit)
+var (
+	sizeWords    = []string{"contact", "member", "recipient", "size"}
+	notSizeWords = []string{"id", "sent", "message", "cost", "price"}
+)
+
+// collectSizes collects the whole numbers of an object whose name, or whose
+// parent's, speaks of contacts.
+func collectSizes(object map[string]any, parentWords []string, sizes map[int64]bool) {
+	for name, value := range object {
+		words := splitWords(name)
+		if hasWord(words, notSizeWords) {
+			continue
 		}
-	case []any:
-		for _, inner := range v {
-			walkObjects(inner, visit)
+		switch v := value.(type) {
+		case json.Number:
+			n, err := v.Float64()
+			if err == nil && n == math.Trunc(n) && math.Abs(n) < 1<<52 && (hasWord(words, sizeWords) || hasWord(parentWords, sizeWords)) {
+				sizes[int64(n)] = true
+			}
+		case map[string]any:
+			collectSizes(v, words, sizes)
 		}
 	}
 }
+
+func hasWord(words, wanted []string) bool {
+	return slices.ContainsFunc(words, func(word string) bool { return slices.Contains(wanted, singular(word)) })
+}
+
+// isSizeUnknown reports whether nobody knows how many an intent reaches: its total
+// is what is reserved, and no price.
+func isSizeUnknown(in ledger.Intent) bool { return in.Kind == ledger.KindSend && in.Recipients == 0 }

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,24 +12,47 @@ import (
 
 func TestGroupSize(t *testing.T) {
 	t.Parallel()
-	for raw, want := range map[string]int{
-		`{"groups":[{"id":"g","contact_count":3}]}`:                   3,
-		`[{"id":"h","contactCount":1},{"id":"g","contactCount":2}]`:   2,
-		`{"data":{"items":[{"_id":"g","_count":{"contacts":7}}]}}`:    7,
-		`[{"groupId":"g","contacts":[{"phone":"x"},{"phone":"y"}]}]`:  -1, // the list may be incomplete
-		`[{"id":"g","contacts":4}]`:                                   4,
-		`[{"id":"g","contact_count":0}]`:                              0,
-		`[{"id":"g","members":3}]`:                                    -1,
-		`[{"id":"g","contact_count":"3"}]`:                            -1,
-		`[{"id":"g","contact_count":2.5}]`:                            -1,
-		`[{"id":"g","contact_count":-1}]`:                             -1,
-		`[{"id":"h","contact_count":3}]`:                              -1,
-		`[{"id":"g","contact_count":3},{"id":"g","contact_count":4}]`: -1,
-		`"g"`: -1, `nonsense`: -1, `null`: -1,
+	for fields, want := range map[string]int{
+		`"contact_count":3`:                               3,
+		`"contactCount":2`:                                2,
+		`"_count":{"contacts":7}`:                         7,
+		`"contacts":4`:                                    4,
+		`"contact_count":0`:                               0,
+		`"members":3`:                                     3,
+		`"memberTotal":{"active":12}`:                     12,
+		`"recipientsCount":5,"sizes":{"now":5}`:           5,
+		`"GROUP_SIZE":6`:                                  6,
+		`"group-members":6`:                               6,
+		`"SMSRecipients":6`:                               6,
+		`"contact_count":3.0`:                             3,
+		`"stats":{"contacts":{"total":9}}`:                9,
+		`"contacts":[{"phone":"x"},{"phone":"y"}]`:        -1, // the list may be a part
+		`"contacts":[{"size":2}]`:                         -1,
+		`"contact_count":"3"`:                             -1,
+		`"contact_count":2.5`:                             -1,
+		`"contact_count":-1`:                              -1,
+		`"contact_count":1e30`:                            -1,
+		`"contact_count":true`:                            -1,
+		`"contact_count":4294967296`:                      -1,
+		`"contact_count":3,"members":4`:                   -1, // they disagree
+		`"contacts":{"active":12,"blocked":1}`:            -1,
+		`"contact_id":3`:                                  -1,
+		`"contactIds":3`:                                  -1,
+		`"memberIDs":3`:                                   -1,
+		`"messages_sent_to_members":3`:                    -1,
+		`"last_message":{"recipients":3}`:                 -1,
+		`"member_cost":3,"contactPrice":3`:                -1,
+		`"cost":{"members":3}`:                            -1,
+		`"contactless":3`:                                 -1,
+		`"total":3`:                                       -1,
+		`"contact_count":3,"last_message":{"members":99}`: 3,
 	} {
-		size, _, known := groupSize([]byte(raw), "g")
-		if known != (want >= 0) || known && size != want {
-			t.Errorf("%s: %d, %v", raw, size, known)
+		raw := `{"id":"g",` + fields + `}`
+		for range 5 { // the order of a map
+			size, known := groupSize(decodeJSON([]byte(raw)).(map[string]any))
+			if known != (want >= 0) || known && size != want {
+				t.Errorf("%s: %d, %v", raw, size, known)
+			}
 		}
 	}
 }
@@ -82,11 +106,46 @@ func TestGroup_UnknownSizeCost(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 900, func(o *Options) { o.Limits.PerDay = 1000 })
 	env.setResponse("/groups", mutableBody(`{"success":true,"data":[{"name":"Customers"}]}`))
-	if q := env.expectOK(env.sendGroup("Hi", SpendOptions{DryRun: true})).Quote; q.TotalUGX != 900 || len(q.Notes) != 2 {
+	q := env.expectOK(env.sendGroup("Hi", SpendOptions{DryRun: true})).Quote
+	if q.TotalUGX != 0 || q.ReservedUGX != 900 || q.BalanceAfterUGX != nil || len(q.Notes) != 2 {
 		t.Errorf("%+v", q)
 	}
 	env.expectOK(env.sendGroup("Hi", SpendOptions{}))
 	env.expectError(CodeLimitExceeded)(env.sendGroup("Ho", SpendOptions{}))
+}
+
+// No one is shown the whole balance as a price.
+func TestGroup_UnknownSizeIsNoPrice(t *testing.T) {
+	t.Parallel()
+	env := newTestEnv(t, 9000, func(o *Options) { o.Limits.PerDay = 8000 })
+	env.setResponse("/groups", mutableBody(`{"success":true,"data":[{"name":"Customers"}]}`))
+	limited := env.expectError(CodeLimitExceeded)(env.sendGroup("Hi", SpendOptions{Elicit: elicitYes}))
+	limited.says("size is not known", "would reserve UGX 9,000", "WESENDALL_MAX_PER_DAY")
+	env.options.Limits.PerDay = 100_000
+	env.restart()
+	var question string
+	ask := func(_ context.Context, q string) (Answer, error) { question = q; return AnswerNo, nil }
+	env.expectError(CodeDeclined)(env.sendGroup("Hi", SpendOptions{Elicit: ask}))
+	if !strings.Contains(question, "not known") || !strings.Contains(question, "may cost more than UGX 1000") ||
+		strings.Contains(question, "about UGX") {
+		t.Error(question)
+	}
+	quote := env.expectError(CodeConfirmationRequired)(env.sendGroup("Hi", SpendOptions{})).Quote
+	text, err := json.Marshal(quote)
+	if err != nil || strings.Contains(string(text), `"total"`) || strings.Contains(string(text), `"balance_after"`) ||
+		!strings.Contains(string(text), `"reserved":9000`) {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+// A wallet that is empty may have credit: one message is reserved.
+func TestGroup_UnknownSizeEmptyWallet(t *testing.T) {
+	t.Parallel()
+	env := newTestEnv(t, 0, func(o *Options) { o.Confirm = ConfirmOff })
+	env.setResponse("/groups", mutableBody(`{"success":true,"data":[{"name":"Customers"}]}`))
+	if q := env.expectOK(env.sendGroup("Hi", SpendOptions{DryRun: true})).Quote; q.ReservedUGX != 35 {
+		t.Errorf("%+v", q)
+	}
 }
 
 // The length of a list of contacts is no size: the list may be incomplete.

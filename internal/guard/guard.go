@@ -40,6 +40,9 @@ type Options struct {
 	// then needs a confirmation that says it, and top-ups are refused.
 	WalletNotice string
 	Rate         float64 // upstream calls a second; 0 is no limit
+	// QuietHours make a send to many need a confirmation.
+	QuietHours QuietHours
+	DoNotText  *DoNotTextList // nil for none
 	// OpenLedger opens the ledger at the first spend or quote. nil is one in memory.
 	OpenLedger func(context.Context, ledger.Options) (*ledger.Ledger, error)
 	Logger     *slog.Logger

@@ -11,11 +11,14 @@ import (
 // spendCost is how many recipients a spend reaches and what it costs, as read at
 // one moment. Money is in UGX.
 type spendCost struct {
-	audience    string // whom it reaches, for a user
-	groupTitle  string
+	audience    string   // whom it reaches, for a user
+	targets     []string // whom it reaches, if not all that the call names
 	recipients  int
-	sizeUnknown bool     // the group's size could not be read
+	sizeUnknown bool     // the group's size could not be read: totalUGX is only reserved
+	groupTitle  string   // "" if it is not known
 	notes       []string // about the group
+	optOutNote  string   // about the do-not-text list
+	nobodyLeft  bool     // all are on it
 	unitUGX     float64
 	totalUGX    int64
 	balanceRead bool
@@ -26,11 +29,14 @@ type spendCost struct {
 // told.
 func (g *Guard) readCost(ctx context.Context, c spendCall) (spendCost, error) {
 	cost := spendCost{audience: c.audience, recipients: c.intent.Recipients}
+	var err error
 	if c.groupID != "" {
-		var err error
 		if cost, err = g.readGroup(ctx, c); err != nil {
 			return spendCost{}, err
 		}
+	}
+	if cost, err = g.withOptOutNote(c, cost); err != nil {
+		return spendCost{}, err
 	}
 	// Where the size is not known, it costs at most what the wallet holds. What the
 	// wallet held before a top-up shows later whether the payer paid.
@@ -57,7 +63,7 @@ func (g *Guard) withBalance(ctx context.Context, c spendCall, cost spendCost) (s
 }
 
 // withPrice computes the total. Where nobody knows how many it reaches, that is
-// all that the wallet holds.
+// all that the wallet holds, and at least the price of one message.
 func (g *Guard) withPrice(c spendCall, cost spendCost, unitUGX float64) (spendCost, error) {
 	if c.intent.Kind == ledger.KindTopUp {
 		cost.totalUGX = c.intent.TotalUGX
@@ -66,11 +72,11 @@ func (g *Guard) withPrice(c spendCall, cost spendCost, unitUGX float64) (spendCo
 	cost.unitUGX = unitUGX
 	cost.totalUGX = estimateTotal(c.intent.Units, cost.recipients, unitUGX)
 	if cost.sizeUnknown {
-		cost.totalUGX = max(cost.balanceUGX, 0)
+		cost.totalUGX = max(cost.balanceUGX, estimateTotal(c.intent.Units, 1, unitUGX))
 		if maxCount, limitName := g.maxRecipients(); cost.totalUGX > estimateTotal(c.intent.Units, maxCount, unitUGX) {
 			return spendCost{}, NewError(CodeLimitExceeded, fmt.Sprintf("Nothing was sent: the group's size cannot be read, "+
 				"and the wallet could pay for more than the %d recipients that one call may reach (%s). "+
-				"Only the operator can change it.", maxCount, limitName))
+				"Send to the numbers themselves with send_sms; only the operator can change the limit.", maxCount, limitName))
 		}
 	}
 	return cost, nil

@@ -26,15 +26,20 @@ type Quote struct {
 	Length           int              `json:"length,omitempty"`         // the same
 	Units            int              `json:"units,omitempty"`          // billed for each recipient
 	CostPerSMS       float64          `json:"cost_per_sms,omitempty"`
-	TotalUGX         int64            `json:"total"` // an estimate for a send, the amount for a top-up
-	BalanceUGX       int64            `json:"balance"`
-	BalanceAfterUGX  int64            `json:"balance_after"`
-	Carrier          *client.GSMInfo  `json:"carrier,omitempty"`
+	TotalUGX         int64            `json:"total,omitempty"` // an estimate for a send, the amount for a top-up
+	// ReservedUGX is what the call reserves where a group's size is unknown. It is
+	// no price, so there is no total.
+	ReservedUGX     int64           `json:"reserved,omitempty"`
+	BalanceUGX      int64           `json:"balance"`
+	BalanceAfterUGX *int64          `json:"balance_after,omitempty"` // nil where it is not known
+	Carrier         *client.GSMInfo `json:"carrier,omitempty"`
 
 	// What the real call would meet now.
 	NeedsConfirmation *ConfirmationNeed `json:"needs_confirmation,omitempty"`
 	WouldRefuse       *ExpectedRefusal  `json:"would_refuse,omitempty"`
 	LeftTodayUGX      *int64            `json:"left_today,omitempty"` // of the day's budget, before this spend
+
+	optOutNote string // one of Notes
 }
 
 // QuotedGroup is the group that a quote is for.
@@ -57,14 +62,27 @@ func newQuote(c spendCall, cost spendCost) Quote {
 	if c.groupID != "" {
 		q.Group = &QuotedGroup{c.groupID, cost.groupTitle}
 	}
+	if cost.optOutNote != "" {
+		q.Notes, q.optOutNote = append(q.Notes, cost.optOutNote), cost.optOutNote
+	}
+	if cost.sizeUnknown {
+		q.TotalUGX, q.ReservedUGX = 0, cost.totalUGX
+		q.Notes = append(q.Notes, "The group's size cannot be read, so its price is not known. "+
+			"The call reserves all that the wallet holds.")
+	}
 	if !cost.balanceRead {
 		return q
 	}
 	q.BalanceUGX = cost.balanceUGX
-	q.BalanceAfterUGX = cost.balanceUGX - cost.totalUGX
+	if cost.sizeUnknown {
+		return q
+	}
+	balanceAfterUGX := cost.balanceUGX - cost.totalUGX
 	if c.intent.Kind == ledger.KindTopUp {
-		q.BalanceAfterUGX = cost.balanceUGX + cost.totalUGX
-	} else if q.BalanceAfterUGX < 0 {
+		balanceAfterUGX = cost.balanceUGX + cost.totalUGX
+	}
+	q.BalanceAfterUGX = &balanceAfterUGX
+	if balanceAfterUGX < 0 {
 		q.Notes = append(q.Notes, "The balance does not cover it.")
 	}
 	return q

@@ -19,7 +19,7 @@ func TestDryRun(t *testing.T) {
 	if q.ID != "" || q.Recipients != 2 || !slices.Equal(q.RecipientNumbers, []string{phone1, phone2}) ||
 		len(q.Rejected) != 1 || q.Rejected[0] != (RejectedNumber{"12", "has too few digits"}) ||
 		q.Length != 11 || q.Units != 1 || q.CostPerSMS != 35 || q.TotalUGX != 70 ||
-		q.BalanceUGX != 5000 || q.BalanceAfterUGX != 4930 ||
+		q.BalanceUGX != 5000 || *q.BalanceAfterUGX != 4930 ||
 		q.Carrier.Encoding != "UCS-2" || len(q.Carrier.NonGSMChars) != 2 {
 		t.Errorf("%+v", q)
 	}
@@ -30,7 +30,7 @@ func TestDryRun(t *testing.T) {
 	if q = env.expectOK(env.sendGroup("Hi", dryRun)).Quote; q.Recipients != 2 || q.TotalUGX != 70 || len(q.Notes) != 1 {
 		t.Errorf("%+v", q)
 	}
-	if q = env.expectOK(env.topUp(700, dryRun, phone1)).Quote; q.TotalUGX != 700 || q.BalanceAfterUGX != 5700 {
+	if q = env.expectOK(env.topUp(700, dryRun, phone1)).Quote; q.TotalUGX != 700 || *q.BalanceAfterUGX != 5700 {
 		t.Errorf("%+v", q)
 	}
 	var many []string
@@ -41,7 +41,7 @@ func TestDryRun(t *testing.T) {
 		t.Errorf("%+v", q)
 	}
 	q = env.expectOK(env.send(strings.Repeat("a", 1600), dryRun, many[:20]...)).Quote
-	if q.BalanceAfterUGX >= 0 || len(q.Notes) != 1 {
+	if *q.BalanceAfterUGX >= 0 || len(q.Notes) != 1 {
 		t.Errorf("no note says that the balance is too small: %+v", q)
 	}
 	if env.requestCount() != 0 || len(env.states()) != 0 {

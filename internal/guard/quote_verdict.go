@@ -30,14 +30,14 @@ func (g *Guard) addVerdict(q *Quote, in ledger.Intent, o SpendOptions, d ledger.
 		q.WouldRefuse = expectRefusal(g.refusalError(in, d))
 		return
 	case ledger.NeedsConfirmation:
-		reason := confirmReason(d)
+		reason := g.confirmReason(in, d)
 		q.NeedsConfirmation = &ConfirmationNeed{reason}
 		if g.cannotConfirm(o) {
 			q.WouldRefuse = expectRefusal(cannotConfirmError(reason))
 			return
 		}
 	}
-	if in.Kind == ledger.KindSend && q.BalanceAfterUGX < 0 {
+	if in.Kind == ledger.KindSend && q.BalanceAfterUGX != nil && *q.BalanceAfterUGX < 0 {
 		q.WouldRefuse = &ExpectedRefusal{client.CodeInsufficientBalance,
 			"it takes UGX " + sanitize.FormatThousands(q.TotalUGX) +
 				", and the wallet holds UGX " + sanitize.FormatThousands(q.BalanceUGX)}

@@ -91,6 +91,10 @@ func (g *Guard) describeUnknown(err error, c spendCall, cost spendCost, d ledger
 		return &e
 	}
 	what := fmt.Sprintf("a message to %s, about UGX %s", cost.audience, sanitize.FormatThousands(d.TotalUGX))
+	if cost.sizeUnknown {
+		what = fmt.Sprintf("a message to %s; its price is not known, and UGX %s stay reserved",
+			cost.audience, sanitize.FormatThousands(d.TotalUGX))
+	}
 	if c.intent.Kind == ledger.KindTopUp {
 		what = fmt.Sprintf("a request to %s for UGX %s", cost.audience, sanitize.FormatThousands(d.TotalUGX))
 	}

@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -43,9 +44,9 @@ func (g *Guard) TopUp(ctx context.Context, req client.TopUpRequest, o SpendOptio
 			Rejected: phones.rejected, Notes: phones.notes(),
 		},
 		audience: formatRecipients(phones.e164),
-		send: func(ctx context.Context) (*client.Response, error) {
+		send: func(ctx context.Context, targets []string) (*client.Response, error) {
 			sent := req
-			sent.PhoneNumber = phones.e164[0]
+			sent.PhoneNumber = targets[0]
 			return callUpstream(ctx, g.api.TopUp, sent)
 		},
 	}, o)
@@ -66,15 +67,18 @@ func (g *Guard) Send(ctx context.Context, req client.SendRequest, o SpendOptions
 	if maxCount, _ := g.maxRecipients(); len(phones.e164) > maxCount { // checkCount may count too few
 		return nil, g.recipientsError(fmt.Sprintf("recipient: %d numbers", len(phones.e164)), "Send to fewer in each call.")
 	}
-	c := g.newMessageCall(req.WalletID, client.ToolSendSMS, req.Message, phones.e164)
+	c, err := g.newMessageCall(req.WalletID, client.ToolSendSMS, req.Message, phones.e164)
+	if err != nil {
+		return nil, err
+	}
 	c.intent.Recipients, c.intent.Arguments = len(phones.e164), []string{"recipient", req.Message}
 	c.quote.RecipientNumbers, c.quote.Rejected = phones.e164[:min(len(phones.e164), maxListed)],
 		phones.rejected[:min(len(phones.rejected), sanitize.MaxProblems)]
 	c.quote.NumbersListed = len(c.quote.RecipientNumbers)
-	c.quote.Notes, c.audience = phones.notes(), formatRecipients(phones.e164)
-	c.send = func(ctx context.Context) (*client.Response, error) {
+	c.quote.Notes, c.audience = slices.Concat(phones.notes(), c.quote.Notes), formatRecipients(phones.e164)
+	c.send = func(ctx context.Context, targets []string) (*client.Response, error) {
 		sent := req
-		sent.Recipient = phones.e164
+		sent.Recipient = targets
 		return callUpstream(ctx, g.api.Send, sent)
 	}
 	return g.execute(ctx, c, o)
@@ -86,14 +90,23 @@ func (g *Guard) SendGroup(ctx context.Context, req client.SendGroupRequest, o Sp
 	if err := g.checkCaller(ctx, req.WalletID, o); err != nil {
 		return nil, err
 	}
-	c := g.newMessageCall(req.WalletID, client.ToolSendGroupSMS, req.Message, []string{req.GroupID})
+	c, err := g.newMessageCall(req.WalletID, client.ToolSendGroupSMS, req.Message, []string{req.GroupID})
+	if err != nil {
+		return nil, err
+	}
 	c.intent.Arguments, c.groupID = []string{"groupId", req.Message}, req.GroupID
-	c.send = func(ctx context.Context) (*client.Response, error) { return callUpstream(ctx, g.api.SendGroup, req) }
+	c.send = func(ctx context.Context, _ []string) (*client.Response, error) {
+		return callUpstream(ctx, g.api.SendGroup, req)
+	}
 	return g.execute(ctx, c, o)
 }
 
 // newMessageCall is what the two sends have in common.
-func (g *Guard) newMessageCall(walletID, tool, message string, targets []string) spendCall {
+func (g *Guard) newMessageCall(walletID, tool, message string, targets []string) (spendCall, error) {
+	if isBlank(message) {
+		return spendCall{}, NewError(CodeInvalidArguments,
+			"Nothing was sent. message: a reader would see nothing; write the text to send")
+	}
 	units, carrier := client.SMSUnits(message), client.AnalyzeGSM(message)
 	return spendCall{
 		walletID: walletID,
@@ -104,9 +117,10 @@ func (g *Guard) newMessageCall(walletID, tool, message string, targets []string)
 		quote: Quote{
 			Message: firstUTF16Units(message, maxQuotedMessage), MessageLength: client.UTF16Len(message),
 			Length: client.UTF16Len(message), Units: units, Carrier: &carrier,
+			Notes: messageNotes(message, carrier),
 		},
 		message: message,
-	}
+	}, nil
 }
 
 // accountKey is what budgets and duplicates are counted for.

@@ -30,6 +30,9 @@ type Intent struct {
 	// Content is what a reader would take for the same text.
 	Content []string
 	Targets []string // phone numbers, a group's id, or the payer
+	// QuotedTargets are the targets that the call names, if it reaches fewer. A
+	// quote is for all of them; nil for Targets.
+	QuotedTargets []string
 	// Arguments are the call's other arguments. A quote is bound to all three.
 	Arguments  []string
 	Recipients int // 0 where their number is unknown
@@ -45,7 +48,11 @@ func (l *Ledger) dedupHash(in Intent) []byte {
 
 func (l *Ledger) argumentsHash(in Intent) []byte {
 	parts := append([]string{"arguments", in.Account, in.Caller, in.Tool}, in.Content...)
-	parts = append(append(append(parts, "targets"), in.Targets...), "rest")
+	targets := in.Targets
+	if in.QuotedTargets != nil {
+		targets = in.QuotedTargets
+	}
+	parts = append(append(append(parts, "targets"), targets...), "rest")
 	return l.Hash(append(parts, in.Arguments...)...)
 }
 
@@ -57,6 +64,7 @@ type Policy struct {
 	Confirmed       bool   // the user agreed, or UseQuote counts as agreement
 	ConfirmOff      bool   // only duplicates and spends near an unknown outcome need a confirmation
 	AlwaysConfirm   string // why every spend needs one, even with ConfirmOff; "" if it does not
+	QuietHours      bool   // it is night, and the intent reaches many
 	AllowDuplicate  bool
 	Limits          Limits
 	CallerLimits    *Limits // the caller's own, counted besides; nil for none
@@ -136,6 +144,7 @@ const (
 	ConfirmThreshold       // the total is above ThresholdUGX
 	ConfirmHourlyThreshold // the total with UnconfirmedUGX of the last hour is
 	ConfirmAlways          // only for what Confirmation.Always says
+	ConfirmQuietHours      // see Policy.QuietHours
 )
 
 // Confirmation is why a user must agree, with the figures for a sentence about it.

@@ -92,6 +92,9 @@ func (l *Ledger) evaluate(
 		if d.Confirm, err = confirmReason(ctx, tx, in, p, now); err != nil {
 			return d, err
 		}
+		if d.Confirm.Reason == 0 && p.QuietHours {
+			d.Confirm.Reason = ConfirmQuietHours
+		}
 	}
 	if d.Confirm.Reason == 0 && !p.Confirmed && p.AlwaysConfirm != "" {
 		d.Confirm.Reason = ConfirmAlways

@@ -1,0 +1,189 @@
+package guard
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
+)
+
+// DoNotTextList is a file of phone numbers that are never texted, one a line. What
+// follows a # is a comment. The nil list is empty. It is safe for concurrent use.
+type DoNotTextList struct {
+	path string
+
+	mu      sync.Mutex
+	sum     [sha256.Size]byte // of the file that numbers are from
+	numbers map[string]bool   // in E.164
+}
+
+// NewDoNotTextList returns the list in a file; nil if path is "". It reads nothing.
+func NewDoNotTextList(path string) *DoNotTextList {
+	if path == "" {
+		return nil
+	}
+	return &DoNotTextList{path: path}
+}
+
+// maxDoNotTextBytes is how much of a list is read.
+const maxDoNotTextBytes = 32 << 20
+
+// Check returns how many numbers are in the list, or why it cannot be used. Its
+// error names the bad line.
+func (l *DoNotTextList) Check() (count int, err error) {
+	numbers, err := l.read()
+	return len(numbers), err
+}
+
+// read reads the file. It is parsed only if it has changed.
+func (l *DoNotTextList) read() (map[string]bool, error) {
+	if l == nil {
+		return nil, nil
+	}
+	info, err := os.Stat(l.path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular(): // a pipe would be read once, or never end
+		return nil, errors.New("it is not a regular file")
+	case info.Size() > maxDoNotTextBytes:
+		return nil, fmt.Errorf("it is larger than %d MiB", maxDoNotTextBytes>>20)
+	}
+	text, err := os.ReadFile(l.path)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	sum := sha256.Sum256(text)
+	if l.numbers != nil && sum == l.sum {
+		return l.numbers, nil
+	}
+	numbers, err := parseDoNotText(string(text))
+	if err != nil {
+		return nil, err
+	}
+	l.sum, l.numbers = sum, numbers
+	return numbers, nil
+}
+
+func parseDoNotText(text string) (map[string]bool, error) {
+	numbers := map[string]bool{}
+	lineNumber := 0
+	for line := range strings.SplitSeq(strings.TrimPrefix(text, "\ufeff"), "\n") {
+		lineNumber++
+		line, _, _ = strings.Cut(line, "#")
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		phones := parseNumbers([]string{line})
+		if len(phones.e164) != 1 || len(phones.rejected) > 0 {
+			return nil, fmt.Errorf("line %d is not one phone number", lineNumber)
+		}
+		numbers[phones.e164[0]] = true
+	}
+	return numbers, nil
+}
+
+// optOuts are the recipients of a send that the do-not-text list names.
+type optOuts struct {
+	kept, dropped []string
+}
+
+// readOptOuts reads the do-not-text list for a send. A group cannot be filtered, but
+// a list that cannot be used stops it too.
+func (g *Guard) readOptOuts(c spendCall) (optOuts, error) {
+	if g.options.DoNotText == nil || c.intent.Kind != ledger.KindSend {
+		return optOuts{kept: c.intent.Targets}, nil
+	}
+	numbers, err := g.options.DoNotText.read()
+	if err != nil {
+		return optOuts{}, g.doNotTextError(err)
+	}
+	if c.intent.Tool != client.ToolSendSMS {
+		return optOuts{kept: c.intent.Targets}, nil
+	}
+	var o optOuts
+	for _, target := range c.intent.Targets {
+		if numbers[target] {
+			o.dropped = append(o.dropped, target)
+		} else {
+			o.kept = append(o.kept, target)
+		}
+	}
+	return o, nil
+}
+
+// doNotTextError is the refusal of a send without a usable list. A server's caller
+// does not see the path.
+func (g *Guard) doNotTextError(err error) *Error {
+	g.options.Logger.Error("the do-not-text list cannot be used; nothing is sent", "error", err)
+	where, reason := "WESENDALL_DO_NOT_TEXT", err.Error()
+	if g.callerID == "" {
+		where += "=" + g.options.DoNotText.path
+	}
+	if _, isPath := errors.AsType[*os.PathError](err); isPath && g.callerID != "" {
+		reason = "the file cannot be read"
+	}
+	return NewError(CodeNotConfigured, fmt.Sprintf("Nothing was sent: the do-not-text list (%s) cannot be used: %s. "+
+		"The operator must fix it. Reading works.", where, reason))
+}
+
+// withoutOptOuts is the cost of a send to those who may be texted now. The list is
+// read each time.
+func (g *Guard) withoutOptOuts(c spendCall, cost spendCost) (spendCost, error) {
+	o, err := g.readOptOuts(c)
+	switch {
+	case err != nil:
+		return spendCost{}, err
+	case len(o.kept) == 0:
+		return spendCost{}, nobodyLeftError(len(o.dropped))
+	case len(o.dropped) == 0:
+		cost.optOutNote = ""
+		return cost, nil
+	}
+	cost.targets, cost.recipients = o.kept, len(o.kept)
+	cost.totalUGX = estimateTotal(c.intent.Units, cost.recipients, cost.unitUGX)
+	cost.audience = formatRecipients(o.kept)
+	cost.optOutNote = fmt.Sprintf("%s dropped, because the operator's do-not-text list (WESENDALL_DO_NOT_TEXT) names them: %s.",
+		pluralizeNumbers(len(o.dropped), "was", "were"), listNumbers(o.dropped))
+	return cost, nil
+}
+
+// withOptOutNote adds to a cost what a quote says about the do-not-text list. The
+// quote covers the numbers on it too: the list may change before the send.
+func (g *Guard) withOptOutNote(c spendCall, cost spendCost) (spendCost, error) {
+	o, err := g.readOptOuts(c)
+	switch {
+	case err != nil:
+		return spendCost{}, err
+	case len(o.dropped) > 0:
+		cost.nobodyLeft = len(o.kept) == 0
+		cost.optOutNote = fmt.Sprintf("%s not be texted, because the operator's do-not-text list (WESENDALL_DO_NOT_TEXT) "+
+			"names them: %s. The quote covers the whole list.",
+			pluralizeNumbers(len(o.dropped), "will", "will"), listNumbers(o.dropped))
+	case g.options.DoNotText != nil && c.intent.Tool == client.ToolSendGroupSMS:
+		cost.optOutNote = "The do-not-text list (WESENDALL_DO_NOT_TEXT) does not apply to a group: its numbers cannot be listed."
+	}
+	return cost, nil
+}
+
+func nobodyLeftError(count int) *Error {
+	return NewError(CodeDestinationNotAllowed, fmt.Sprintf(
+		"Nothing was sent: %s on the operator's do-not-text list (WESENDALL_DO_NOT_TEXT), and nobody is left.",
+		pluralizeNumbers(count, "is", "are")))
+}
+
+func pluralizeNumbers(n int, singular, plural string) string {
+	verb := plural
+	if n == 1 {
+		verb = singular
+	}
+	return sanitize.Pluralize(n, "number") + " " + verb
+}
