@@ -28,7 +28,7 @@ func (o Options) checkLedger(ctx context.Context) []Finding {
 	if err := l.CheckWritable(ctx); err != nil {
 		return []Finding{unusable(err)}
 	}
-	findings := []Finding{ok("ledger", location+" can be written")}
+	findings := o.describeLedgerFile(location)
 	spends, err := l.List(ctx, o.Now())
 	if err != nil {
 		return append(findings, unusable(err))
@@ -43,6 +43,23 @@ func (o Options) checkLedger(ctx context.Context) []Finding {
 		findings = append(findings, warning("ledger",
 			fmt.Sprintf("unknown outcomes: %d; they use part of the budget", unknown),
 			"check the history, then run wesendall-mcp ledger resolve ID sent|failed"))
+	}
+	return findings
+}
+
+// describeLedgerFile names the ledger's file and its owner, and warns of who else can use it.
+func (o Options) describeLedgerFile(location string) []Finding {
+	text := location + " can be written"
+	if ledger.IsPostgresURL(o.Ledger) {
+		return []Finding{ok("ledger", text)}
+	}
+	info, err := ledger.InspectFile(o.Ledger)
+	if err == nil && info.Owner != "" {
+		text += fmt.Sprintf("; it belongs to %s (mode %04o)", info.Owner, info.Mode)
+	}
+	findings := []Finding{ok("ledger", text)}
+	for _, problem := range info.Warnings {
+		findings = append(findings, warning("ledger", location+": "+problem, ""))
 	}
 	return findings
 }

@@ -93,7 +93,7 @@ func TestRun_Healthy(t *testing.T) {
 		"ok setting: WESENDALL_RATE = 10 (default)",
 		"ok credentials: accepted; the wallet holds UGX 5000, a unit costs UGX 35",
 		"ok clock: within 2m0s of Wesendall's",
-		"ok ledger: " + o.Ledger + " can be written",
+		"ok ledger: " + o.Ledger + " can be written; it belongs to ",
 		"ok self-test: over stdio, 2025-11-25: 2 tools in ",
 		"ok self-test: over stdio, 2026-07-28: 2 tools in ",
 		"ok host: Cursor starts this program (/home/a/.cursor/mcp.json)",

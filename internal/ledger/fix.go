@@ -14,6 +14,9 @@ func FixFor(err error) string {
 			"and that its user may create and change tables there " +
 			"(WESENDALL_LEDGER=postgres://USER@HOST/DATABASE?sslmode=verify-full, the password in PGPASSWORD or PGPASSFILE)"
 	}
+	if e, ok := errors.AsType[*FileError](err); ok {
+		return e.fix
+	}
 	code := 0
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		code = e.Code() & 0xff

@@ -19,8 +19,14 @@ type sqliteBackend struct {
 }
 
 // openSQLite opens the ledger in a file, which it creates for its owner only, or
-// in memory where path is "".
+// in memory where path is "". A file that others control is refused before anything
+// is created.
 func openSQLite(ctx context.Context, path string, o Options) (*Ledger, error) {
+	if path != "" {
+		if _, err := InspectFile(path); err != nil {
+			return nil, err
+		}
+	}
 	db, err := sqlitedb.Open(ctx, sqlitedb.Options{Path: path, CreateDir: true, LockTimeout: lockTimeout})
 	if err != nil {
 		return nil, err
@@ -32,6 +38,7 @@ func openSQLite(ctx context.Context, path string, o Options) (*Ledger, error) {
 	l.nextPrune.Store(time.Now().Add(time.Hour).UnixNano())
 	if err == nil && l.persistent {
 		err = b.recordFiles()
+		l.logWarnings(path)
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -62,8 +69,11 @@ func (l *Ledger) initSQLite(ctx context.Context) error {
 func (b *sqliteBackend) recordFiles() error {
 	b.openedFiles = map[string]os.FileInfo{}
 	for _, name := range []string{b.path, b.path + "-wal"} {
-		info, err := os.Stat(name) //nolint:gosec // the operator's own path
+		info, err := os.Lstat(name) //nolint:gosec // the operator's own path
 		if err != nil {
+			return err
+		}
+		if err := checkFile(name, info); err != nil { // it may have been replaced since it was inspected
 			return err
 		}
 		b.openedFiles[name] = info
@@ -71,11 +81,22 @@ func (b *sqliteBackend) recordFiles() error {
 	return nil
 }
 
+// logWarnings says who else can use the file.
+func (l *Ledger) logWarnings(path string) {
+	info, err := InspectFile(path)
+	if err != nil {
+		return // it is in use already, and its identity is checked at each spend
+	}
+	for _, warning := range info.Warnings {
+		l.logger.Warn("the ledger is open to others", "file", path, "because", warning)
+	}
+}
+
 // checkIdentity fails if the files were deleted or replaced. An open handle to a
 // deleted file still works, so this must be checked.
 func (b *sqliteBackend) checkIdentity(context.Context, queryer, []byte) error {
 	for name, opened := range b.openedFiles {
-		if current, err := os.Stat(name); err != nil || !os.SameFile(current, opened) {
+		if current, err := os.Lstat(name); err != nil || !os.SameFile(current, opened) {
 			return fmt.Errorf("%s was removed or replaced while it was in use: put it back, because without it "+
 				"today's budget and what was sent are forgotten; then start this server again", name)
 		}

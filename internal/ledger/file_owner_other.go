@@ -1,0 +1,14 @@
+//go:build !unix
+
+package ledger
+
+import "io/fs"
+
+// hasOwners is false where the access to files is not told by an owner and a mode.
+const hasOwners = false
+
+func isOwnedByOther(fs.FileInfo) bool { return false }
+
+func ownerName(fs.FileInfo) string { return "" }
+
+func hardLinks(fs.FileInfo) uint64 { return 1 }
