@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -10,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"slices"
-	"strings"
 
 	"github.com/mattn/go-isatty"
 
@@ -92,17 +90,10 @@ func (c callCmd) askFunc(env environment) func(message string) (bool, error) {
 	if c.Yes {
 		return func(string) (bool, error) { return true, nil }
 	}
-	if !isatty.IsTerminal(env.stdin.Fd()) || !isatty.IsTerminal(env.stdout.Fd()) {
+	if !env.hasUser() {
 		return nil
 	}
-	return func(message string) (bool, error) {
-		if _, err := fmt.Fprintf(env.stderr, "%s\n\nDo you agree? [y/N] ", message); err != nil {
-			return false, err
-		}
-		reply, _ := bufio.NewReader(env.stdin).ReadString('\n')
-		reply = strings.ToLower(strings.TrimSpace(reply))
-		return reply == "y" || reply == "yes", nil
-	}
+	return func(message string) (bool, error) { return env.askYesNo(message + "\n\nDo you agree?") }
 }
 
 // printResult prints a result and returns its exit code.

@@ -28,6 +28,8 @@ func TestDocs_GeneratedSections(t *testing.T) {
 		{"README.md", "limits", limitsTable(t, flags)},
 		{"docs/configuration.md", "settings", settingsTable(flags)},
 		{"docs/troubleshooting.md", "codes", codesTable()},
+		{"docs/troubleshooting.md", "way out", wayOutList()},
+		{"docs/safety.md", "way out", wayOutList()},
 	} {
 		docsection.Check(t, filepath.Join(repoRoot, section.path), section.name, section.text, *update)
 	}
@@ -45,6 +47,12 @@ func commonFlags(t *testing.T) []*kong.Flag {
 		t.Fatal(err)
 	}
 	return parsed.Model.Flags
+}
+
+// wayOutList has what to do about an unknown outcome, as results and refusals say it.
+func wayOutList() string {
+	return "- **A message**: " + client.WayOut(client.ToolSendSMS) + "\n" +
+		"- **A top-up**: " + client.WayOut(client.ToolTopUpWallet) + "\n"
 }
 
 func toolsTable() string {

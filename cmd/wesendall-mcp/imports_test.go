@@ -33,6 +33,8 @@ var allowedImports = map[string][]string{
 	"internal/ledger": {"internal/loopback", "internal/sqlitedb"},
 	// The guard decides: it prices with the client and records in the ledger.
 	"internal/guard": {"client", "internal/fold", "internal/ledger", "internal/sanitize"},
+	// It looks for a spend in what the client reads, and matches by the ledger's hashes.
+	"internal/reconcile": {"client", "internal/fold", "internal/ledger", "internal/sanitize"},
 	// A tool decodes arguments, asks the guard and declares its schema.
 	"tools": {"internal/guard", "client", "internal/sanitize", protocolPath},
 	// Documents and prompts are texts about the client's endpoints.
@@ -58,7 +60,7 @@ var allowedImports = map[string][]string{
 	// The command connects all of them.
 	"cmd/wesendall-mcp": {
 		"internal/mcpserver", "internal/auth", "tools", "prompts", "llm-reference", "internal/guard", "internal/ledger",
-		"client", "internal/sandbox", "internal/hostconfig", "internal/doctor", "internal/observability",
+		"client", "internal/sandbox", "internal/hostconfig", "internal/doctor", "internal/observability", "internal/reconcile",
 		"internal/loopback", "internal/sanitize", "internal/startup",
 	},
 }

@@ -13,8 +13,9 @@ import (
 )
 
 type ledgerCmd struct {
-	Show    ledgerShowCmd    `cmd:"" default:"withargs" help:"Show what was spent, and every unknown outcome."`
-	Resolve ledgerResolveCmd `cmd:"" help:"Record an unknown outcome. Check the history and the balance first."`
+	Show      ledgerShowCmd      `cmd:"" default:"withargs" help:"Show what was spent, and every unknown outcome."`
+	Reconcile ledgerReconcileCmd `cmd:"" help:"Look for unknown outcomes in Wesendall's history and balance. Changes nothing."`
+	Resolve   ledgerResolveCmd   `cmd:"" help:"Record an unknown outcome. Look at the evidence first: ledger reconcile."`
 }
 
 type ledgerShowCmd struct {
@@ -56,25 +57,6 @@ func printSpends(env environment, spends []ledger.Spend) error {
 			s.Tool, s.Recipients, s.Units, s.TotalUGX, state, callerColumn(s.Caller))
 	}
 	return table.Flush()
-}
-
-type ledgerResolveCmd struct {
-	ID      string `arg:"" help:"ID of the spend."`
-	Outcome string `arg:"" enum:"sent,failed" help:"What happened: sent or failed."`
-}
-
-// Run records an outcome.
-func (c ledgerResolveCmd) Run(ctx context.Context, env environment, cfg *Config) error {
-	store, err := cfg.openLedger(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = store.Close(ctx) }()
-	if err := store.Resolve(ctx, c.ID, ledger.State(c.Outcome)); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(env.stdout, "%s is %s.\n", c.ID, c.Outcome)
-	return err
 }
 
 // openLedger opens the ledger that the server would use.

@@ -42,7 +42,7 @@ func (o Options) checkLedger(ctx context.Context) []Finding {
 	if unknown > 0 {
 		findings = append(findings, warning("ledger",
 			fmt.Sprintf("unknown outcomes: %d; they use part of the budget", unknown),
-			"check the history, then run wesendall-mcp ledger resolve ID sent|failed"))
+			"look at wesendall-mcp ledger reconcile, then run wesendall-mcp ledger resolve ID sent|failed"))
 	}
 	return findings
 }

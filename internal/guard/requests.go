@@ -124,7 +124,9 @@ func (g *Guard) newMessageCall(walletID, tool, message string, targets []string)
 }
 
 // accountKey is what budgets and duplicates are counted for.
-func (g *Guard) accountKey(walletID string) string { return g.options.BaseURL + " " + walletID }
+func (g *Guard) accountKey(walletID string) string {
+	return ledger.AccountKey(g.options.BaseURL, walletID)
+}
 
 // checkDestinations checks which numbers the operator allows. A dry run continues
 // without numbers that cannot be reached, to show them.

@@ -47,7 +47,7 @@ func (l *Ledger) targetHashes(in Intent) (list string, targetByHash map[string]s
 	targetByHash = make(map[string]string, len(in.Targets))
 	hashes := make([]string, len(in.Targets))
 	for i, target := range in.Targets {
-		hashes[i] = hex.EncodeToString(l.Hash("target", target))
+		hashes[i] = hex.EncodeToString(l.targetHash(target))
 		targetByHash[hashes[i]] = target
 	}
 	return jsonOf(hashes), targetByHash

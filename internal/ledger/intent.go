@@ -20,6 +20,9 @@ func (k Kind) AcceptedState() State {
 	return StateSent
 }
 
+// AccountKey is the Account of a wallet at the API with a base URL.
+func AccountKey(baseURL, walletID string) string { return baseURL + " " + walletID }
+
 // Intent is one spend that is about to be made.
 type Intent struct {
 	Account string // what budgets and duplicates are counted for: base URL and wallet
@@ -45,6 +48,8 @@ type Intent struct {
 func (l *Ledger) dedupHash(in Intent) []byte {
 	return l.Hash(append([]string{"content", in.Account, in.Tool}, in.Content...)...)
 }
+
+func (l *Ledger) targetHash(target string) []byte { return l.Hash("target", target) }
 
 func (l *Ledger) argumentsHash(in Intent) []byte {
 	parts := append([]string{"arguments", in.Account, in.Caller, in.Tool}, in.Content...)

@@ -108,6 +108,6 @@ func (l *Ledger) Resolve(ctx context.Context, id string, state State) error {
 		if state == StateSent {
 			settled = kind.AcceptedState()
 		}
-		return settleAttempt(ctx, tx, ref, settled, "resolved")
+		return settleAttempt(ctx, tx, ref, settled, ResolvedCode)
 	})
 }
