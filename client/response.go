@@ -89,13 +89,10 @@ func unwrapEnvelope(body []byte, write bool) (data json.RawMessage, meta map[str
 	if json.Unmarshal(body, &fields) != nil {
 		return body, nil, nil
 	}
-	success, present := fields["success"]
-	if present && (string(success) == "false" || write && string(success) != "true") {
-		return nil, nil, errors.New(`the answer says "success": ` + sanitize.TruncateBytes(string(success), 40))
+	if sign := failureSign(fields, write); sign != "" {
+		return nil, nil, errors.New("the answer " + sign)
 	}
-	if failure, present := fields["error"]; present && string(failure) != "null" {
-		return nil, nil, errors.New("the answer holds an error")
-	}
+	success := fields["success"]
 	data, ok := fields["data"]
 	if !ok || string(success) != "true" {
 		return body, nil, nil

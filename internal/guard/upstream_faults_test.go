@@ -99,6 +99,9 @@ var faultHandlers = map[string]faultHandler{
 	"429 after the charge":        answerAfterCharge(429, ""),
 	"402 without a code, charged": answerAfterCharge(402, ""),
 	"200 that says it failed":     answerAfterCharge(200, `{"success":false,"error":{"code":"insufficient_balance"}}`),
+	"200 that is not ok":          answerAfterCharge(200, `{"ok":false,"data":{}}`),
+	"200 with status failed":      answerAfterCharge(200, `{"success":true,"status":"FAILED","data":{}}`),
+	"200 with errors":             answerAfterCharge(200, `{"success":true,"errors":["no"],"data":{}}`),
 	"a redirect after the charge": func(w http.ResponseWriter, _ *http.Request, pass func(http.ResponseWriter)) {
 		_ = captureResponse(pass)
 		w.Header().Set("Location", "/")

@@ -32,10 +32,12 @@ var (
 		"Something went wrong."}
 )
 
-// Two more, for requests that the documents do not describe.
+// Three more, for requests that the documents do not describe.
 var (
 	errNotFound = &apiError{http.StatusNotFound, "not_found",
 		"There is no such endpoint."}
+	errMisdirected = &apiError{http.StatusMisdirectedRequest, "misdirected_request",
+		"The sandbox does not serve the name in the Host header."}
 	errMethodNotAllowed = &apiError{http.StatusMethodNotAllowed, "method_not_allowed",
 		"The endpoint does not answer this method."}
 )

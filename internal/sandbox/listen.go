@@ -40,7 +40,7 @@ func Start(ctx context.Context, addr string, o Options) (*Server, error) {
 	s := &Server{
 		sandbox: sandbox,
 		http: &http.Server{
-			Handler:           sandbox,
+			Handler:           checkHost(listener.Addr(), sandbox),
 			ReadHeaderTimeout: 5 * time.Second,
 			ReadTimeout:       30 * time.Second,
 			WriteTimeout:      60 * time.Second,

@@ -38,3 +38,40 @@ func TestStart_LoopbackOnly(t *testing.T) {
 		}
 	}
 }
+
+// A page that points its own name at this machine gets nothing.
+func TestStart_Host(t *testing.T) {
+	t.Parallel()
+	s, err := Start(t.Context(), "127.0.0.1:0", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	u, err := url.Parse(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]int{
+		u.Host: http.StatusUnauthorized, "localhost:" + u.Port(): http.StatusUnauthorized,
+		"LocalHost:" + u.Port(): http.StatusUnauthorized, "[::1]:" + u.Port(): http.StatusUnauthorized,
+		"localhost": http.StatusMisdirectedRequest, "127.0.0.1": http.StatusMisdirectedRequest,
+		"127.0.0.1:1": http.StatusMisdirectedRequest, "attacker.test:" + u.Port(): http.StatusMisdirectedRequest,
+		"localhost.attacker.test:" + u.Port(): http.StatusMisdirectedRequest,
+		"127.0.0.2:" + u.Port():               http.StatusMisdirectedRequest,
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/api/v1/groups", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("%s: status %d, not %d: %s", host, res.StatusCode, want, body)
+		}
+	}
+}
