@@ -23,7 +23,7 @@ import (
 const maxTokenFileBytes = 1 << 20
 
 // TokenFile accepts the bearer tokens of a file that the operator keeps. Their holders use the
-// server's own credentials. The file is read again when it changes.
+// server's own credentials. The file is read at each request.
 type TokenFile struct {
 	path   string
 	client guard.API
@@ -31,9 +31,11 @@ type TokenFile struct {
 	limits guard.Limits
 	log    *slog.Logger
 
-	mu       sync.Mutex
-	tokens   []token
-	lastInfo os.FileInfo // nil: there is no file
+	mu      sync.Mutex
+	tokens  []token
+	present bool        // there is a file
+	content string      // as it was last read
+	mode    fs.FileMode // as it was last read
 }
 
 // OpenTokenFile reads the file. Its errors name the line and never quote it. No token's limit
@@ -46,11 +48,28 @@ func OpenTokenFile(
 	if err != nil {
 		return nil, err
 	}
-	f.lastInfo = info
+	f.present, f.content, f.mode = true, content, info.Mode()
 	if f.tokens, err = parseTokenFile(content, limits); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if n := f.CountWithoutID(); n > 0 && log != nil {
+		log.Warn("the ledger knows some tokens by their names, so that a new name gets a new budget: add id=NAME to their lines",
+			"file", path, "tokens", n)
+	}
 	return f, nil
+}
+
+// CountWithoutID counts the tokens whose lines have no id.
+func (f *TokenFile) CountWithoutID() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, t := range f.tokens {
+		if !t.hasID {
+			n++
+		}
+	}
+	return n
 }
 
 // Challenge returns the WWW-Authenticate header that asks for a token.
@@ -76,7 +95,7 @@ func (f *TokenFile) Authenticate(h http.Header) (CallerFunc, error) {
 			return tools.Caller{}, err
 		}
 		return tools.Caller{
-			ID: match.name, Client: f.client, Wallet: f.wallet, Limits: &match.limits, ReadOnly: match.readOnly,
+			ID: match.id, Client: f.client, Wallet: f.wallet, Limits: &match.limits, ReadOnly: match.readOnly,
 		}, nil
 	}, nil
 }
@@ -95,26 +114,29 @@ func (f *TokenFile) lookup(bearer string) *token {
 }
 
 // reload returns the tokens of the file as it is now. If the file has an error, it returns the
-// earlier tokens whose lines are still there; without a file, none.
+// earlier tokens whose lines are still there; without a file, none. It reads the file each time:
+// neither time nor size tell whether a file is still the same.
 func (f *TokenFile) reload() []token {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	stat, err := os.Stat(f.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if f.lastInfo != nil {
+	info, content, err := readTokenFile(f.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if f.present {
 			f.log.Error("the token file is gone: no token is accepted", "file", f.path)
 		}
-		f.lastInfo, f.tokens = nil, nil
+		f.present, f.content, f.mode, f.tokens = false, "", 0, nil
 		return nil
-	}
-	if err != nil || f.lastInfo != nil && isUnchanged(stat, f.lastInfo) {
+	case info == nil: // it cannot be opened
+		if f.mode != 0 {
+			f.log.Error("the token file cannot be read: the earlier tokens are accepted", "file", f.path, "error", err)
+		}
+		f.mode = 0
+		return f.tokens
+	case f.present && content == f.content && info.Mode() == f.mode:
 		return f.tokens
 	}
-	info, content, err := readTokenFile(f.path)
-	f.lastInfo = stat
-	if info != nil {
-		f.lastInfo = info
-	}
+	f.present, f.content, f.mode = true, content, info.Mode()
 	var tokens []token
 	if err == nil {
 		tokens, err = parseTokenFile(content, f.limits)
@@ -126,14 +148,8 @@ func (f *TokenFile) reload() []token {
 	}
 	f.log.Error("the token file has an error: only earlier tokens whose lines are still in it are accepted",
 		"file", f.path, "error", err)
-	if info != nil {
-		f.tokens = keepPresent(f.tokens, content)
-	}
+	f.tokens = keepPresent(f.tokens, content)
 	return f.tokens
-}
-
-func isUnchanged(a, b os.FileInfo) bool {
-	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size() && a.Mode() == b.Mode()
 }
 
 // keepPresent returns the tokens whose whole lines are in content.

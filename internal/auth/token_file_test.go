@@ -143,3 +143,60 @@ func TestTokenFile_Reload(t *testing.T) {
 		t.Errorf("%d faults were logged:\n%s", n, log)
 	}
 }
+
+// A file that was replaced by one of the same size, with the time of the old one, is
+// noticed: in place, and by a rename.
+func TestTokenFile_SameSizeAndTime(t *testing.T) {
+	t.Parallel()
+	s, path, _ := openTokenFile(t, "anna "+testToken("a")+"\n")
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for step, letter := range []string{"b", "c"} {
+		text := "anna " + testToken(letter) + "\n"
+		if step == 0 {
+			err = os.WriteFile(path, []byte(text), 0o600)
+		} else {
+			replaceFile(t, path, text)
+		}
+		if err := errors.Join(err, os.Chtimes(path, before.ModTime(), before.ModTime())); err != nil {
+			t.Fatal(err)
+		}
+		after, err := os.Stat(path)
+		if err != nil || !after.ModTime().Equal(before.ModTime()) || after.Size() != before.Size() {
+			t.Fatal(after, err)
+		}
+		if s.lookup(testToken("a")) != nil || s.lookup(testToken(letter)) == nil {
+			t.Errorf("step %d: the old token is still accepted", step)
+		}
+	}
+}
+
+// The ledger knows a caller by the id, so that a new name keeps the budget.
+func TestTokens_RenameKeepsID(t *testing.T) {
+	t.Parallel()
+	s, path, log := openTokenFile(t, "anna "+testToken("a")+" id=t1\nben "+testToken("b")+"\n")
+	callerID := func(letter string) string {
+		t.Helper()
+		resolve, err := s.Authenticate(bearerHeader(testToken(letter)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := resolve(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.ID
+	}
+	if callerID("a") != "t1" || callerID("b") != "ben" || s.CountWithoutID() != 1 {
+		t.Errorf("%s %s", callerID("a"), callerID("b"))
+	}
+	if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "tokens=1") {
+		t.Errorf("%s", log)
+	}
+	replaceFile(t, path, "anne "+testToken("a")+" id=t1 read-only\nbenjamin "+testToken("b")+" id=ben\n")
+	if callerID("a") != "t1" || callerID("b") != "ben" || s.CountWithoutID() != 0 {
+		t.Errorf("%s %s", callerID("a"), callerID("b"))
+	}
+}

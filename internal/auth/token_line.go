@@ -5,20 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/wesendall/wesendall-mcp/internal/guard"
 )
 
-// A line of the token file has a token after the name that the ledger knows its holder by:
+// A line of the token file has a name, a token, and what its holder may do:
 //
-//	NAME TOKEN [max-per-call=UGX] [max-per-day=UGX] [max-topup=UGX]
+//	NAME TOKEN [id=ID] [max-per-call=UGX] [max-per-day=UGX] [max-topup=UGX]
 //	           [max-recipients=N] [confirm-above=UGX] [read-only]
 //
-// Empty lines and lines that begin with # are ignored. A limit may be lower than the server's
-// own, never higher.
+// The ledger knows the holder by the id, so that the name can change. Without an id it
+// is the name. Empty lines and lines that begin with # are ignored. A limit may be
+// lower than the server's own, never higher.
 
 const (
 	minTokenLen     = 32 // characters
@@ -33,6 +33,8 @@ var (
 // token is one line of the file. The token's text is not kept.
 type token struct {
 	name     string
+	id       string // in the ledger
+	hasID    bool   // the line has one
 	hash     [sha256.Size]byte
 	lineHash [sha256.Size]byte // of the whole line
 	limits   guard.Limits
@@ -47,9 +49,8 @@ func parseTokenFile(content string, serverLimits guard.Limits) ([]token, error) 
 			continue
 		}
 		t, err := parseTokenLine(fields, serverLimits)
-		isSame := func(other token) bool { return other.name == t.name || other.hash == t.hash }
-		if err == nil && slices.ContainsFunc(tokens, isSame) {
-			err = errors.New("an earlier line has the same name or token")
+		if err == nil {
+			err = t.checkUnique(tokens)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", i+1, err)
@@ -60,6 +61,19 @@ func parseTokenFile(content string, serverLimits guard.Limits) ([]token, error) 
 		return nil, errors.New("there is no token in it")
 	}
 	return tokens, nil
+}
+
+// checkUnique compares a token with those of earlier lines.
+func (t token) checkUnique(earlier []token) error {
+	for _, other := range earlier {
+		switch {
+		case other.name == t.name || other.hash == t.hash:
+			return errors.New("an earlier line has the same name or token")
+		case other.id == t.id:
+			return errors.New("an earlier line has the same id (without id= it is the name)")
+		}
+	}
+	return nil
 }
 
 // splitLine returns the fields of a line, or nil if it is empty or a comment.
@@ -77,7 +91,7 @@ func hashLine(fields []string) [sha256.Size]byte {
 // parseTokenLine reads one line. Its errors quote nothing, because any field may be a token in
 // the wrong place.
 func parseTokenLine(fields []string, serverLimits guard.Limits) (token, error) {
-	t := token{name: fields[0], limits: guard.Unlimited()}
+	t := token{name: fields[0], id: fields[0], limits: guard.Unlimited()}
 	switch {
 	case len(t.name) > maxTokenNameLen || !tokenNamePattern.MatchString(t.name):
 		return t, errors.New("the name must have 1 to 64 letters, digits, dots, dashes and underscores")
@@ -87,6 +101,8 @@ func parseTokenLine(fields []string, serverLimits guard.Limits) (token, error) {
 		return t, fmt.Errorf("the token must have %d to %d characters", minTokenLen, maxCredentialLen)
 	case !tokenPattern.MatchString(fields[1]):
 		return t, errors.New("the token has characters that no bearer token may have")
+	case strings.Contains(strings.Join(fields[2:], " ")+" "+t.name, fields[1]):
+		return t, errors.New("the token is also the name or another field, where it would be shown")
 	}
 	t.hash, t.lineHash = sha256.Sum256([]byte(fields[1])), hashLine(fields)
 	err := t.applyOptions(fields[2:], serverLimits)
@@ -110,14 +126,21 @@ func (t *token) applyOptions(options []string, server guard.Limits) error {
 	for i, option := range options {
 		name, value, hasValue := strings.Cut(option, "=")
 		limit, isLimit := limits[name]
+		isID := name == "id" && hasValue
 		switch {
-		case !isLimit && option != "read-only":
-			return fmt.Errorf("field %d is not a limit: there are max-per-call=, max-per-day=, max-topup=, "+
+		case isID && (len(value) > maxTokenNameLen || !tokenNamePattern.MatchString(value)):
+			return errors.New("id= must be followed by 1 to 64 letters, digits, dots, dashes and underscores")
+		case !isLimit && !isID && option != "read-only":
+			return fmt.Errorf("field %d is not a limit: there are id=, max-per-call=, max-per-day=, max-topup=, "+
 				"max-recipients=, confirm-above= and read-only", i+3)
 		case seen[name]:
 			return errors.New(name + " is given twice")
 		}
 		seen[name] = true
+		if isID {
+			t.id, t.hasID = value, true
+			continue
+		}
 		if !isLimit {
 			t.readOnly = true
 			continue

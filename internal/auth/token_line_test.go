@@ -32,6 +32,15 @@ func TestTokenFile_ErrorsNameLine(t *testing.T) {
 		good + " max-per-call=50001":            "line 1: max-per-call is above the server's own limit of 50000",
 		good + " max-per-call=1 max-per-call=1": "line 1: max-per-call is given twice",
 		good + " read-only read-only":           "line 1: read-only is given twice",
+		good + " id=":                           "line 1: id= must be followed",
+		good + " id":                            "line 1: field 3 is not a limit",
+		good + " id=a/b":                        "line 1: id= must be followed",
+		good + " id=" + testToken("b") + testToken("b") + "x": "line 1: id= must be followed",
+		good + " id=a id=b":                             "line 1: id is given twice",
+		good + " id=x\nben " + testToken("b") + " id=x": "line 2: an earlier line has the same id",
+		good + "\nben " + testToken("b") + " id=anna":   "line 2: an earlier line has the same id",
+		testToken("b") + " " + testToken("b"):           "line 1: the token is also the name",
+		good + " id=x" + testToken("a"):                 "line 1: the token is also the name or another field",
 	} {
 		if _, err := parseTokenFile(text, guard.DefaultOptions().Limits); err == nil ||
 			!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), testToken("b")[1:]) {
