@@ -3,8 +3,11 @@ package client
 import (
 	"encoding/base64"
 	"encoding/json"
+	"html"
+	"iter"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -14,6 +17,11 @@ import (
 // redactor removes a secret from texts that the server wrote. It is a function, since
 // no format prints what a function closes over. It is nil without a secret.
 type redactor func(string) string
+
+// Redact removes a secret from a text that is about to be shown. It finds the secret as
+// it is, in base64, in the escapes of JSON, in percent encoding and in HTML entities,
+// and in no other form.
+func Redact(secret Secret, text string) string { return newRedactor("", secret).redactText(text) }
 
 // newRedactor recognises the secret as it is and as a header, a URL and JSON encode
 // it.
@@ -43,10 +51,11 @@ func newRedactor(key string, secret Secret) redactor {
 }
 
 // percentEscape matches the escapes of a URL. Their digits may come in either case.
-var percentEscape = regexp.MustCompile("%[0-9A-F]{2}")
+var percentEscape = regexp.MustCompile("%[0-9A-Fa-f]{2}")
 
-// redactText removes the secret from text, also where invisible characters stand
-// between its characters: a later step that removes those would restore it.
+// redactText removes the secret from text, also where some of its characters are in
+// percent encoding or HTML entities, and where invisible characters stand between
+// them: a later step that decodes or removes those would restore it.
 func (r redactor) redactText(text string) string {
 	if r == nil {
 		return text
@@ -61,7 +70,37 @@ func (r redactor) redactText(text string) string {
 	if again := r(visible); again != visible {
 		return again
 	}
+	for decoded := range decodings(visible) {
+		if again := r(decoded); again != decoded {
+			return again
+		}
+	}
 	return clean
+}
+
+// maxDecodings is how often a text may have been encoded.
+const maxDecodings = 3
+
+// decodings yields a text with its percent encoding and HTML entities decoded, again
+// and again as long as that changes something.
+func decodings(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for range maxDecodings {
+			decoded := html.UnescapeString(percentDecode(text))
+			if decoded == text || !yield(decoded) {
+				return
+			}
+			text = decoded
+		}
+	}
+}
+
+// percentDecode decodes the escapes of a URL. What is no escape stays.
+func percentDecode(text string) string {
+	return percentEscape.ReplaceAllStringFunc(text, func(escape string) string {
+		b, _ := strconv.ParseUint(escape[1:], 16, 8) // the pattern has two digits
+		return string([]byte{byte(b)})
+	})
 }
 
 // redactJSON removes the secret from the strings of a JSON text, where escapes may

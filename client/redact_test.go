@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"html"
 	"net/http"
 	"strings"
 	"testing"
@@ -29,6 +30,9 @@ func TestRedact_ServerText(t *testing.T) {
 // leaks tells whether a reader could find the secret in a text, with the escapes and
 // the invisible characters removed.
 func leaks(secret, text string) bool {
+	for range 3 {
+		text += html.UnescapeString(percentDecode(text))
+	}
 	for range 2 {
 		var str string
 		if json.Unmarshal([]byte(`"`+strings.NewReplacer(`"`, `\"`, "\u200b", "").Replace(text)+`"`), &str) == nil {
@@ -61,9 +65,16 @@ func TestRedact_Responses(t *testing.T) {
 		"as it is": inside, "without HTML's escapes": `s&cr<et\"99`, "all escaped": escapes.String(),
 		"with a mark nobody sees": "s&c\u200br<et\\\"99",
 		"in a URL":                "s%26cr%3Cet%2299", "in a URL, small digits": "s%26cr%3cet%2299",
-		"in a path":     "s&cr%3Cet%2299",
-		"in the header": base64.StdEncoding.EncodeToString([]byte(testKey + ":" + secret)),
-		"in base64":     base64.StdEncoding.EncodeToString([]byte(secret)),
+		"in a path":            "s&cr%3Cet%2299",
+		"in the header":        base64.StdEncoding.EncodeToString([]byte(testKey + ":" + secret)),
+		"in HTML's names":      "s&amp;cr&lt;et&quot;99",
+		"in HTML's numbers":    "&#115;&#38;cr&#x3c;et&#X22;99",
+		"in HTML, twice":       "s&amp;amp;cr&amp;lt;et&amp;quot;99",
+		"every byte in a URL":  "%73%26%63%72%3c%65%74%22%39%39",
+		"in a URL, twice":      "s%2526cr%253Cet%252299",
+		"in a URL and in HTML": "s%26amp%3Bcr&#37;3Cet%2299",
+		"some bytes in a URL":  "s&c%72%3Cet%2299",
+		"in base64":            base64.StdEncoding.EncodeToString([]byte(secret)),
 	}
 	for name, form := range forms {
 		t.Run(name, func(t *testing.T) {

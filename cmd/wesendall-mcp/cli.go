@@ -92,6 +92,10 @@ func (cfg *Config) validate(parsed *kong.Context) error {
 	var problems []error
 	for _, flag := range flagsFromCommandLine(parsed) {
 		value := fmt.Sprint(parsed.FlagValue(flag))
+		if cfg.variables.holdsSecret(value) {
+			problems = append(problems, usageError{misplacedSecretError("--" + flag.Name)})
+			continue
+		}
 		if placeholder := sanitize.Placeholder(value); placeholder != "" {
 			problems = append(problems,
 				usageErrorf("--%s is still a placeholder (%s): set it, or leave it out", flag.Name, placeholder))
@@ -108,7 +112,7 @@ func (cfg *Config) validate(parsed *kong.Context) error {
 	for _, problem := range problems {
 		cfg.invalid = append(cfg.invalid, problem.Error())
 	}
-	if len(problems) > 0 {
+	if cfg.variables.err != nil {
 		cfg.EnvFile, cfg.variables = "", &variables{lookupEnv: cfg.variables.lookupEnv} // the file may be unreadable
 	}
 	return nil

@@ -132,6 +132,16 @@ func readCredentials(lookup lookupFunc, origin string) credentials {
 	if strings.Contains(c.key, ":") {
 		problems = append(problems, envAPIKey+" must not contain a colon")
 	}
+	// A secret in the wrong place would be shown: nothing of it is kept.
+	isSecret := func(text string) bool {
+		return secretPattern.MatchString(text) || len(secret) >= minRedactedLen && strings.Contains(text, secret)
+	}
+	if isSecret(c.key) {
+		problems, c.key = append(problems, misplacedSecretError(envAPIKey).Error()), ""
+	}
+	if isSecret(c.wallet) {
+		problems, c.wallet = append(problems, misplacedSecretError(envWalletID).Error()), ""
+	}
 	c.secret = client.NewSecret(secret)
 	if len(problems) > 0 {
 		c.problem = strings.Join(problems, "; ") + "."

@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/auth"
 	"github.com/wesendall/wesendall-mcp/internal/doctor"
 	"github.com/wesendall/wesendall-mcp/internal/guard"
 	"github.com/wesendall/wesendall-mcp/internal/hostconfig"
@@ -41,6 +42,9 @@ func (c doctorCmd) Run(ctx context.Context, env environment, cfg *Config, parsed
 	}
 	defer release()
 	findings := doctor.Run(ctx, opts)
+	for i, f := range findings {
+		findings[i].Message, findings[i].Fix = cfg.variables.redact(f.Message), cfg.variables.redact(f.Fix)
+	}
 	if err := c.printFindings(env, findings); err != nil {
 		return err
 	}
@@ -94,6 +98,9 @@ func (cfg *Config) doctorOptions(
 	if err != nil {
 		cfg.invalid = append(cfg.invalid, err.Error())
 	}
+	if cfg.TokenFile != "" {
+		opts.TokensWithoutID = cfg.countTokensWithoutID()
+	}
 	opts.ConfigErrors = cfg.invalid
 	if opts.Self.Path, err = os.Executable(); err != nil {
 		return opts, release, err
@@ -105,6 +112,16 @@ func (cfg *Config) doctorOptions(
 	opts.Hosts = hostconfig.Detect(hostconfig.CurrentDirs(xdg.Home, configDir(env)), opts.Self.Path)
 	opts.CheckHostEntry = func(entry hostconfig.ServerEntry) string { return checkHostEntry(ctx, entry, env.defaults) }
 	return opts, release, nil
+}
+
+// countTokensWithoutID reads the token file. One that cannot be read is an invalid setting.
+func (cfg *Config) countTokensWithoutID() int {
+	tokens, err := auth.OpenTokenFile(cfg.TokenFile, nil, "", cfg.limits(), nil)
+	if err != nil {
+		cfg.invalid = append(cfg.invalid, "--http-token-file: "+err.Error())
+		return 0
+	}
+	return tokens.CountWithoutID()
 }
 
 // checkHostEntry says what is wrong with a host's entry: its arguments, and its credentials.
@@ -128,7 +145,7 @@ func checkHostEntry(ctx context.Context, entry hostconfig.ServerEntry, defaults 
 	}
 	switch {
 	case err != nil:
-		return err.Error()
+		return c.variables.redact(err.Error())
 	case parsed.Command() != "serve":
 		return startsNoServer
 	case c.EnvFile != "" && !filepath.IsAbs(c.EnvFile):

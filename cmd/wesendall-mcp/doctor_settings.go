@@ -31,7 +31,7 @@ func (cfg *Config) effectiveSettings(
 			source = set
 		}
 		settings = append(settings, doctor.EffectiveSetting{
-			Name: flag.Envs[0], Value: shownValue(parsed, flag), Source: source,
+			Name: flag.Envs[0], Value: cfg.shownValue(parsed, flag), Source: source,
 		})
 	}
 	if cfg.EnvFile != "" {
@@ -54,8 +54,11 @@ func (cfg *Config) effectiveSettings(
 }
 
 // shownValue returns the value of a flag without a password.
-func shownValue(parsed *kong.Context, flag *kong.Flag) string {
+func (cfg *Config) shownValue(parsed *kong.Context, flag *kong.Flag) string {
 	value := ledger.RedactSource(strings.Trim(fmt.Sprint(parsed.FlagValue(flag)), "[]"))
+	if cfg.variables.holdsSecret(value) {
+		return "[redacted]"
+	}
 	if flag.Name == "ledger" && looksLikeDatabaseURL(value) {
 		return "[not shown]" // it may contain a password
 	}

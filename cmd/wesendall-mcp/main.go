@@ -71,6 +71,7 @@ func run(ctx context.Context, env environment) (code int) {
 		}
 	}()
 	var c cli
+	env.stderr = redactingWriter{env.stderr, &c.Config}
 	parsed, err := c.parse(ctx, env)
 	if err != nil {
 		return printError(env, err, exitUsage)

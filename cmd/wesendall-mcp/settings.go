@@ -91,10 +91,7 @@ func (cfg *Config) guardOptions(baseURL string, log *slog.Logger) (*guard.Option
 	return &guard.Options{
 		BaseURL: client.CanonicalBaseURL(baseURL), Confirm: cfg.Confirm, Countries: countries, Rate: cfg.Rate, Logger: log,
 		QuietHours: cfg.QuietHours, DoNotText: guard.NewDoNotTextList(doNotText),
-		Limits: guard.Limits{
-			PerCall: cfg.MaxPerCall, PerDay: cfg.MaxPerDay, TopUp: cfg.MaxTopup, Recipients: cfg.MaxRecipients,
-			ConfirmAbove: cfg.ConfirmAbove, DuplicateWindow: cfg.DuplicateWindow,
-		},
+		Limits: cfg.limits(),
 		OpenLedger: func(ctx context.Context, o ledger.Options) (*ledger.Ledger, error) {
 			return ledger.Open(ctx, source, o)
 		},
@@ -111,4 +108,12 @@ func absolutePath(path string) (string, error) {
 		return filepath.Join(xdg.Home, rest), nil
 	}
 	return filepath.Abs(path)
+}
+
+// limits are the operator's limits, as they are set.
+func (s safetySettings) limits() guard.Limits {
+	return guard.Limits{
+		PerCall: s.MaxPerCall, PerDay: s.MaxPerDay, TopUp: s.MaxTopup, Recipients: s.MaxRecipients,
+		ConfirmAbove: s.ConfirmAbove, DuplicateWindow: s.DuplicateWindow,
+	}
 }

@@ -87,7 +87,12 @@ func (r *variableResolver) Resolve(c *kong.Context, _ *kong.Path, flag *kong.Fla
 	if !ok {
 		return nil, nil
 	}
-	err := validateFlagValue(flag, flag.Envs[0], value)
+	var err error
+	if r.config.variables.holdsSecret(value) {
+		err = misplacedSecretError(flag.Envs[0])
+	} else {
+		err = validateFlagValue(flag, flag.Envs[0], value)
+	}
 	switch {
 	case err == nil:
 		return value, nil

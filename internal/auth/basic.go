@@ -50,6 +50,9 @@ func (a BasicAuth) Authenticate(h http.Header) (CallerFunc, error) {
 		if wallet == "" {
 			return tools.Caller{}, errors.New("the " + tools.WalletHeader + " header must name the wallet of the call")
 		}
+		if strings.Contains(wallet, secret.Reveal()) {
+			return tools.Caller{}, errors.New("the " + tools.WalletHeader + " header contains the secret")
+		}
 		api, err := a.NewClient(key, secret)
 		if err != nil {
 			return tools.Caller{}, err

@@ -48,6 +48,7 @@ type Options struct {
 	Settings          []EffectiveSetting
 	ConfigErrors      []string // settings that cannot be used
 	SecretFiles       []string // files that only their owner should be able to read
+	TokensWithoutID   int      // lines of the token file that the ledger knows by their names
 	CredentialProblem string   // what to set, if the credentials cannot be used
 	Wallet            string
 	WalletNotice      string // why the wallet may not be the user's, if so
@@ -78,6 +79,11 @@ func Run(ctx context.Context, o Options) []Finding {
 		findings = append(findings, checkFileMode("setting", file)...)
 	}
 	findings = append(findings, o.checkDoNotText()...)
+	if o.TokensWithoutID > 0 {
+		findings = append(findings, warning("setting",
+			fmt.Sprintf("tokens without id= in the token file: %d; with a new name they get a new budget", o.TokensWithoutID),
+			"add id=NAME to their lines, with the present name"))
+	}
 	if len(o.ConfigErrors) == 0 {
 		findings = append(findings, o.checkCredentials(ctx)...)
 		findings = append(findings, o.checkLedger(ctx)...)
