@@ -55,12 +55,12 @@ type Options struct {
 // Guard is a client that keeps the rules. All its errors are of type *Error. It is
 // safe for concurrent use.
 type Guard struct {
-	api          API
-	options      Options
-	defaultState *callerState // of the only caller
-	callerStates *callerCache // where there are many
-	callerID     string       // "" is the only caller
-	callerLimits *Limits      // nil for none
+	api              API
+	options          Options
+	defaultState     *callerState  // of the only caller
+	callerStates     *callerCache  // where there are many
+	callerID         string        // "" is the only caller
+	callerLimits     *Limits       // nil for none
 	departureTimeout time.Duration // shorter in tests
 	*ledgerHandle
 }
