@@ -91,7 +91,7 @@ func (env *testEnv) spend(tool, message string, state ledger.State, code string,
 }
 
 func (env *testEnv) confirm(in ledger.Intent, limits ledger.Limits) (ledger.Decision, error) {
-	p := ledger.Policy{Limits: limits, AllowDuplicate: true}
+	p := ledger.Policy{Limits: limits, AllowDuplicate: true, QuoteTTL: time.Minute}
 	quote, _, err := env.Quote(env.Context(), in, p, false)
 	if err != nil {
 		return ledger.Decision{}, err
