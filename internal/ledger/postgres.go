@@ -52,6 +52,7 @@ func openPostgres(ctx context.Context, source string, o Options) (*Ledger, error
 	p := &postgresBackend{db: stdlib.OpenDBFromPool(pool), pool: pool}
 	l := newLedger(p.db, p, dialect{
 		jsonList: "json_array_elements_text($1) AS j(value)", hexToBytes: "decode(j.value, 'hex')",
+		metaText:  "convert_from(value, 'UTF8')",
 		forUpdate: " FOR UPDATE", forUpdateSkipLocked: " FOR UPDATE SKIP LOCKED",
 	}, o)
 	l.persistent, p.ctx = true, l.ctx

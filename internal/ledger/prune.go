@@ -37,10 +37,15 @@ func (l *Ledger) pruneInBackground() {
 
 // prune deletes a batch of old rows, and returns how many.
 func (l *Ledger) prune(ctx context.Context, tx *sql.Tx) (int, error) {
+	now := l.clock()
+	before := now.Add(-retention)
+	if err := pruneLastSpends(ctx, tx, before); err != nil {
+		return 0, err
+	}
 	//nolint:gosec // the dialect is a constant
 	rows, err := tx.QueryContext(ctx, `SELECT seq FROM spends WHERE created_ms < $1
 		AND (state IN ('void', 'sent', 'requested', 'failed') OR state = 'quoted' AND deadline_ms < $2) LIMIT $3`+l.forUpdateSkipLocked,
-		l.clock().Add(-retention).UnixMilli(), l.clock().UnixMilli(), pruneBatch)
+		before.UnixMilli(), now.UnixMilli(), pruneBatch)
 	if err != nil {
 		return 0, err
 	}
@@ -55,7 +60,7 @@ func (l *Ledger) prune(ctx context.Context, tx *sql.Tx) (int, error) {
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return 0, err
 	}
-	if _, err := tx.ExecContext(ctx, `DELETE FROM daily_totals WHERE kampala_day < $1`, kampalaDay(l.clock().Add(-retention))); err != nil {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM daily_totals WHERE kampala_day < $1`, kampalaDay(before)); err != nil {
 		return 0, err
 	}
 	if old == nil {

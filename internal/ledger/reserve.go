@@ -23,6 +23,9 @@ func (l *Ledger) Reserve(ctx context.Context, in Intent, p Policy) (Decision, er
 		if err := l.checkIdentity(ctx, tx, l.key); err != nil {
 			return err
 		}
+		if err := l.checkLastSpend(ctx, tx, in.Account); err != nil {
+			return err
+		}
 		var err error
 		d, err = l.reserve(ctx, tx, in, p)
 		return err
@@ -195,6 +198,9 @@ func (l *Ledger) storeIntent(ctx context.Context, tx *sql.Tx, in Intent, p Polic
 	_, err = tx.ExecContext(ctx, `INSERT INTO spend_targets (dedup_hash, target_hash, spend)
 		SELECT $2, `+l.hexToBytes+`, $3 FROM `+l.jsonList, hashes, l.dedupHash(in), quote.seq)
 	if err != nil {
+		return ref, err
+	}
+	if err := storeLastSpend(ctx, tx, in.Account, ref.ID, now); err != nil {
 		return ref, err
 	}
 	b := budgetRow{account: in.Account, kind: in.Kind, day: kampalaDay(now)}

@@ -32,7 +32,7 @@ func openSQLite(ctx context.Context, path string, o Options) (*Ledger, error) {
 		return nil, err
 	}
 	b := &sqliteBackend{db: db, path: path}
-	l := newLedger(db, b, dialect{jsonList: "json_each($1) j", hexToBytes: "unhex(j.value)"}, o)
+	l := newLedger(db, b, dialect{jsonList: "json_each($1) j", hexToBytes: "unhex(j.value)", metaText: "CAST(value AS TEXT)"}, o)
 	l.persistent = path != ""
 	err = l.initSQLite(ctx)
 	l.nextPrune.Store(time.Now().Add(time.Hour).UnixNano())

@@ -34,6 +34,7 @@ type backend interface {
 type dialect struct {
 	jsonList            string // a table j whose column value has the elements of the JSON list $1
 	hexToBytes          string // the bytes of such an element in hex
+	metaText            string // the column value of meta as a text
 	forUpdate           string // locks the rows of a query
 	forUpdateSkipLocked string // the same, without rows that others have locked
 }
