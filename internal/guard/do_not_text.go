@@ -82,7 +82,7 @@ func parseDoNotText(text string) (map[string]bool, error) {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
-		phones := parseNumbers([]string{line})
+		phones := parseNumbers([]string{line}, nil)
 		if len(phones.e164) != 1 || len(phones.rejected) > 0 {
 			return nil, fmt.Errorf("line %d is not one phone number", lineNumber)
 		}

@@ -122,9 +122,12 @@ func (g *Guard) AddContacts(ctx context.Context, req client.AddContactsRequest) 
 	contacts := make([]client.Contact, len(req.Contacts))
 	var problems []string
 	for i, c := range req.Contacts {
-		phones := phoneList{}
-		phones.add(c.Phone)
 		argument := fmt.Sprintf("contacts/%d/phone", i)
+		phones := parseNumbers([]string{c.Phone}, g.options.Countries)
+		if len(phones.e164)+len(phones.rejected) != 1 {
+			problems = append(problems, argument+": must be one phone number")
+			continue
+		}
 		if problems = append(problems, phones.problems(argument)...); len(phones.rejected) > 0 {
 			continue
 		}

@@ -26,7 +26,7 @@ func TestCountNumbers(t *testing.T) {
 		"far too many":                 {strings.Repeat("a,", 1000), 120, false},
 		"one number far too often":     {strings.Repeat("0700000010,", 1000), 1, false},
 	} {
-		if count, complete := countNumbers([]string{c.list}, 2); count != c.count || complete != c.complete {
+		if count, complete := countNumbers([]string{c.list}, nil, 2); count != c.count || complete != c.complete {
 			t.Errorf("%s: %d %v", name, count, complete)
 		}
 	}
@@ -70,7 +70,7 @@ func TestQuote_ManyRefusedNumbers(t *testing.T) {
 	}
 	q := env.expectOK(env.send("Hi", SpendOptions{DryRun: true}, append(list, strings.Repeat("1", 1000))...)).Quote
 	if len(q.Rejected) != sanitize.MaxProblems || len(q.Notes) != sanitize.MaxProblems+2 ||
-		q.Notes[20] != "and 30 more in no numbering plan known here" || q.Notes[21] != "31 more are refused than are listed" {
+		q.Notes[20] != "and 30 more such notes" || q.Notes[21] != "31 more are refused than are listed" {
 		t.Errorf("%d %q", len(q.Rejected), q.Notes)
 	}
 	if q.ID != "" {

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,68 +17,139 @@ const defaultRegion = "UG"
 
 // RejectedNumber is a number that nothing can be sent to.
 type RejectedNumber struct {
-	Input  string `json:"number"`
+	Input  string `json:"number"`         // as it was written
+	Item   int    `json:"item,omitempty"` // its place in the list, from 1
 	Reason string `json:"reason"`
 }
 
 // phoneList are the phone numbers of a list.
 type phoneList struct {
-	e164     []string // each once, in the order of the list
-	rejected []RejectedNumber
-	seen     map[string]bool
-	warnings []string // on those that are possible, but in no numbering plan
+	countries []string // allowed calling codes
+	e164      []string // each once, in the order of the list
+	rejected  []RejectedNumber
+	seen      map[string]bool
+	items     int      // in the list
+	repeated  int      // items that name a number again
+	warnings  []string // on numbers that are possible, but in no numbering plan, and on fixed lines
 }
 
 // parseNumbers finds the numbers of a list, in E.164 and each once. "0700 000 012" is
-// one number; Wesendall splits at spaces, so what is sent has none. Entries that are
-// written alike are parsed once.
-func parseNumbers(list []string) phoneList {
-	var phones phoneList
+// one number; Wesendall splits at spaces, so what is sent has none. A number without
+// a plus may begin with one of the calling codes. Pieces that are written alike are
+// parsed once.
+func parseNumbers(list, countries []string) phoneList {
+	phones := phoneList{countries: countries}
 	parsed := map[string]bool{}
-	for number := range splitNumbers(list) {
-		if !parsed[number] {
-			parsed[number] = true
-			phones.add(number)
+	for piece := range splitNumbers(list, countries) {
+		phones.items++
+		if parsed[piece.clean] {
+			phones.repeated++
+			continue
 		}
+		parsed[piece.clean] = true
+		phones.add(piece)
 	}
 	return phones
 }
 
-func (phones *phoneList) add(raw string) {
-	raw = stripPunctuation(raw)
-	number, err := phonenumbers.Parse(raw, defaultRegion)
-	// Letters would be read as the keys that they are on.
-	if err != nil || strings.ContainsFunc(raw, unicode.IsLetter) {
-		phones.reject(raw, "is not a phone number")
+var scientificPattern = regexp.MustCompile(`^\+?\d+[eE]\+?\d+$`)
+
+// add parses one piece of a list.
+func (phones *phoneList) add(piece numberPiece) {
+	text, problem := dialable(piece.clean, phones.countries)
+	if problem != "" {
+		phones.reject(piece, problem)
 		return
 	}
-	switch phonenumbers.IsPossibleNumberWithReason(number) {
-	case phonenumbers.IS_POSSIBLE:
-	case phonenumbers.TOO_SHORT, phonenumbers.IS_POSSIBLE_LOCAL_ONLY:
-		phones.reject(raw, "has too few digits")
+	number, err := phonenumbers.Parse(text, defaultRegion)
+	if err != nil {
+		phones.reject(piece, "is not a phone number")
 		return
-	case phonenumbers.TOO_LONG:
-		phones.reject(raw, "has too many digits")
-		return
-	case phonenumbers.INVALID_COUNTRY_CODE:
-		phones.reject(raw, "has no country code that exists")
-		return
-	default:
-		phones.reject(raw, "has a wrong number of digits")
+	}
+	if problem := lengthProblem(number); problem != "" {
+		phones.reject(piece, problem)
 		return
 	}
 	e164 := phonenumbers.Format(number, phonenumbers.E164)
 	if strings.HasPrefix(e164, "+2560") { // the zero that is dialled in Uganda, and a digit too few
-		phones.reject(raw, "has too few digits")
+		phones.reject(piece, "has too few digits")
 		return
 	}
 	// In some countries a zero or two at the beginning are part of the number for
 	// one reader and not for another: Wesendall must not read another number.
-	if reparsed, err := phonenumbers.Parse(e164, defaultRegion); err != nil || phonenumbers.Format(reparsed, phonenumbers.E164) != e164 {
-		phones.reject(raw, "can be read as two numbers")
+	reparsed, err := phonenumbers.Parse(e164, defaultRegion)
+	if err != nil || phonenumbers.Format(reparsed, phonenumbers.E164) != e164 {
+		phones.reject(piece, "can be read as two numbers")
 		return
 	}
+	phones.accept(e164, number)
+}
+
+// dialable is a piece in the form that the library parses, or why it is none.
+func dialable(clean string, countries []string) (text, problem string) {
+	text = clean
+	if len(text) > 4 && strings.EqualFold(text[:4], "tel:") {
+		text = text[4:]
+	}
+	switch {
+	case scientificPattern.MatchString(text):
+		return "", "looks like a number from a spreadsheet, which has lost its last digits: format the column as text"
+	case strings.ContainsAny(text, "#*") || extensionPattern.MatchString(text):
+		return "", "has an extension or a code, which an SMS cannot reach"
+	case strings.ContainsFunc(text, unicode.IsLetter): // would be read as the keys that they are on
+		return "", "is not a phone number"
+	}
+	if rest, ok := strings.CutPrefix(text, "00"); ok {
+		return "+" + rest, ""
+	}
+	foreign := foreignWithoutPlus(text, countries)
+	if foreign && len(text) == nationalLength {
+		return "", "can be read as two numbers: write it with a plus and the calling code"
+	}
+	if foreign {
+		return "+" + text, ""
+	}
+	return text, ""
+}
+
+var extensionPattern = regexp.MustCompile(`(?i)\d(x|ext)\d+$`)
+
+// nationalLength is how many digits a Ugandan number has without a prefix.
+const nationalLength = 9
+
+// foreignWithoutPlus reports whether digits are a valid number of an allowed country
+// other than Uganda, with its calling code and without the plus.
+func foreignWithoutPlus(digits string, countries []string) bool {
+	if strings.HasPrefix(digits, "+") || strings.HasPrefix(digits, "0") {
+		return false
+	}
+	return slices.ContainsFunc(countries, func(code string) bool {
+		if code == ugandaCode || !strings.HasPrefix(digits, code) {
+			return false
+		}
+		number, err := phonenumbers.Parse("+"+digits, defaultRegion)
+		return err == nil && phonenumbers.IsValidNumber(number)
+	})
+}
+
+func lengthProblem(number *phonenumbers.PhoneNumber) string {
+	switch phonenumbers.IsPossibleNumberWithReason(number) {
+	case phonenumbers.IS_POSSIBLE:
+		return ""
+	case phonenumbers.TOO_SHORT, phonenumbers.IS_POSSIBLE_LOCAL_ONLY:
+		return "has too few digits"
+	case phonenumbers.TOO_LONG:
+		return "has too many digits"
+	case phonenumbers.INVALID_COUNTRY_CODE:
+		return "has no country code that exists"
+	}
+	return "has a wrong number of digits"
+}
+
+// accept adds a number, once.
+func (phones *phoneList) accept(e164 string, number *phonenumbers.PhoneNumber) {
 	if phones.seen[e164] {
+		phones.repeated++
 		return
 	}
 	if phones.seen == nil {
@@ -85,13 +157,18 @@ func (phones *phoneList) add(raw string) {
 	}
 	phones.seen[e164] = true
 	phones.e164 = append(phones.e164, e164)
-	if !phonenumbers.IsValidNumber(number) {
+	switch {
+	case !phonenumbers.IsValidNumber(number):
 		phones.warnings = append(phones.warnings, e164+" is in no numbering plan known here")
+	case phonenumbers.GetNumberType(number) == phonenumbers.FIXED_LINE:
+		phones.warnings = append(phones.warnings, e164+" is a fixed line, which cannot get an SMS or pay by Mobile Money")
 	}
 }
 
-func (phones *phoneList) reject(number, reason string) {
-	phones.rejected = append(phones.rejected, RejectedNumber{sanitize.Truncate(number, maxQuotedRunes), reason})
+func (phones *phoneList) reject(piece numberPiece, reason string) {
+	phones.rejected = append(phones.rejected, RejectedNumber{
+		Input: sanitize.Truncate(sanitize.Text(piece.raw), maxQuotedRunes), Item: phones.items, Reason: reason,
+	})
 }
 
 // removeOtherCountries removes and returns the numbers without these calling codes.
@@ -113,7 +190,11 @@ func (phones *phoneList) removeOtherCountries(countries []string) []string {
 func (phones phoneList) problems(argument string) []string {
 	var problems []string
 	for _, r := range phones.rejected {
-		problems = append(problems, fmt.Sprintf("%s: %q %s", argument, r.Input, r.Reason))
+		item := ""
+		if phones.items > 1 {
+			item = fmt.Sprintf(", item %d", r.Item)
+		}
+		problems = append(problems, fmt.Sprintf("%s%s: %q %s", argument, item, r.Input, r.Reason))
 	}
 	return problems
 }
@@ -122,9 +203,12 @@ func (phones phoneList) problems(argument string) []string {
 // does not list.
 func (phones phoneList) notes() []string {
 	notes := phones.warnings
+	if phones.repeated > 0 {
+		notes = append(slices.Clone(notes), fmt.Sprintf("Numbers listed again: %d; each is counted and sent to once.", phones.repeated))
+	}
 	if more := len(notes) - sanitize.MaxProblems; more > 0 {
 		notes = append(slices.Clone(notes[:sanitize.MaxProblems]),
-			fmt.Sprintf("and %d more in no numbering plan known here", more))
+			fmt.Sprintf("and %d more such notes", more))
 	}
 	if more := len(phones.rejected) - sanitize.MaxProblems; more > 0 {
 		notes = append(slices.Clone(notes), fmt.Sprintf("%d more are refused than are listed", more))
@@ -136,28 +220,29 @@ func (phones phoneList) notes() []string {
 const maxQuotedRunes = 40
 
 // isComplete reports whether a number has all its digits: nine after +256, 256 or 0,
-// or nine without a prefix. The length of a number of another country is not known
-// here: it ends at the next plus.
-func isComplete(number string) bool {
-	digits, international := strings.CutPrefix(number, "+")
-	switch {
-	case strings.HasPrefix(digits, "256"):
-		return len(digits) >= 12
-	case international:
-		return len(digits) >= 15 // the most that E.164 allows
-	case strings.HasPrefix(digits, "0"):
-		return len(digits) >= 10
-	default:
-		return len(digits) >= 9
+// or nine without a prefix. A number of another country is complete when it is valid
+// there.
+func isComplete(clean string, countries []string) bool {
+	digits, international := strings.CutPrefix(strings.TrimPrefix(strings.ToLower(clean), "tel:"), "+")
+	if rest, ok := strings.CutPrefix(digits, "00"); ok && !international {
+		digits, international = rest, true
 	}
+	startsWith := func(code string) bool { return code != ugandaCode && strings.HasPrefix(digits, code) }
+	switch {
+	case strings.HasPrefix(digits, ugandaCode):
+		return len(digits) >= len(ugandaCode)+nationalLength
+	case international:
+		number, err := phonenumbers.Parse("+"+digits, defaultRegion)
+		return len(digits) >= maxE164Digits || err == nil && phonenumbers.IsValidNumber(number)
+	case strings.HasPrefix(digits, "0"):
+		return len(digits) >= 1+nationalLength
+	case slices.ContainsFunc(countries, startsWith):
+		return len(digits) >= maxE164Digits || foreignWithoutPlus(digits, countries)
+	}
+	return len(digits) >= nationalLength
 }
 
-// stripPunctuation removes what people write between a number's digits.
-func stripPunctuation(number string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) || unicode.Is(unicode.Cf, r) || strings.ContainsRune("()./", r) {
-			return -1
-		}
-		return r
-	}, number)
-}
+const (
+	ugandaCode    = "256"
+	maxE164Digits = 15
+)

@@ -17,7 +17,7 @@ func TestDryRun(t *testing.T) {
 	dryRun := SpendOptions{DryRun: true}
 	q := env.expectOK(env.send("Hello “you”", dryRun, "0700 000 010, 256700000010", "12", "0700000011")).Quote
 	if q.ID != "" || q.Recipients != 2 || !slices.Equal(q.RecipientNumbers, []string{phone1, phone2}) ||
-		len(q.Rejected) != 1 || q.Rejected[0] != (RejectedNumber{"12", "has too few digits"}) ||
+		len(q.Rejected) != 1 || q.Rejected[0] != (RejectedNumber{"12", 3, "has too few digits"}) ||
 		q.Length != 11 || q.Units != 1 || q.CostPerSMS != 35 || q.TotalUGX != 70 ||
 		q.BalanceUGX != 5000 || *q.BalanceAfterUGX != 4930 ||
 		q.Carrier.Encoding != "UCS-2" || len(q.Carrier.NonGSMChars) != 2 {

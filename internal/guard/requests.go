@@ -18,13 +18,13 @@ func (g *Guard) TopUp(ctx context.Context, req client.TopUpRequest, o SpendOptio
 	if g.options.WalletNotice != "" {
 		return nil, untrustedWalletError(g.options.WalletNotice)
 	}
-	if count, complete := countNumbers([]string{req.PhoneNumber}, 1); count != 1 || !complete {
+	if count, complete := countNumbers([]string{req.PhoneNumber}, g.options.Countries, 1); count != 1 || !complete {
 		return nil, NewError(CodeInvalidArguments, "Nobody was asked. phone_number: must be one phone number")
 	}
 	if err := g.checkCaller(ctx, req.WalletID, o); err != nil {
 		return nil, err
 	}
-	phones := parseNumbers([]string{req.PhoneNumber})
+	phones := parseNumbers([]string{req.PhoneNumber}, g.options.Countries)
 	if len(phones.e164)+len(phones.rejected) != 1 { // two ways to write one number are two
 		return nil, NewError(CodeInvalidArguments, "Nobody was asked. phone_number: must be one phone number")
 	}
@@ -60,7 +60,7 @@ func (g *Guard) Send(ctx context.Context, req client.SendRequest, o SpendOptions
 	if err := g.checkCaller(ctx, req.WalletID, o); err != nil {
 		return nil, err
 	}
-	phones := parseNumbers(req.Recipient)
+	phones := parseNumbers(req.Recipient, g.options.Countries)
 	if err := g.checkDestinations("recipient", &phones, o.DryRun); err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func (g *Guard) checkDestinations(argument string, phones *phoneList, dryRun boo
 	case len(outside) == 0:
 	case dryRun:
 		for _, number := range outside {
-			phones.reject(number, "is in a country that the operator does not allow (WESENDALL_ALLOWED_COUNTRIES)")
+			phones.reject(numberPiece{raw: number}, "is in a country that the operator does not allow (WESENDALL_ALLOWED_COUNTRIES)")
 		}
 	default:
 		return g.destinationError(argument, outside, len(phones.e164))
