@@ -27,7 +27,7 @@ func (l *Ledger) ListOpen(ctx context.Context) ([]OpenSpend, error) {
 	defer cancel()
 	rows, err := l.db.QueryContext(ctx, `SELECT id, created_ms, account, caller, tool, kind, recipients, units, total,
 			state, confirmed, code, balance_before, dedup_hash
-		FROM spends WHERE state = 'unknown' OR state = 'in_progress' AND deadline_ms <= $1
+		FROM spends WHERE state IN ('in_progress', 'unknown') AND (state = 'unknown' OR deadline_ms <= $1)
 		ORDER BY seq`, l.clock().UnixMilli())
 	if err != nil {
 		return nil, l.sanitizeError(err)

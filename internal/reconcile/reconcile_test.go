@@ -19,6 +19,8 @@ import (
 func TestMain(m *testing.M) { os.Exit(ledgertest.Run(m)) }
 
 const (
+	send, group = client.ToolSendSMS, client.ToolSendGroupSMS
+
 	baseURL = "http://127.0.0.1:1"
 	wallet  = "wal_1"
 	phone1  = "+256700000010"
@@ -119,91 +121,93 @@ func historyPage(entries ...string) string {
 	return `{"page":1,"messages":[` + strings.Join(entries, ",") + `]}`
 }
 
+// suggestionCases are open sends with what the history has. prepare makes the spends.
+var suggestionCases = map[string]struct {
+	prepare func(env *testEnv) (id string, entries []string)
+	suggest bool
+	says    string
+}{
+	"the entry is there": {func(env *testEnv) (string, []string) {
+		at := env.now()
+		return env.spend(send, "Hi", "unknown", "", phone1, phone2),
+			[]string{historyEntry(phone1, "Hi", "sent", at.Add(time.Second))}
+	}, true, "to 1 of its 2 recipients"},
+	"the entry reads alike": {func(env *testEnv) (string, []string) {
+		at := env.now()
+		return env.spend(send, "It’s  ok", "unknown", "", phone1),
+			[]string{historyEntry("0700000010", "it's ok\n", "delivered", at)}
+	}, true, ""},
+	"nothing is there": {func(env *testEnv) (string, []string) {
+		at := env.now()
+		return env.spend(send, "Hi", "unknown", "", phone1), []string{historyEntry(phone1, "Ho", "sent", at)}
+	}, false, "No match in 1 entries from 2026-11-24T12:00:00+03:00 to 2026-11-24T12:00:00+03:00. " +
+		"This does not prove that it was not sent."},
+	"the entry is older": {func(env *testEnv) (string, []string) {
+		at := env.now()
+		return env.spend(send, "Hi", "unknown", "", phone1),
+			[]string{historyEntry(phone1, "Hi", "sent", at.Add(-2*time.Second))}
+	}, false, "No match"},
+	"the entry is to another number": {func(env *testEnv) (string, []string) {
+		at := env.now()
+		return env.spend(send, "Hi", "unknown", "", phone1), []string{historyEntry(phone2, "Hi", "sent", at)}
+	}, false, "No match"},
+	"the entry failed": {func(env *testEnv) (string, []string) {
+		at := env.now()
+		return env.spend(send, "Hi", "unknown", "", phone1), []string{historyEntry(phone1, "Hi", "failed", at)}
+	}, false, "with a status that says that it failed"},
+	"the entry has no time": {func(env *testEnv) (string, []string) {
+		return env.spend(send, "Hi", "unknown", "", phone1),
+			[]string{`{"phone":"+256700000010","message":"Hi","created_at":"yesterday"}`}
+	}, false, "cannot be read"},
+	"the number is masked": {func(env *testEnv) (string, []string) {
+		at := env.now()
+		return env.spend(send, "Hi", "unknown", "", phone1), []string{historyEntry("+25670***10", "Hi", "sent", at)}
+	}, false, "cannot be read"},
+	"the entry is of a later send": {func(env *testEnv) (string, []string) {
+		id := env.spend(send, "Hi", "unknown", "", phone1)
+		at := env.now()
+		env.spend(send, "Hi", "sent", "", phone1)
+		return id, []string{historyEntry(phone1, "Hi", "sent", at)}
+	}, false, "may belong to another send"},
+	"the entry may be a late one of an earlier send": {func(env *testEnv) (string, []string) {
+		env.spend(send, "Hi", "sent", "", phone1)
+		at := env.now()
+		return env.spend(send, "Hi", "unknown", "", phone1), []string{historyEntry(phone1, "Hi", "sent", at)}
+	}, false, "may belong to another send"},
+	"each of two sends has its entry": {func(env *testEnv) (string, []string) {
+		first := env.now()
+		env.spend(send, "Hi", "sent", "", phone1)
+		at := env.now()
+		return env.spend(send, "Hi", "unknown", "", phone1),
+			[]string{historyEntry(phone1, "Hi", "sent", at), historyEntry(phone1, "Hi", "sent", first)}
+	}, true, ""},
+	"an earlier send was refused": {func(env *testEnv) (string, []string) {
+		env.spend(send, "Hi", "failed", "insufficient_balance", phone1)
+		at := env.now()
+		return env.spend(send, "Hi", "unknown", "", phone1), []string{historyEntry(phone1, "Hi", "sent", at)}
+	}, true, ""},
+	"an earlier send was settled as failed by hand": {func(env *testEnv) (string, []string) {
+		id := env.spend(send, "Hi", "unknown", "", phone1)
+		if err := env.Resolve(env.Context(), id, ledger.StateFailed); err != nil {
+			env.Fatal(err)
+		}
+		at := env.now()
+		return env.spend(send, "Hi", "unknown", "", phone1), []string{historyEntry(phone1, "Hi", "sent", at)}
+	}, false, "may belong to another send"},
+	"a group": {func(env *testEnv) (string, []string) {
+		at := env.now()
+		return env.spend(group, "Hi", "unknown", "", "g7"), []string{historyEntry(phone1, "Hi", "sent", at)}
+	}, true, "after the send, to "},
+	"a group, and the same text to a number": {func(env *testEnv) (string, []string) {
+		env.spend(send, "Hi", "sent", "", phone1)
+		at := env.now()
+		return env.spend(group, "Hi", "unknown", "", "g7"), []string{historyEntry(phone1, "Hi", "sent", at)}
+	}, false, "may belong to another send"},
+}
+
 func TestRun_Suggestion(t *testing.T) {
 	t.Parallel()
-	const send, group = client.ToolSendSMS, client.ToolSendGroupSMS
-	for name, c := range map[string]struct {
-		prepare func(env *testEnv) (id string, entries []string)
-		suggest bool
-		says    string
-	}{
-		"the entry is there": {func(env *testEnv) (string, []string) {
-			at := env.now()
-			return env.spend(send, "Hi", "unknown", "", phone1, phone2),
-				[]string{historyEntry(phone1, "Hi", "sent", at.Add(time.Second))}
-		}, true, "to 1 of its 2 recipients"},
-		"the entry reads alike": {func(env *testEnv) (string, []string) {
-			at := env.now()
-			return env.spend(send, "It’s  ok", "unknown", "", phone1),
-				[]string{historyEntry("0700000010", "it's ok\n", "delivered", at)}
-		}, true, ""},
-		"nothing is there": {func(env *testEnv) (string, []string) {
-			at := env.now()
-			return env.spend(send, "Hi", "unknown", "", phone1), []string{historyEntry(phone1, "Ho", "sent", at)}
-		}, false, "No match in 1 entries from 2026-11-24T12:00:00+03:00 to 2026-11-24T12:00:00+03:00. " +
-			"This does not prove that it was not sent."},
-		"the entry is older": {func(env *testEnv) (string, []string) {
-			at := env.now()
-			return env.spend(send, "Hi", "unknown", "", phone1),
-				[]string{historyEntry(phone1, "Hi", "sent", at.Add(-2*time.Second))}
-		}, false, "No match"},
-		"the entry is to another number": {func(env *testEnv) (string, []string) {
-			at := env.now()
-			return env.spend(send, "Hi", "unknown", "", phone1), []string{historyEntry(phone2, "Hi", "sent", at)}
-		}, false, "No match"},
-		"the entry failed": {func(env *testEnv) (string, []string) {
-			at := env.now()
-			return env.spend(send, "Hi", "unknown", "", phone1), []string{historyEntry(phone1, "Hi", "failed", at)}
-		}, false, "with a status that says that it failed"},
-		"the entry has no time": {func(env *testEnv) (string, []string) {
-			return env.spend(send, "Hi", "unknown", "", phone1),
-				[]string{`{"phone":"+256700000010","message":"Hi","created_at":"yesterday"}`}
-		}, false, "cannot be read"},
-		"the number is masked": {func(env *testEnv) (string, []string) {
-			at := env.now()
-			return env.spend(send, "Hi", "unknown", "", phone1), []string{historyEntry("+25670***10", "Hi", "sent", at)}
-		}, false, "cannot be read"},
-		"the entry is of a later send": {func(env *testEnv) (string, []string) {
-			id := env.spend(send, "Hi", "unknown", "", phone1)
-			at := env.now()
-			env.spend(send, "Hi", "sent", "", phone1)
-			return id, []string{historyEntry(phone1, "Hi", "sent", at)}
-		}, false, "may belong to another send"},
-		"the entry may be a late one of an earlier send": {func(env *testEnv) (string, []string) {
-			env.spend(send, "Hi", "sent", "", phone1)
-			at := env.now()
-			return env.spend(send, "Hi", "unknown", "", phone1), []string{historyEntry(phone1, "Hi", "sent", at)}
-		}, false, "may belong to another send"},
-		"each of two sends has its entry": {func(env *testEnv) (string, []string) {
-			first := env.now()
-			env.spend(send, "Hi", "sent", "", phone1)
-			at := env.now()
-			return env.spend(send, "Hi", "unknown", "", phone1),
-				[]string{historyEntry(phone1, "Hi", "sent", at), historyEntry(phone1, "Hi", "sent", first)}
-		}, true, ""},
-		"an earlier send was refused": {func(env *testEnv) (string, []string) {
-			env.spend(send, "Hi", "failed", "insufficient_balance", phone1)
-			at := env.now()
-			return env.spend(send, "Hi", "unknown", "", phone1), []string{historyEntry(phone1, "Hi", "sent", at)}
-		}, true, ""},
-		"an earlier send was settled as failed by hand": {func(env *testEnv) (string, []string) {
-			id := env.spend(send, "Hi", "unknown", "", phone1)
-			if err := env.Resolve(env.Context(), id, ledger.StateFailed); err != nil {
-				env.Fatal(err)
-			}
-			at := env.now()
-			return env.spend(send, "Hi", "unknown", "", phone1), []string{historyEntry(phone1, "Hi", "sent", at)}
-		}, false, "may belong to another send"},
-		"a group": {func(env *testEnv) (string, []string) {
-			at := env.now()
-			return env.spend(group, "Hi", "unknown", "", "g7"), []string{historyEntry(phone1, "Hi", "sent", at)}
-		}, true, "after the send, to "},
-		"a group, and the same text to a number": {func(env *testEnv) (string, []string) {
-			env.spend(send, "Hi", "sent", "", phone1)
-			at := env.now()
-			return env.spend(group, "Hi", "unknown", "", "g7"), []string{historyEntry(phone1, "Hi", "sent", at)}
-		}, false, "may belong to another send"},
-	} {
+	for name, c := range suggestionCases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			env := newTestEnv(t)
@@ -240,10 +244,11 @@ func findingOf(t *testing.T, report Report, id string) Finding {
 func TestRun_HistoryShapes(t *testing.T) {
 	t.Parallel()
 	for name, page := range map[string]string{
-		"a list":               `[{"to":"256700000010","text":"Hi","sentAt":1795510800}]`,
-		"numbers as numbers":   `{"items":[{"msisdn":256700000010,"body":"Hi","createdAt":1795510800123}]}`,
-		"a batch":              `{"data":[{"content":"Hi","created_at":"2026-11-24T12:00:00+03:00","recipients":["0700 000 010","0700000011"]}]}`,
-		"recipients as a list": `{"batches":[{"message":"Hi","date":"2026-11-24 09:00:00Z","recipients":[{"phoneNumber":"+256700000010","status":"SENT"}]}]}`,
+		"a list":             `[{"to":"256700000010","text":"Hi","sentAt":1795510800}]`,
+		"numbers as numbers": `{"items":[{"msisdn":256700000010,"body":"Hi","createdAt":1795510800123}]}`,
+		"a batch":            `{"data":[{"content":"Hi","created_at":"2026-11-24T12:00:00+03:00","recipients":["0700 000 010","0700000011"]}]}`,
+		"recipients as a list": `{"batches":[{"message":"Hi","date":"2026-11-24 09:00:00Z",` +
+			`"recipients":[{"phoneNumber":"+256700000010","status":"SENT"}]}]}`,
 		"with a note of its own": `{"message":"History fetched","messages":[` +
 			`{"phone":"+256700000010","message":"Hi","created_at":"2026-11-24T09:00:00Z","updated_at":"2026-11-24T10:00:00Z"}]}`,
 		"without a known name": `{"rows":[{"x":"+256700000010","y":"Hi","time":"2026-11-24T09:00:00.000Z"}]}`,
@@ -312,13 +317,13 @@ func TestRun_NotInTheHistory(t *testing.T) {
 		env.reads != 0 || report.History != nil {
 		t.Errorf("%+v, %d reads", f, env.reads)
 	}
-	send := env.spend(client.ToolSendSMS, "Hi", "unknown", "", phone1)
+	sms := env.spend(send, "Hi", "unknown", "", phone1)
 	env.pages = []string{historyPage(historyEntry(phone1, "Hi", "sent", env.now()))}
 	other, err := Run(t.Context(), Options{API: env, Ledger: env.Ledger, BaseURL: baseURL, WalletID: "wal_2"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f := findingOf(t, other, send); !strings.Contains(f.Summary, "another wallet") || f.Suggestion != "" {
+	if f := findingOf(t, other, sms); !strings.Contains(f.Summary, "another wallet") || f.Suggestion != "" {
 		t.Errorf("%+v", f)
 	}
 }
