@@ -69,7 +69,7 @@ func TestArguments_SendErrors(t *testing.T) {
 			"message: has half of a character (a lone surrogate), which nobody could read"},
 		{"send_sms", `{"recipient":"0700000010","message":"\ude00\ud83d a"}`,
 			"message: has half of a character (a lone surrogate), which nobody could read"},
-		{"send_sms", `{"recipient":"0700 000 012 7","message":"Hi"}`, `recipient: "7" is not a phone number`},
+		{"send_sms", `{"recipient":"0700 000 012 7","message":"Hi"}`, `recipient, item 2: "7" is not a phone number`},
 	})
 }
 

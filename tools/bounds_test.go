@@ -88,7 +88,7 @@ func TestArguments_ProblemsListed(t *testing.T) {
 		},
 		"numbers": {
 			"send_sms", `{"message":"Hi","recipient":` + repeatJSON(`"%d"`, 30) + `}`,
-			`Nothing was sent. recipient: "0" is not a phone number; recipient: "1"`, "; and 10 more",
+			`Nothing was sent. recipient, item 1: "0" is not a phone number; recipient, item 2: "1"`, "; and 10 more",
 		},
 		"contacts": {
 			"add_contacts", `{"groupId":"g","contacts":` + repeatJSON(`{"phone":"a"}`, 30) + `}`,
