@@ -128,3 +128,22 @@ func TestQuietHours_WithAnotherReason(t *testing.T) {
 		t.Error(failure.Message)
 	}
 }
+
+// A quote from the evening does not name the hour, so it confirms nothing at night.
+func TestQuietHours_BeginAfterTheQuote(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []ConfirmMode{ConfirmAuto, ConfirmByQuote, ConfirmOff} {
+		env := newTestEnv(t, 5000, func(o *Options) { o.Confirm = mode })
+		env.set("2026-11-24T20:59:00+03:00")
+		quote := env.expectOK(env.sendGroup("Hi", SpendOptions{DryRun: true})).Quote
+		env.set("2026-11-24T21:01:00+03:00")
+		if mode == ConfirmOff {
+			env.expectOK(env.sendGroup("Hi", SpendOptions{QuoteID: quote.ID}))
+			continue
+		}
+		env.expectError(CodeConfirmationRequired)(env.sendGroup("Hi", SpendOptions{QuoteID: quote.ID})).
+			says("the quote does not say that it is 21:01 in Kampala")
+		quote = env.expectOK(env.sendGroup("Hi", SpendOptions{DryRun: true})).Quote
+		env.expectOK(env.sendGroup("Hi", SpendOptions{QuoteID: quote.ID}))
+	}
+}

@@ -39,6 +39,8 @@ func (g *Guard) refusalError(in ledger.Intent, d ledger.Decision) *Error {
 		problem = "the quote does not say that " + describeDuplicates(d.Duplicates.Spends)
 	case ledger.RefusedQuoteNear:
 		problem = "the quote does not say that " + describeNear(d.Near)
+	case ledger.RefusedQuoteQuietHours:
+		problem = "the quote does not say that " + g.describeQuietHours()
 	}
 	return NewError(CodeConfirmationRequired, "Nothing was sent: "+problem+
 		". Make a new quote with dry_run, show it to your user, and use that one.")

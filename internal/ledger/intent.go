@@ -124,6 +124,7 @@ const (
 	RefusedQuoteNotAsked   // the user was not asked about this quote
 	RefusedQuoteDuplicates // the quote does not name all Duplicates
 	RefusedQuoteNear       // the quote does not name all of Near
+	RefusedQuoteQuietHours // the quote is from before the quiet hours
 )
 
 // Refusal is why an intent is refused, with the figures for a sentence about it.

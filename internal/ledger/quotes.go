@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// quietHoursMark is among the ids that a quote names, if it was made in quiet hours.
+const quietHoursMark = "quiet_hours"
+
 // maxPendingVoids bounds the voids that wait for a database that is away. A quote
 // expires by itself in minutes.
 const maxPendingVoids = 64
@@ -39,6 +42,9 @@ func (l *Ledger) Quote(ctx context.Context, in Intent, p Policy, asked bool) (Qu
 			named = slices.Concat(named, d.Duplicates.Spends)
 		}
 		r.duplicateIDs = idsOf(named)
+		if p.QuietHours {
+			r.duplicateIDs += " " + quietHoursMark
+		}
 		_, err = l.insertRow(ctx, tx, r)
 		return err
 	})
@@ -90,7 +96,7 @@ func voidIfUnusable(ctx context.Context, tx *sql.Tx, in Intent, id string, d Dec
 type quoteRow struct {
 	seq          int64
 	totalUGX     int64  // of a quote for the same number of recipients; otherwise 0
-	duplicateIDs string // the spends that it names: duplicates, and those near it
+	duplicateIDs string // what it names: duplicates, spends near it, and quietHoursMark
 }
 
 // findQuote looks up the quote to use. It returns a refusal if the quote does not

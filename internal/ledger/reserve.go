@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 )
@@ -74,7 +75,7 @@ func (l *Ledger) reserve(ctx context.Context, tx *sql.Tx, in Intent, p Policy) (
 }
 
 // evaluate decides on an intent without storing anything. told has the ids of the
-// spends that a user was told of.
+// spends that a user was told of, and quietHoursMark if they were told of the hour.
 func (l *Ledger) evaluate(
 	ctx context.Context, tx *sql.Tx, in Intent, p Policy, told string, now time.Time,
 ) (Decision, error) {
@@ -90,6 +91,9 @@ func (l *Ledger) evaluate(
 	}
 	if budget.Verdict == Refused {
 		return d.refuse(budget.Refusal), nil
+	}
+	if p.Confirmed && p.QuietHours && !p.ConfirmOff && !slices.Contains(strings.Fields(told), quietHoursMark) {
+		return d.refuse(Refusal{Reason: RefusedQuoteQuietHours}), nil
 	}
 	if d.Confirm.Reason == 0 && !p.Confirmed && !p.ConfirmOff {
 		if d.Confirm, err = confirmReason(ctx, tx, in, p, now); err != nil {

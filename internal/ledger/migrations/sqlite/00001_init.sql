@@ -28,7 +28,7 @@ CREATE TABLE spends (
   deadline_ms    INTEGER NOT NULL, -- of a quote its expiry; of a call when its outcome must be here
   kampala_day    INTEGER NOT NULL,
   attempt_id     TEXT NOT NULL,    -- tells one use of a quote from another
-  duplicate_of   TEXT NOT NULL,    -- ids of the spends that a quote says are repeated
+  duplicate_of   TEXT NOT NULL,    -- what a quote says: ids of the spends that are repeated or near, and quiet_hours
   balance_before INTEGER,          -- of the wallet, where it was read
   confirmed_by   TEXT NOT NULL DEFAULT '',
   confirmed_how  TEXT NOT NULL DEFAULT '',
