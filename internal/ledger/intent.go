@@ -104,6 +104,8 @@ type Decision struct {
 	Confirm      Confirmation
 	Duplicates   *Duplicates      // that were refused, or need a confirmation
 	Near         []DuplicateSpend // spends with an unknown outcome that reached some of the same targets
+
+	countedAt time.Time // by which the day and the hour are counted; see accountTime
 }
 
 // RefusalReason says why an intent is refused.

@@ -68,7 +68,7 @@ func (l *Ledger) reserve(ctx context.Context, tx *sql.Tx, in Intent, p Policy) (
 	if err := acknowledge(ctx, tx, d); err != nil {
 		return Decision{}, err
 	}
-	d.Spend, err = l.storeIntent(ctx, tx, in, p, quote, now)
+	d.Spend, err = l.storeIntent(ctx, tx, in, p, quote, d.countedAt)
 	d.RemainingUGX -= in.TotalUGX
 	d.StoredAt = storedAt
 	return d, err
@@ -79,7 +79,11 @@ func (l *Ledger) reserve(ctx context.Context, tx *sql.Tx, in Intent, p Policy) (
 func (l *Ledger) evaluate(
 	ctx context.Context, tx *sql.Tx, in Intent, p Policy, told string, now time.Time,
 ) (Decision, error) {
-	d := Decision{Verdict: Reserved, TotalUGX: in.TotalUGX}
+	now, err := l.accountTime(ctx, tx, in.Account, now)
+	if err != nil {
+		return Decision{}, err
+	}
+	d := Decision{Verdict: Reserved, TotalUGX: in.TotalUGX, countedAt: now}
 	budget, err := checkBudgets(ctx, tx, d, in, p, now)
 	if err != nil {
 		return d, err
@@ -180,7 +184,7 @@ func thresholdReason(totalUGX, recentUGX, thresholdUGX int64) Confirmation {
 // storeIntent stores the intent and reserves its total. A quote's row becomes the
 // spend's.
 func (l *Ledger) storeIntent(ctx context.Context, tx *sql.Tx, in Intent, p Policy, quote quoteRow, now time.Time) (SpendRef, error) {
-	r := newRow(in, StateInProgress, now, now.Add(CallTimeout))
+	r := newRow(in, StateInProgress, now, l.clock().Add(CallTimeout)) // now may be ahead of the clock
 	r.confirmed, r.attemptID = p.Confirmed, rand.Text()
 	ref := SpendRef{ID: r.id, AttemptID: r.attemptID}
 	var err error

@@ -38,6 +38,9 @@ CREATE INDEX spends_unconfirmed ON spends (account, created_ms, total)
 
 CREATE INDEX spends_created ON spends (created_ms);
 
+CREATE INDEX spends_account ON spends (account, created_ms)
+  WHERE state IN ('in_progress', 'sent', 'requested', 'unknown');
+
 CREATE INDEX spends_open ON spends (created_ms) WHERE state IN ('in_progress', 'unknown');
 
 CREATE TABLE spend_targets (

@@ -44,6 +44,10 @@ CREATE INDEX spends_unconfirmed ON spends (account, created_ms, total)
 -- For lists by time.
 CREATE INDEX spends_created ON spends (created_ms);
 
+-- For the newest spend of an account.
+CREATE INDEX spends_account ON spends (account, created_ms)
+  WHERE state IN ('in_progress', 'sent', 'requested', 'unknown');
+
 -- For the totals of what is open.
 CREATE INDEX spends_open ON spends (created_ms) WHERE state IN ('in_progress', 'unknown');
 
