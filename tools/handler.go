@@ -162,7 +162,11 @@ func (s *Toolset) execute(
 	}
 	defer release()
 	inv.yieldSlot = yieldSlot
-	return t.run(ctx, inv, args)
+	value, err = t.run(ctx, inv, args)
+	if err == nil && caller.OnVerified != nil && t.Endpoint.Name != "" {
+		caller.OnVerified()
+	}
+	return value, err
 }
 
 // resolveCaller finds the caller of a tool, or the error why it may not call it.

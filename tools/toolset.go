@@ -51,6 +51,9 @@ type Caller struct {
 	// If nil, the caller's spends are not counted separately.
 	Limits   *guard.Limits
 	ReadOnly bool
+	// OnVerified is called when Wesendall has accepted the caller's credentials. May
+	// be nil.
+	OnVerified func()
 }
 
 type callerKey struct{}

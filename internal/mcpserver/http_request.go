@@ -64,11 +64,17 @@ func (h *HTTPHandler) authenticate(header http.Header, m *rpcMessage) (CallerFun
 
 func (h *HTTPHandler) writeUnauthorized(resp *responseWriter, header http.Header, id json.RawMessage, err error) {
 	challenge := h.options.Authenticator.Challenge()
-	if strings.HasPrefix(challenge, "Bearer") && header.Get("Authorization") != "" {
+	if h.verifiesCredentials(header) {
 		challenge += `, error="invalid_token"`
 	}
 	resp.w.Header().Set("WWW-Authenticate", challenge)
 	resp.writeError(http.StatusUnauthorized, &rpcError{id, mcp.INVALID_REQUEST, "nothing was done: " + err.Error()})
+}
+
+// verifiesCredentials tells whether a request has credentials of which Authenticate
+// already tells that they are valid. Tokens are checked here, a key only by Wesendall.
+func (h *HTTPHandler) verifiesCredentials(header http.Header) bool {
+	return strings.HasPrefix(h.options.Authenticator.Challenge(), "Bearer") && header.Get("Authorization") != ""
 }
 
 // readBody reads a body of at most maxRequestBytes within timeouts.body. On failure
@@ -186,6 +192,9 @@ func (req *httpRequest) runInSession(session *httpSession) {
 		return
 	}
 	defer session.removeRequest(req.message.id)
+	req.onVerified = func() {
+		req.handler.sessions.MarkVerified(req.request.Header.Get(mcp.HeaderSessionID), session)
+	}
 	session.applyTo(req.clientSession)
 	if _, acceptsSSE := parseAccept(req.request.Header); !acceptsSSE || req.handler.sessions.multiReplica {
 		// Without a stream the client would not see a question, and with several

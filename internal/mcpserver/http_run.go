@@ -20,6 +20,7 @@ type httpRequest struct {
 	clientSession *clientSession
 	callerFunc    CallerFunc   // nil unless it is a tool call
 	newSession    *httpSession // the session that this initialize request begins, or nil
+	onVerified    func()       // called when Wesendall accepted the caller's credentials, or nil
 	stateless     bool
 }
 
@@ -42,6 +43,7 @@ func (req *httpRequest) run(ctx context.Context, cancel context.CancelFunc) {
 			req.writeError(http.StatusBadRequest, mcp.INVALID_REQUEST, "nothing was done: "+err.Error())
 			return
 		}
+		caller.OnVerified = req.onVerified
 		ctx = tools.WithCaller(ctx, caller)
 	}
 	isSubscription := req.message.method == string(mcp.MethodSubscriptionsListen)
@@ -113,6 +115,9 @@ const errTextCutOff = "this server ends before the call did, and something may h
 func (req *httpRequest) respond(resp mcp.JSONRPCMessage) {
 	if req.newSession != nil && req.clientSession.Initialized() {
 		req.newSession.saveClientInfo(req.clientSession)
+		if req.handler.verifiesCredentials(req.request.Header) {
+			req.newSession.setVerified()
+		}
 		id, err := req.handler.sessions.Create(req.request.Context(), req.newSession, req.request.Header)
 		if err != nil {
 			req.handler.sessionKeyError(req.resp, req.message.id, err)

@@ -37,17 +37,18 @@ type sessionStore struct {
 	multiReplica bool
 	now          func() time.Time
 
-	mu       sync.Mutex
-	sessions map[string]*httpSession
-	revoked  map[string]struct{}
+	mu        sync.Mutex
+	sessions  map[string]*httpSession
+	revoked   map[string]struct{}
+	nextSweep time.Time // when expired sessions are looked for again in a full table
 }
 
 // httpSession is what this replica knows of a session.
 type httpSession struct {
-	elicitations  *pendingElicitations
-	authenticated bool // its initialize request had credentials
+	elicitations *pendingElicitations
 
 	mu           sync.Mutex
+	verified     bool // its credentials are known to be valid
 	clientInfo   mcp.Implementation
 	capabilities mcp.ClientCapabilities
 	version      string
@@ -75,7 +76,6 @@ func (s *sessionStore) Create(ctx context.Context, session *httpSession, h http.
 		return "", err
 	}
 	id = base64.RawURLEncoding.EncodeToString(payload) + "." + base64.RawURLEncoding.EncodeToString(signature)
-	session.authenticated = h.Get("Authorization") != ""
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.put(id, session)
@@ -120,7 +120,7 @@ func (s *sessionStore) Lookup(ctx context.Context, id string, h http.Header) (*h
 		return nil, nil
 	}
 	session := s.sessions[id]
-	if session == nil && s.multiReplica { // it began at another replica
+	if session == nil { // it began at another replica, or when the table was full
 		session = newHTTPSession()
 		s.put(id, session)
 	}
@@ -132,16 +132,48 @@ func (s *sessionStore) expired(payload []byte) bool {
 	return s.now().Sub(createdAt) > sessionTTL
 }
 
-// put stores a session. If there are too many, it evicts expired sessions, then
-// those without credentials, then others. A session with a running request stays.
-// The client of an evicted session must initialize again, unless there are several
-// replicas.
+// put stores a session. In a full table it evicts expired sessions, and for a session
+// with verified credentials also idle ones without. If there is still no room, the
+// session is not stored: its id stays valid, but its client cannot be asked and its
+// requests cannot be cancelled by a notification. So nobody can end the sessions of
+// others with credentials that are made up.
 func (s *sessionStore) put(id string, session *httpSession) {
-	isExpired := func(id string, _ *httpSession) bool { return s.idExpired(id) }
-	isAnonymous := func(_ string, candidate *httpSession) bool { return !candidate.authenticated && candidate.isIdle() }
-	isIdle := func(_ string, candidate *httpSession) bool { return candidate.isIdle() }
-	evict(s.sessions, isExpired, isAnonymous, isIdle)
-	s.sessions[id] = session
+	if now := s.now(); len(s.sessions) >= maxSessions && !now.Before(s.nextSweep) {
+		s.nextSweep = now.Add(time.Minute) // it reads the whole table
+		evict(s.sessions, func(id string, _ *httpSession) bool { return s.idExpired(id) })
+	}
+	if session.isVerified() {
+		evict(s.sessions, func(_ string, candidate *httpSession) bool { return !candidate.isVerified() && candidate.isIdle() })
+	}
+	if len(s.sessions) < maxSessions {
+		s.sessions[id] = session
+	}
+}
+
+// MarkVerified notes that the credentials of a session are valid.
+func (s *sessionStore) MarkVerified(id string, session *httpSession) {
+	if session.isVerified() {
+		return
+	}
+	session.setVerified()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, revoked := s.revoked[id]
+	if _, stored := s.sessions[id]; !stored && !revoked {
+		s.put(id, session)
+	}
+}
+
+func (s *httpSession) isVerified() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.verified
+}
+
+func (s *httpSession) setVerified() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.verified = true
 }
 
 func (s *httpSession) isIdle() bool {

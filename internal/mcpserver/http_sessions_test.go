@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -164,6 +166,82 @@ func TestSessions_Flood(t *testing.T) {
 	}
 	if !v.has(running) {
 		t.Error("a session with a request that runs is gone")
+	}
+}
+
+// Made-up credentials, which only Wesendall can tell from valid ones, end nobody's
+// session and take nobody's place: not of a caller who is known to be one, and not of
+// one who has not called a tool yet.
+func TestSessions_FloodWithCredentials(t *testing.T) {
+	t.Parallel()
+	at := time.Now()
+	v := newTestSessionStore("key", func() time.Time { return at })
+	create := func(credentials string) (string, *httpSession) {
+		t.Helper()
+		session := newHTTPSession()
+		id, err := v.Create(t.Context(), session, http.Header{"Authorization": {credentials}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id, session
+	}
+	lookup := func(id, credentials string) *httpSession {
+		t.Helper()
+		found, err := v.Lookup(t.Context(), id, http.Header{"Authorization": {credentials}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	knownID, known := create("Basic known")
+	v.MarkVerified(knownID, known)
+	idleID, idle := create("Basic idle")
+	for i := range maxSessions + 10 {
+		create("Basic made up " + strconv.Itoa(i))
+	}
+	if lookup(knownID, "Basic known") != known || lookup(idleID, "Basic idle") != idle || len(v.sessions) > maxSessions {
+		t.Errorf("a session is gone; there are %d", len(v.sessions))
+	}
+	// Without room an id is valid, and the session is not kept.
+	lateID, late := create("Basic late")
+	if found := lookup(lateID, "Basic late"); found == nil || found == late || v.sessions[lateID] != nil {
+		t.Errorf("%v", found)
+	}
+	if lookup(lateID, "Basic other") != nil {
+		t.Error("another caller's session is found")
+	}
+	v.MarkVerified(lateID, late)
+	if lookup(lateID, "Basic late") != late || lookup(knownID, "Basic known") != known {
+		t.Error("a caller whose credentials are valid finds no place")
+	}
+	v.Terminate(lateID)
+	if v.MarkVerified(lateID, newHTTPSession()); lookup(lateID, "Basic late") != nil {
+		t.Error("a session that was ended is back")
+	}
+	at = at.Add(sessionTTL + 2*time.Minute)
+	if newID, session := create("Basic new"); lookup(newID, "Basic new") != session {
+		t.Error("expired sessions are kept")
+	}
+}
+
+// A session is known to be its caller's once a tool call succeeded in it.
+func TestSessions_VerifiedByCall(t *testing.T) {
+	t.Parallel()
+	api := newFake()
+	close(api.release)
+	s := startHTTPServer(t, api)
+	session := s.initialize(callerHeaders("alice"), "{}")
+	stored := s.handler.sessions.sessions[session["Mcp-Session-Id"]]
+	if stored == nil || stored.isVerified() {
+		t.Fatal("verified before a call")
+	}
+	const call = `{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":%s}}`
+	s.post(fmt.Sprintf(call, 1, "send_sms", `{}`), session)
+	if stored.isVerified() {
+		t.Error("verified by a call that failed")
+	}
+	if a := s.post(fmt.Sprintf(call, 2, "get_balance", `{}`), session); !stored.isVerified() {
+		t.Errorf("not verified: %+v", a)
 	}
 }
 
