@@ -2,6 +2,7 @@ package guard
 
 import (
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/fold"
 	"github.com/wesendall/wesendall-mcp/internal/ledger"
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
@@ -23,6 +24,7 @@ func (env *testEnv) checkCharges(maxCharges map[string]int) (balance int64, char
 	env.Helper()
 	balance, charged = env.charges(env.TB)
 	spent := int64(0)
+	charged, maxCharges = foldKeys(charged), foldKeys(maxCharges)
 	for message, times := range charged {
 		if times > maxCharges[message] {
 			env.Errorf("%q was charged %d times, at most %d are intended", message, times, maxCharges[message])
@@ -50,4 +52,13 @@ func (env *testEnv) checkCharges(maxCharges map[string]int) (balance int64, char
 		env.Errorf("UGX %d are in the daily totals, the spends have %d: %v", reserved, total, err)
 	}
 	return balance, charged
+}
+
+// foldKeys adds up what reads the same.
+func foldKeys(counts map[string]int) map[string]int {
+	folded := map[string]int{}
+	for key, n := range counts {
+		folded[fold.Message(key)] += n
+	}
+	return folded
 }

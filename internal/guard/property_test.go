@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -33,8 +32,8 @@ func (s *cleanupScope) end() {
 	}
 }
 
-// randomHistory is a random sequence of spends, faults, duplicates, restarts and
-// processes, which is compared with the sandbox's records.
+// randomHistory is a random sequence of spends, faults, duplicates, settlements,
+// restarts and processes, which is compared with the sandbox's records.
 type randomHistory struct {
 	*testEnv
 	guards []*Guard
@@ -44,16 +43,23 @@ type randomHistory struct {
 	// each duplicate that the user agreed to or that came after the window.
 	maxCharges map[string]int
 	lastSent   map[string]time.Time
+	open       map[string]*openSpend // those with an unknown outcome, by id
+	lastQuote  map[string]string     // ids, by what they are for
+	events     map[string]int        // how often something happened that the model is about
 }
 
 const (
-	perDay, perDayTopUps = 700, 2000
+	perDay, perDayTopUps = 1400, 4000
 	startBalance         = 10_000_000
 )
 
-func newRandomHistory(t testing.TB, confirmAbove int64) *randomHistory {
-	h := &randomHistory{quotes: []string{"", "made up"}, maxCharges: map[string]int{}, lastSent: map[string]time.Time{}}
+func newRandomHistory(t testing.TB, mode ConfirmMode, confirmAbove int64, events map[string]int) *randomHistory {
+	h := &randomHistory{
+		quotes: []string{"", "made up"}, maxCharges: map[string]int{}, lastSent: map[string]time.Time{},
+		open: map[string]*openSpend{}, lastQuote: map[string]string{}, events: events,
+	}
 	h.testEnv = newTestEnv(t, startBalance, func(o *Options) {
+		o.Confirm = mode
 		o.Limits.PerDay, o.Limits.TopUp, o.Limits.ConfirmAbove = perDay, perDayTopUps, confirmAbove
 	})
 	h.guards = []*Guard{h.guard}
@@ -68,56 +74,6 @@ func newRandomHistory(t testing.TB, confirmAbove int64) *randomHistory {
 	return h
 }
 
-// randomOptions draws the options of a spend, and tells whether they agree to a duplicate.
-func (h *randomHistory) randomOptions(p *rapid.T) (how SpendOptions, agrees bool) {
-	ask := rapid.SampledFrom([]string{"cannot ask", "yes", "no", "no answer"}).Draw(p, "ask")
-	how = SpendOptions{
-		QuoteID:        rapid.SampledFrom(h.quotes).Draw(p, "quote"),
-		DryRun:         rapid.IntRange(0, 4).Draw(p, "dry run") == 0,
-		AllowDuplicate: rapid.IntRange(0, 3).Draw(p, "allow duplicate") == 0,
-		Elicit:         map[string]Elicitor{"yes": elicitYes, "no": elicitNo, "no answer": elicitError}[ask],
-	}
-	return how, how.AllowDuplicate && !how.DryRun && (ask == "yes" || ask == "cannot ask" && how.QuoteID != "")
-}
-
-// trackIntent raises maxCharges for a message to numbers. The caller calls finish after
-// the spend: a duplicate window begins only if a request was sent.
-func (h *randomHistory) trackIntent(message string, to []string, opts SpendOptions, again bool) (finish func()) {
-	if opts.DryRun {
-		return func() {}
-	}
-	before, previous := h.requestCount(), maps.Clone(h.maxCharges)
-	for _, number := range to {
-		key := message + " " + number
-		if h.maxCharges[key] == 0 || again || h.now().Sub(h.lastSent[key]) >= h.options.Limits.DuplicateWindow {
-			h.maxCharges[key]++
-		}
-	}
-	return func() {
-		if h.requestCount() == before {
-			h.maxCharges = previous // no request was sent, so nothing more may be charged
-			return
-		}
-		for _, number := range to {
-			h.lastSent[message+" "+number] = h.now()
-		}
-	}
-}
-
-// checkResult checks the result of a call. before is the request count before it.
-func (h *randomHistory) checkResult(p *rapid.T, opts SpendOptions, before int, receipt *Receipt, err error) {
-	if receipt != nil && receipt.Response == nil && receipt.Quote != nil && receipt.Quote.ID != "" {
-		h.quotes = append(h.quotes, receipt.Quote.ID)
-	}
-	failure := h.asGuardError(err)
-	rejected := slices.Contains([]string{
-		CodeDuplicateSend, CodeLimitExceeded, CodeDeclined, CodeConfirmationRequired, CodeInvalidArguments,
-	}, codeOf(failure))
-	if (opts.DryRun || rejected) && h.requestCount() != before {
-		p.Fatalf("%v, but a request was sent", failure)
-	}
-}
-
 func (h *randomHistory) drawFault(p *rapid.T) {
 	names := make([]string, 0, len(faultHandlers))
 	for name := range faultHandlers {
@@ -127,53 +83,58 @@ func (h *randomHistory) drawFault(p *rapid.T) {
 	h.fault.Store(rapid.SampledFrom(names).Draw(p, "fault"))
 }
 
+func (h *randomHistory) drawGuard(p *rapid.T) *Guard {
+	return rapid.SampledFrom(h.guards).Draw(p, "process")
+}
+
 func (h *randomHistory) send(p *rapid.T) {
 	h.drawFault(p)
-	message := fmt.Sprint("m", rapid.IntRange(0, 5).Draw(p, "message"))
-	to := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{phone1, phone2, phone3}), 1, 3, rapid.ID[string]).Draw(p, "to")
-	opts, agrees := h.randomOptions(p)
-	g := rapid.SampledFrom(h.guards).Draw(p, "process")
-	defer h.trackIntent(message, to, opts, agrees)()
-	before := h.requestCount()
-	receipt, err := g.Send(context.Background(), sendRequest(message, to...), opts)
-	h.checkResult(p, opts, before, receipt, err)
+	h.attempt(p, h.drawSend(p), h.drawGuard(p))
 }
 
 // concurrentSends makes the same send in several processes at once.
 func (h *randomHistory) concurrentSends(p *rapid.T) {
 	h.drawFault(p)
-	message := fmt.Sprint("m", rapid.IntRange(0, 5).Draw(p, "message"))
-	defer h.trackIntent(message, []string{phone1}, SpendOptions{}, false)()
+	r := h.newSend(drawMessage(p, "m"), phone1)
+	r.opts.Elicit = elicitYes
+	step := h.begin(r)
+	failures := make([]*Error, len(h.guards)+1)
 	var wg sync.WaitGroup
-	for _, g := range append(h.guards, h.guards[0]) {
+	for i, g := range append(h.guards, h.guards[0]) {
 		wg.Go(func() {
-			_, err := g.Send(context.Background(), sendRequest(message, phone1), SpendOptions{Elicit: elicitYes})
-			_ = h.asGuardError(err)
+			_, err := r.run(g, r.opts)
+			failures[i] = h.asGuardError(err)
 		})
 	}
 	wg.Wait()
+	for _, failure := range failures {
+		step.noteUnknown(failure)
+	}
+	step.finish(p)
 }
 
 func (h *randomHistory) sendGroup(p *rapid.T) {
 	h.drawFault(p)
-	message := fmt.Sprint("g", rapid.IntRange(0, 3).Draw(p, "message"))
-	opts, agrees := h.randomOptions(p)
+	message := drawMessage(p, "g")
 	sampleGroup := []string{"+256700000012", "+256700000013"} // the sandbox's
-	defer h.trackIntent(message, sampleGroup, opts, agrees)()
-	before := h.requestCount()
-	receipt, err := rapid.SampledFrom(h.guards).Draw(p, "process").
-		SendGroup(context.Background(), sendGroupRequest(message), opts)
-	h.checkResult(p, opts, before, receipt, err)
+	r := randomSpend{tool: client.ToolSendGroupSMS, message: message, reached: sampleGroup, targets: []string{sandbox.GroupID}}
+	r.run = func(g *Guard, o SpendOptions) (*Receipt, error) {
+		return g.SendGroup(context.Background(), sendGroupRequest(message), o)
+	}
+	r.opts = h.drawOptions(p, r)
+	h.attempt(p, r, h.drawGuard(p))
 }
 
 func (h *randomHistory) topUp(p *rapid.T) {
 	h.drawFault(p)
 	amount := int64(500 * rapid.IntRange(1, 3).Draw(p, "amount"))
-	opts, _ := h.randomOptions(p)
-	before := h.requestCount()
-	request := client.TopUpRequest{WalletID: sandbox.WalletID, Amount: amount, PhoneNumber: phone1}
-	receipt, err := rapid.SampledFrom(h.guards).Draw(p, "process").TopUp(context.Background(), request, opts)
-	h.checkResult(p, opts, before, receipt, err)
+	r := randomSpend{tool: client.ToolTopUpWallet, message: fmt.Sprint(amount), targets: []string{phone1}}
+	r.run = func(g *Guard, o SpendOptions) (*Receipt, error) {
+		request := client.TopUpRequest{WalletID: sandbox.WalletID, Amount: amount, PhoneNumber: phone1}
+		return g.TopUp(context.Background(), request, o)
+	}
+	r.opts = h.drawOptions(p, r)
+	h.attempt(p, r, h.drawGuard(p))
 }
 
 // checkAllInvariants checks what must be true after every step.
@@ -206,15 +167,17 @@ func (h *randomHistory) checkAllInvariants() {
 // After every step of every random history the invariants hold.
 func TestProperty_Invariants(t *testing.T) {
 	t.Parallel()
-	steps := 0
+	steps, events := 0, map[string]int{}
 	rapid.Check(t, func(p *rapid.T) {
 		cleanup := &cleanupScope{TB: t}
 		defer cleanup.end()
-		h := newRandomHistory(cleanup, rapid.SampledFrom([]int64{0, 70, 100_000}).Draw(p, "confirm above"))
+		mode := rapid.SampledFrom([]ConfirmMode{ConfirmAuto, ConfirmAuto, ConfirmOff, ConfirmByQuote}).Draw(p, "confirm")
+		h := newRandomHistory(cleanup, mode, rapid.SampledFrom([]int64{0, 70, 100_000}).Draw(p, "confirm above"), events)
 		step := func(do func(*rapid.T)) func(*rapid.T) { return func(p *rapid.T) { steps++; do(p) } }
 		p.Repeat(map[string]func(*rapid.T){
 			"send": step(h.send), "send again": step(h.send), "concurrent sends": step(h.concurrentSends),
 			"group": step(h.sendGroup), "top-up": step(h.topUp),
+			"suspended send": step(h.suspendedSend), "settle": step(h.settle), "settle another": step(h.settle),
 			"restart": step(func(*rapid.T) {
 				h.restart()
 				h.guards = []*Guard{h.guard}
@@ -226,13 +189,13 @@ func TestProperty_Invariants(t *testing.T) {
 				}
 			}),
 			"time passes": step(func(p *rapid.T) {
-				durations := []time.Duration{time.Second, time.Minute, 9 * time.Minute, 11 * time.Minute, 5 * time.Hour}
+				durations := []time.Duration{time.Second, time.Minute, 9 * time.Minute, 11 * time.Minute, 5 * time.Hour, 23 * time.Hour}
 				h.advance(rapid.SampledFrom(durations).Draw(p, "time"))
 			}),
 			"": func(*rapid.T) { h.checkAllInvariants() },
 		})
 	})
-	t.Logf("%d steps", steps)
+	t.Logf("%d steps: %v", steps, events)
 	if flag.Lookup("rapid.checks").Value.String() == manyChecks && steps < manySteps {
 		t.Errorf("%d steps are fewer than %d", steps, manySteps)
 	}
