@@ -64,6 +64,7 @@ type HTTPHandler struct {
 	originPolicy originPolicy
 	sessions     *sessionStore
 	requests     semaphore
+	bodies       bodyBudget
 	streams      semaphore     // of subscriptions
 	elicitations semaphore     // of calls that wait for a user
 	draining     chan struct{} // closed when shutdown begins and the listener is closed
@@ -88,8 +89,8 @@ func (s *Server) NewHTTPHandler(addr net.Addr, o HTTPOptions) *HTTPHandler {
 	return &HTTPHandler{
 		server: s, options: o, originPolicy: newOriginPolicy(addr, o),
 		sessions: newSessionStore(key, o.SessionKey != nil, time.Now),
-		requests: make(semaphore, o.MaxRequests),
-		streams:  make(semaphore, 4*o.MaxRequests), elicitations: make(semaphore, 4*o.MaxRequests),
+		requests: make(semaphore, o.MaxRequests), bodies: newBodyBudget(),
+		streams: make(semaphore, 4*o.MaxRequests), elicitations: make(semaphore, 4*o.MaxRequests),
 		draining: make(chan struct{}), forceStop: make(chan struct{}),
 	}
 }

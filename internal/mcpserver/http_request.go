@@ -19,6 +19,21 @@ import (
 
 // handlePost answers a POST, which carries one message.
 func (h *HTTPHandler) handlePost(resp *responseWriter, r *http.Request, permit *permit) {
+	release, err := h.bodies.Acquire(r, resp.timeouts.body)
+	if err != nil {
+		resp.w.Header().Set("Connection", "close") // the body is not read
+		resp.w.Header().Set("Retry-After", "5")
+		resp.writeError(http.StatusServiceUnavailable,
+			&rpcError{nil, mcp.INTERNAL_ERROR, "nothing was done: too many large requests are running"})
+		return
+	}
+	defer release()
+	h.handleMessage(resp, r, permit, release)
+}
+
+// handleMessage reads and answers the message of a POST. It calls release early if
+// the request waits for a user.
+func (h *HTTPHandler) handleMessage(resp *responseWriter, r *http.Request, permit *permit, release func()) {
 	body, status, rpcErr := readBody(resp, r)
 	if rpcErr != nil {
 		resp.writeError(status, rpcErr)
@@ -35,7 +50,7 @@ func (h *HTTPHandler) handlePost(resp *responseWriter, r *http.Request, permit *
 		return
 	}
 	req := &httpRequest{
-		handler: h, resp: resp, request: r, message: m, permit: permit,
+		handler: h, resp: resp, request: r, message: m, permit: permit, releaseBody: release,
 		clientSession: newClientSession(), callerFunc: callerFunc,
 	}
 	req.clientSession.id, req.clientSession.done = rand.Text(), h.draining

@@ -17,6 +17,7 @@ type httpRequest struct {
 	request       *http.Request
 	message       *rpcMessage
 	permit        *permit
+	releaseBody   func() // of bodyBudget
 	clientSession *clientSession
 	callerFunc    CallerFunc   // nil unless it is a tool call
 	newSession    *httpSession // the session that this initialize request begins, or nil
@@ -85,6 +86,7 @@ func (req *httpRequest) stream(responses <-chan mcp.JSONRPCMessage, cancel conte
 			writeEvent(n)
 		case outgoing := <-req.clientSession.outgoingRequests:
 			req.permit.transferTo(req.handler.elicitations) // a user may take minutes
+			req.releaseBody()
 			writeEvent(outgoing)
 		case <-heartbeat.C:
 			req.resp.heartbeat()
