@@ -27,6 +27,10 @@ func TestQuoteSummary(t *testing.T) {
 			"Only the first 50 of the 60 numbers are listed.": {
 			Units: 1, Recipients: 60, NumbersListed: 50, TotalUGX: 2100,
 		},
+		"The price is not known, because the group's size cannot be read; the call reserves UGX 9,000 of today's budget, " +
+			"all that the wallet holds (1 unit each), and the call needs no confirmation.": {
+			Units: 1, Group: &guard.QuotedGroup{ID: "g7"}, ReservedUGX: 9000,
+		},
 		"It would cost about UGX 105 for 3 recipients (1 unit each), and the call needs no confirmation.": {
 			Units: 1, Recipients: 3, Group: &guard.QuotedGroup{ID: "g7"}, TotalUGX: 105,
 		},

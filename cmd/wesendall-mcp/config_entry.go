@@ -54,7 +54,7 @@ func (c configCmd) hostEntry(env environment, cfg *Config, parsed *kong.Context)
 		}
 		entry.Args = append(entry.Args, "--env-file", envFile)
 	}
-	entry.Args = append(entry.Args, flagsForHost(env, parsed, cfg.Ledger)...)
+	entry.Args = append(entry.Args, cfg.flagsForHost(env, parsed)...)
 	return entry, nil
 }
 
@@ -69,6 +69,9 @@ func (cfg *Config) validateForHost(withSecrets bool) error {
 		return err
 	}
 	if err := cfg.validateToolNames(); err != nil {
+		return err
+	}
+	if cfg.DoNotText, err = absolutePath(cfg.DoNotText); err != nil {
 		return err
 	}
 	switch {
@@ -86,7 +89,7 @@ func (cfg *Config) validateForHost(withSecrets bool) error {
 // flagsForHost returns the settings that were typed or are in the environment: the host needs
 // them, the operator's limits above all. Settings in the file of --env-file stay there, and
 // those of a server over HTTP are not for a host.
-func flagsForHost(env environment, parsed *kong.Context, ledger string) []string {
+func (cfg *Config) flagsForHost(env environment, parsed *kong.Context) []string {
 	var args []string
 	typed := flagsFromCommandLine(parsed)
 	for _, flag := range parsed.Model.Flags {
@@ -97,11 +100,14 @@ func flagsForHost(env environment, parsed *kong.Context, ledger string) []string
 		if (!ok || value == "") && !slices.Contains(typed, flag) {
 			continue
 		}
-		if flag.Name == "ledger" {
-			args = append(args, "--ledger="+ledger) // an absolute path
-			continue
+		switch flag.Name { // with absolute paths: a host starts the program in any directory
+		case "ledger":
+			args = append(args, "--ledger="+cfg.Ledger)
+		case "do-not-text":
+			args = append(args, "--do-not-text="+cfg.DoNotText)
+		default:
+			args = append(args, formatFlag(parsed, flag))
 		}
-		args = append(args, formatFlag(parsed, flag))
 	}
 	return args
 }

@@ -156,7 +156,7 @@ func each(t *testing.T, run func(t *testing.T, version string)) {
 
 func TestGoSDK_Tools(t *testing.T) {
 	each(t, func(t *testing.T, version string) {
-		s := connect(t, version, "", program(t, nil, "--sandbox"))
+		s := connect(t, version, "", program(t, nil, "--sandbox", "--quiet-hours=off"))
 		list, err := s.ListTools(t.Context(), nil)
 		if err != nil || len(list.Tools) != 8 || list.Tools[2].Name != "send_sms" {
 			t.Fatalf("%+v, %v", list, err)
