@@ -103,7 +103,8 @@ func TestSplitWords(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
 		"contactCount": "contact count", "contact_count": "contact count", "_count": "count", "ID": "id",
-		"memberIDs": "member ids", "IDsOfMembers": "ids of members", "SMSStatus": "sms status", "SMSCount": "sms count", "total-members": "total members", "size2": "size2", "": "",
+		"memberIDs": "member ids", "IDsOfMembers": "ids of members",
+		"SMSStatus": "sms status", "SMSCount": "sms count", "total-members": "total members", "size2": "size2", "": "",
 		"ContactTotal": "contact total",
 	} {
 		if got := strings.Join(splitWords(name), " "); got != want {
