@@ -187,15 +187,19 @@ func (env *testEnv) runAndKill(t *testing.T, stage string, job childJob) {
 	close(hold)
 }
 
-// Eight processes with ten sends each share a budget of UGX 350 a day.
+// Eight processes (thirty under CI) with ten sends each share a budget of UGX 350 a day.
 func TestBudget_ProcessRace(t *testing.T) {
 	t.Parallel()
 	if actAsChild(t) {
 		return
 	}
 	env := newTestEnv(t, 50_000, func(o *Options) { o.Clock = nil })
+	processes := 8
+	if os.Getenv("CI") != "" {
+		processes = 30
+	}
 	var wg sync.WaitGroup
-	for i := range 8 {
+	for i := range processes {
 		wg.Go(func() {
 			job := childJob{Message: fmt.Sprint("from ", i), Sends: 10, PerDay: 350}
 			if err := env.runChild("TestBudget_ProcessRace", job); err != nil {

@@ -46,6 +46,8 @@ type randomHistory struct {
 	open       map[string]*openSpend // those with an unknown outcome, by id
 	lastQuote  map[string]string     // ids, by what they are for
 	events     map[string]int        // how often something happened that the model is about
+	balance    int64                 // after the last step
+	charged    map[string]int        // after the last step
 }
 
 const (
@@ -56,7 +58,7 @@ const (
 func newRandomHistory(t testing.TB, mode ConfirmMode, confirmAbove int64, events map[string]int) *randomHistory {
 	h := &randomHistory{
 		quotes: []string{"", "made up"}, maxCharges: map[string]int{}, lastSent: map[string]time.Time{},
-		open: map[string]*openSpend{}, lastQuote: map[string]string{}, events: events,
+		open: map[string]*openSpend{}, lastQuote: map[string]string{}, events: events, balance: startBalance,
 	}
 	h.testEnv = newTestEnv(t, startBalance, func(o *Options) {
 		o.Confirm = mode
@@ -140,6 +142,7 @@ func (h *randomHistory) topUp(p *rapid.T) {
 // checkAllInvariants checks what must be true after every step.
 func (h *randomHistory) checkAllInvariants() {
 	balance, charged := h.checkCharges(h.maxCharges)
+	h.balance, h.charged = balance, charged
 	for _, times := range charged {
 		balance += int64(times) * sandbox.CostPerSMS
 	}

@@ -11,6 +11,17 @@ import (
 // one of its targets ask the user.
 const nearWindow = 24 * time.Hour
 
+// nearQuery begins with the open spends of a day, by an index: they are few, and a
+// number may have been reached a hundred thousand times.
+func (l *Ledger) nearQuery() string {
+	return `SELECT s.seq, s.id, s.tool, s.state, s.created_ms, s.deadline_ms, s.total FROM spends s
+		WHERE s.state IN ('in_progress', 'unknown', 'requested') AND s.account = $2 AND s.kind = $3 AND s.created_ms > $4
+			AND s.acknowledged = 0 AND (s.state <> 'in_progress' OR s.deadline_ms <= $5 OR s.kind = 'topup')
+			AND EXISTS (SELECT 1 FROM spend_targets t
+				WHERE t.spend = s.seq AND t.target_hash IN (SELECT ` + l.hexToBytes + ` FROM ` + l.jsonList + `))
+		ORDER BY s.seq DESC`
+}
+
 // findNear finds the spends of the same kind with an unknown outcome that reached
 // some of an intent's targets, without duplicates and those that a user already
 // agreed to send near. Of top-ups also those that are running or requested: the
@@ -19,12 +30,7 @@ func (l *Ledger) findNear(
 	ctx context.Context, tx *sql.Tx, in Intent, duplicates *Duplicates, now time.Time,
 ) ([]DuplicateSpend, error) {
 	hashes, _ := l.targetHashes(in)
-	//nolint:gosec // the dialect is a constant
-	rows, err := tx.QueryContext(ctx, `SELECT DISTINCT s.seq, s.id, s.tool, s.state, s.created_ms, s.deadline_ms, s.total
-		FROM `+l.jsonList+` JOIN spend_targets t ON t.target_hash = `+l.hexToBytes+` JOIN spends s ON s.seq = t.spend
-		WHERE s.account = $2 AND s.kind = $3 AND s.acknowledged = 0 AND s.created_ms > $4 AND (s.state = 'unknown'
-			OR s.state = 'in_progress' AND (s.deadline_ms <= $5 OR s.kind = 'topup') OR s.state = 'requested')
-		ORDER BY s.seq DESC`, hashes, in.Account, in.Kind, now.Add(-nearWindow).UnixMilli(), now.UnixMilli())
+	rows, err := tx.QueryContext(ctx, l.nearQuery(), hashes, in.Account, in.Kind, now.Add(-nearWindow).UnixMilli(), now.UnixMilli())
 	if err != nil {
 		return nil, err
 	}

@@ -43,14 +43,14 @@ CREATE INDEX spends_account ON spends (account, created_ms)
 
 CREATE INDEX spends_open ON spends (created_ms) WHERE state IN ('in_progress', 'unknown');
 
+CREATE INDEX spends_near ON spends (account, kind, created_ms) WHERE state IN ('in_progress', 'unknown', 'requested');
+
 CREATE TABLE spend_targets (
   dedup_hash  BYTEA NOT NULL,
   target_hash BYTEA NOT NULL,
   spend       BIGINT NOT NULL,
   PRIMARY KEY (dedup_hash, target_hash, spend)
 );
-
-CREATE INDEX spend_targets_target ON spend_targets (target_hash);
 
 CREATE INDEX spend_targets_spend ON spend_targets (spend);
 

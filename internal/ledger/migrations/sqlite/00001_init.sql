@@ -51,6 +51,9 @@ CREATE INDEX spends_account ON spends (account, created_ms)
 -- For the totals of what is open.
 CREATE INDEX spends_open ON spends (created_ms) WHERE state IN ('in_progress', 'unknown');
 
+-- For spends near one whose outcome is not known.
+CREATE INDEX spends_near ON spends (account, kind, created_ms) WHERE state IN ('in_progress', 'unknown', 'requested');
+
 -- Whom a spend reached: a number, a group or a payer.
 CREATE TABLE spend_targets (
   dedup_hash  BLOB NOT NULL,
@@ -58,9 +61,6 @@ CREATE TABLE spend_targets (
   spend       INTEGER NOT NULL,
   PRIMARY KEY (dedup_hash, target_hash, spend)
 ) STRICT, WITHOUT ROWID;
-
--- For spends to the same target, whatever the text.
-CREATE INDEX spend_targets_target ON spend_targets (target_hash);
 
 CREATE INDEX spend_targets_spend ON spend_targets (spend);
 
