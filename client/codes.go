@@ -25,6 +25,9 @@ const (
 	RetryAfterTopUp RetryAdvice = "after_topup"
 	RetryLater      RetryAdvice = "later"
 	RetryCheckFirst RetryAdvice = "check_first" // look at the history and the balance first
+
+	RetryAfterUserAgrees RetryAdvice = "after_user_agrees" // to the quote of the error
+	RetryAfterSettled    RetryAdvice = "after_settled"     // once a user has decided what became of the first
 )
 
 // The seven codes that Wesendall documents.

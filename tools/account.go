@@ -12,14 +12,15 @@ import (
 func accountTools() []Tool {
 	return []Tool{
 		newTool(client.ToolGetBalance, "Check balance",
-			"The wallet's balance in UGX and the cost of one SMS unit. Free. "+
-				"Use it before a send, to know the price, and after one whose outcome is unknown.",
+			"Reads the wallet's balance in UGX and the cost of one SMS unit. "+
+				"Use it when your user asks, after a top-up, or after outcome_unknown; dry_run prices a send better. "+
+				"Free. It knows no history and no pending top-up.",
 			getBalance),
 		newTool(client.ToolTopUpWallet, "Top up by Mobile Money",
-			"Asks a payer's phone for real money (Mobile Money). "+
-				"The wallet is credited only once the payer approves on the phone: accepted is not paid. "+
-				"No call tells when; compare get_balance after a minute. Ask your user first. "+
-				"Never repeat it unless the result says nothing was charged.",
+			"Asks a payer's phone for Mobile Money. Use it only when your user wants it and names payer and amount. "+
+				"Real money: the payer is charged and the wallet credited once the payer approves on the phone. "+
+				"Accepted is not paid, and no call tells the state: compare get_balance for some minutes. "+
+				"Never repeat it unless the result says not_charged.",
 			topUpWallet),
 	}
 }

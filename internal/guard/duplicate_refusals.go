@@ -32,7 +32,7 @@ func (g *Guard) duplicateError(in ledger.Intent, d *ledger.Duplicates) *Error {
 		e.Message += fmt.Sprintf(" It was addressed to %s.", listNumbers(d.Targets)) + sendOthers(others, len(d.Targets))
 	}
 	if first.State == ledger.StateUnknown || first.State == ledger.StateInProgress {
-		e.SpendID = first.ID
+		e.SpendID, e.Retry = first.ID, client.RetryAfterSettled
 		e.Message += " " + g.wayOut(in.Tool, first.ID)
 		return e
 	}

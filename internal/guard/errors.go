@@ -20,6 +20,9 @@ type Error struct {
 	Retry               client.RetryAdvice `json:"retry"`
 	RetryAfter          int                `json:"retry_after,omitempty"` // seconds, as Wesendall asked
 	NextTool            string             `json:"next,omitempty"`        // the tool to call
+	NeededUGX           int64              `json:"needed,omitempty"`      // of insufficient_balance
+	HeldUGX             *int64             `json:"held,omitempty"`        // the balance; nil where it is not known
+	MissingUGX          int64              `json:"missing,omitempty"`
 	RequestID           string             `json:"request_id,omitempty"`
 	Quote               *Quote             `json:"quote,omitempty"`   // of a spend that the user must agree to
 	DuplicateRecipients []string           `json:"overlap,omitempty"` // the numbers that were reached before
@@ -42,6 +45,7 @@ func NewOutcomeUnknown(e client.Endpoint, description string) *Error {
 	case e.Effect != client.EffectSpend:
 		advice = "The group may exist already: look at list_groups before creating it again."
 		unknownErr.NextTool, unknownErr.Money = client.ToolListGroups, client.MoneyNotCharged
+		unknownErr.Retry = client.RetryCheckFirst
 	case e.Name == client.ToolTopUpWallet:
 		advice = "The payer may have been asked to pay; the amount stays in the day's limit, and the same is refused " +
 			"until your user has settled it."
@@ -93,20 +97,6 @@ func isDocumented(clientErr *client.Error) bool {
 	return slices.ContainsFunc(client.ErrorCodes(), func(c client.ErrorCode) bool {
 		return c.Name == clientErr.Code && c.Status == clientErr.Status
 	})
-}
-
-func documentedError(clientErr *client.Error) *Error {
-	e := NewError(clientErr.Code, fmt.Sprintf("Wesendall refused the call (%s): %s", clientErr.Code, clientErr.Message))
-	e.Money, e.Retry = clientErr.Money, clientErr.Advice
-	if clientErr.Money != client.MoneyRefunded {
-		return e
-	}
-	e.Message = "The provider refused the message and Wesendall refunded it: " + clientErr.Message
-	if clientErr.Advice == client.RetryCheckFirst {
-		e.Message += ". Some of the recipients may have got it all the same: look at list_sms_history before sending again."
-		e.NextTool = client.ToolListSMSHistory
-	}
-	return e
 }
 
 // describe says what came, in a few words.

@@ -170,11 +170,11 @@ var errorCases = []struct {
 	},
 	{
 		"an internal error", sends, respondWith(500, "internal_error"),
-		errorWant{CodeOutcomeUnknown, unknown, client.RetryCheckFirst, "list_sms_history"},
+		errorWant{CodeOutcomeUnknown, unknown, client.RetryAfterSettled, "list_sms_history"},
 	},
 	{
 		"an internal error", "topup_wallet", respondWith(500, "internal_error"),
-		errorWant{CodeOutcomeUnknown, unknown, client.RetryCheckFirst, "get_balance"},
+		errorWant{CodeOutcomeUnknown, unknown, client.RetryAfterSettled, "get_balance"},
 	},
 	{
 		"an internal error", "create_group", respondWith(500, "internal_error"),
@@ -186,7 +186,7 @@ var errorCases = []struct {
 	},
 	{
 		"the connection is lost", sends, dropConnection,
-		errorWant{CodeOutcomeUnknown, unknown, client.RetryCheckFirst, "list_sms_history"},
+		errorWant{CodeOutcomeUnknown, unknown, client.RetryAfterSettled, "list_sms_history"},
 	},
 	{
 		"the connection is lost", safeCalls, dropConnection,
@@ -194,7 +194,7 @@ var errorCases = []struct {
 	},
 	{
 		"there are too many calls", sends, respondWith(429, ""),
-		errorWant{CodeOutcomeUnknown, unknown, client.RetryCheckFirst, "list_sms_history"},
+		errorWant{CodeOutcomeUnknown, unknown, client.RetryAfterSettled, "list_sms_history"},
 	},
 	{
 		"there are too many calls", safeCalls, respondWith(429, ""),
@@ -202,7 +202,7 @@ var errorCases = []struct {
 	},
 	{
 		"the code does not fit the status", sends, respondWith(422, "insufficient_balance"),
-		errorWant{CodeOutcomeUnknown, unknown, client.RetryCheckFirst, "list_sms_history"},
+		errorWant{CodeOutcomeUnknown, unknown, client.RetryAfterSettled, "list_sms_history"},
 	},
 	{
 		"503 without a code", safeCalls, respondWith(503, ""),
@@ -214,7 +214,7 @@ var errorCases = []struct {
 	},
 	{
 		"200 with success false", sends, respondWith(200, ""),
-		errorWant{CodeOutcomeUnknown, unknown, client.RetryCheckFirst, "list_sms_history"},
+		errorWant{CodeOutcomeUnknown, unknown, client.RetryAfterSettled, "list_sms_history"},
 	},
 	{
 		"200 with success false", safeCalls, respondWith(200, ""),

@@ -165,7 +165,7 @@ func (g *Guard) sendReserved(ctx context.Context, c spendCall, cost spendCost, d
 	response, err := c.send(client.WithDepartBy(ctx, d.StoredAt.Add(g.departureTimeout)), targets)
 	if err != nil {
 		g.recordOutcome(ctx, d.Spend, c.intent.Kind, err)
-		return nil, g.describeUnknown(err, c, cost, d)
+		return nil, g.describeUnknown(g.describeShortfall(ctx, err, c, cost, d.TotalUGX), c, cost, d)
 	}
 	d, costNote := g.raiseToReported(ctx, c, cost, d, response)
 	cost, d, corrected := g.correctSize(ctx, c, cost, d, response)

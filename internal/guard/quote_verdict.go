@@ -40,7 +40,8 @@ func (g *Guard) addVerdict(q *Quote, in ledger.Intent, o SpendOptions, d ledger.
 	if in.Kind == ledger.KindSend && q.BalanceAfterUGX != nil && *q.BalanceAfterUGX < 0 {
 		q.WouldRefuse = &ExpectedRefusal{client.CodeInsufficientBalance,
 			"it takes UGX " + sanitize.FormatThousands(q.TotalUGX) +
-				", and the wallet holds UGX " + sanitize.FormatThousands(q.BalanceUGX)}
+				", and the wallet holds UGX " + sanitize.FormatThousands(q.BalanceUGX) +
+				" (UGX " + sanitize.FormatThousands(-*q.BalanceAfterUGX) + " are missing)"}
 	}
 }
 
