@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// CanonicalBaseURL is one spelling for all base URLs that mean the same. Ledgers and
-// budgets are told apart by it; it is not for calling. The case of the host, a dot
-// after it, the default port, dot segments and slashes at the end make no difference,
+// CanonicalBaseURL returns one spelling for all base URLs that mean the same. Each has
+// one ledger and one budget for a wallet. It is not for requests. The case of the host, a
+// dot after it, the default port, dot segments and slashes at the end make no difference,
 // and localhost, 127.0.0.1 and [::1] are one host. It expects what Client.BaseURL
 // returns.
 func CanonicalBaseURL(baseURL string) string {

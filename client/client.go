@@ -29,8 +29,8 @@ const DefaultBaseURL = "https://www.wesendall.com"
 // apiRoot is the path that every endpoint is under.
 const apiRoot = "/api/v1"
 
-// Hosts give up on a tool call after 60 seconds. Before that, a write must have an
-// outcome that can be told.
+// Hosts give up on a tool call after 60 seconds. A write must end before that, so that
+// the host receives its outcome.
 const (
 	readTimeout  = 30 * time.Second // of one call, its retry included
 	writeTimeout = 45 * time.Second
@@ -92,7 +92,7 @@ func New(o Options) (*Client, error) {
 func (c *Client) BaseURL() string { return c.baseURL }
 
 // parseBaseURL refuses every address that would send the credentials over plain
-// HTTP to another machine. Budgets and ledgers are told apart by CanonicalBaseURL.
+// HTTP to another machine. CanonicalBaseURL says which addresses share a budget.
 func parseBaseURL(raw string) (string, error) {
 	if raw == "" {
 		return DefaultBaseURL, nil

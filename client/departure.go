@@ -10,11 +10,12 @@ import (
 // minRetryMargin is how much time before the departure limit a retry needs.
 const minRetryMargin = 10 * time.Second
 
-// errTooLate is why a request did not leave: its departure limit had passed.
-var errTooLate = errors.New("not sent: this computer was suspended")
+// errDepartureMissed is the error of a request that was not sent, because its departure
+// limit had passed.
+var errDepartureMissed = errors.New("not sent: this computer was suspended")
 
-// errCutOff is why a request that may have left in part was not completed.
-var errCutOff = errors.New("this computer was suspended while it sent the request")
+// errSuspendedWhileSending is the error of a request of which a part may have been sent.
+var errSuspendedWhileSending = errors.New("this computer was suspended while it sent the request")
 
 type departByKey struct{}
 
@@ -22,15 +23,15 @@ type departByKey struct{}
 // wall clock and by the monotonic clock. After that nothing is sent, and the call
 // fails with Sent false. A process can be suspended between storing an intent and
 // sending its request; without the limit it would send when it continues, although
-// the spend may have been settled and repeated meanwhile. t must come from
+// the spend may have been settled and repeated in the meantime. t must come from
 // time.Now.
 func WithDepartBy(ctx context.Context, t time.Time) context.Context {
 	return context.WithValue(ctx, departByKey{}, t)
 }
 
-// departsLate reports whether the departure limit has passed, or is less than
+// missesDeparture reports whether the departure limit of ctx has passed, or is less than
 // margin away.
-func departsLate(ctx context.Context, margin time.Duration) bool {
+func missesDeparture(ctx context.Context, margin time.Duration) bool {
 	limit, ok := ctx.Value(departByKey{}).(time.Time)
 	return ok && isPast(limit, margin)
 }
@@ -57,21 +58,21 @@ func withDeparture(dial dialFunc) dialFunc {
 		if err := conn.SetWriteDeadline(limit); err != nil {
 			return nil, errors.Join(err, conn.Close())
 		}
-		return departConn{conn, limit}, nil
+		return deadlineConn{conn, limit}, nil
 	}
 }
 
-// departConn writes nothing after limit. A process can be suspended between the
+// deadlineConn writes nothing after limit. A process can be suspended between the
 // check of the headers and their write, and in the middle of a body: a request that
 // lacks its end has no effect.
-type departConn struct {
+type deadlineConn struct {
 	net.Conn
 	limit time.Time
 }
 
-func (c departConn) Write(p []byte) (int, error) {
+func (c deadlineConn) Write(p []byte) (int, error) {
 	if isPast(c.limit, 0) {
-		return 0, errors.Join(errCutOff, c.Close())
+		return 0, errors.Join(errSuspendedWhileSending, c.Close())
 	}
 	return c.Conn.Write(p)
 }

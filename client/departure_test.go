@@ -103,7 +103,7 @@ func TestDepartBy_NoRestIsWrittenLate(t *testing.T) {
 			request := SendRequest{"wal_1", "Hi", slices.Repeat(Recipients{"+256700000010"}, 1000)}
 			_, err := env.Send(WithDepartBy(t.Context(), limit), request)
 			e, ok := errors.AsType[*Error](err)
-			if !ok || e.Money != MoneyUnknown || !strings.Contains(e.Message, errCutOff.Error()) || e.Attempts != 1 {
+			if !ok || e.Money != MoneyUnknown || !strings.Contains(e.Message, errSuspendedWhileSending.Error()) || e.Attempts != 1 {
 				t.Errorf("%+v", err)
 			}
 			if suspendAt > 1 && <-missing == 0 {

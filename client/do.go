@@ -26,7 +26,7 @@ func (c *Client) do(ctx context.Context, e Endpoint, params any, singleRecipient
 	if firstErr == nil {
 		return resp, nil
 	}
-	if !firstErr.retryable(r) || departsLate(ctx, minRetryMargin) || c.sleepBeforeRetry(ctx, firstErr.RetryAfter, deadline) != nil {
+	if !firstErr.retryable(r) || missesDeparture(ctx, minRetryMargin) || c.sleepBeforeRetry(ctx, firstErr.RetryAfter, deadline) != nil {
 		return nil, firstErr
 	}
 	resp, secondErr := c.doOnce(ctx, r, deadline)
@@ -68,8 +68,8 @@ func (c *Client) doRead(ctx context.Context, r request, deadline time.Time) (*Re
 }
 
 // doWrite sends a request that changes something. Until it leaves, the caller can
-// cancel it. After that it ends with its response or its deadline, so that its
-// outcome can be told.
+// cancel it. After that it ends with its response or its deadline, so that the caller
+// learns the outcome.
 func (c *Client) doWrite(callerCtx context.Context, r request, deadline time.Time) (*Response, *Error) {
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(callerCtx), deadline)
 	defer cancel()
@@ -86,7 +86,7 @@ func (c *Client) doWrite(callerCtx context.Context, r request, deadline time.Tim
 	}
 	httpResp, err := c.writeHTTP.Do(httpReq)
 	if err != nil {
-		if reason := barrier.notSent(); reason != nil {
+		if reason := barrier.notSentReason(); reason != nil {
 			return nil, c.transportError(r, false, reason)
 		}
 		return nil, c.transportError(r, barrier.isCommitted(), err)
@@ -109,8 +109,8 @@ func (c *Client) transportError(r request, sent bool, err error) *Error {
 		e.Message = "cancelled"
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Message = "no answer in time"
-	case errors.Is(err, errTooLate):
-		e.Message = errTooLate.Error()
+	case errors.Is(err, errDepartureMissed):
+		e.Message = errDepartureMissed.Error()
 	default:
 		e.connFailed, e.Message = true, "the connection failed: "+e.Err.Error()
 	}

@@ -57,7 +57,7 @@ func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLa
 // sendBarrier is the point after which a write is no longer cancelled. The
 // transport reaches it once it is connected and the headers are in its buffer.
 // Before it, the caller can cancel and nothing has left. After it, the request is
-// finished whatever the caller does, so that its outcome can be told.
+// finished whatever the caller does, so that its outcome is known.
 type sendBarrier struct {
 	callerCtx context.Context
 
@@ -83,29 +83,29 @@ func (b *sendBarrier) clientTrace() *httptrace.ClientTrace {
 func (b *sendBarrier) onHeadersWritten() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.blocked() != nil {
+	if b.stopReason() != nil {
 		_ = b.conn.Close()
 		return
 	}
 	b.committed = true
 }
 
-// blocked is why the request may not leave.
-func (b *sendBarrier) blocked() error {
-	if departsLate(b.callerCtx, 0) {
-		return errTooLate
+// stopReason returns why the request must not leave, or nil.
+func (b *sendBarrier) stopReason() error {
+	if missesDeparture(b.callerCtx, 0) {
+		return errDepartureMissed
 	}
 	return b.callerCtx.Err()
 }
 
-// notSent is why the request did not leave, if the barrier stopped it.
-func (b *sendBarrier) notSent() error {
+// notSentReason returns why the barrier stopped the request, or nil.
+func (b *sendBarrier) notSentReason() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.committed {
 		return nil
 	}
-	return b.blocked()
+	return b.stopReason()
 }
 
 // isCommitted reports whether any of the request may have left.

@@ -26,15 +26,15 @@ func (serveCmd) Run(ctx context.Context, env environment, cfg *Config) error {
 	}
 	defer logShutdown(log, shutdown)
 	if isatty.IsTerminal(env.stdin.Fd()) {
-		cfg.greetUser(env, b)
+		cfg.printStdioHint(env, b)
 	} else {
 		log.Info("serving", "version", version(), "with", b.description)
 	}
 	return srv.ServeStdio(ctx, env.stdin, env.stdout)
 }
 
-// greetUser explains a server that was started by hand.
-func (cfg *Config) greetUser(env environment, b *backend) {
+// printStdioHint explains a server that was started by hand.
+func (cfg *Config) printStdioHint(env environment, b *backend) {
 	flag := ""
 	if cfg.Sandbox {
 		flag = " --sandbox"

@@ -93,9 +93,9 @@ func (b budgetRow) add(ctx context.Context, tx *sql.Tx, totalUGX int64) error {
 	return err
 }
 
-// reserve adds a reserved total to the day's total of the account, and of the
+// addReserved adds a reserved total to the day's total of the account, and of the
 // caller if it has limits of its own.
-func (b budgetRow) reserve(ctx context.Context, tx *sql.Tx, in Intent, callerCounted bool) error {
+func (b budgetRow) addReserved(ctx context.Context, tx *sql.Tx, in Intent, callerCounted bool) error {
 	if callerCounted {
 		b.caller = in.Caller
 		if err := b.add(ctx, tx, in.TotalUGX); err != nil {

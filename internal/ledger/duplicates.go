@@ -25,8 +25,8 @@ type DuplicateSpend struct {
 	TotalUGX int64
 }
 
-// idsOf are the ids of spends, sorted and separated by spaces.
-func idsOf(spends []DuplicateSpend) string {
+// joinIDs returns the ids of spends, sorted and separated by spaces.
+func joinIDs(spends []DuplicateSpend) string {
 	ids := make([]string, len(spends))
 	for i, s := range spends {
 		ids[i] = s.ID
@@ -35,13 +35,13 @@ func idsOf(spends []DuplicateSpend) string {
 	return strings.Join(slices.Compact(ids), " ")
 }
 
-// isTold reports whether the ids of all spends are in told.
-func isTold(spends []DuplicateSpend, told string) bool {
-	known := strings.Fields(told)
-	return !slices.ContainsFunc(spends, func(s DuplicateSpend) bool { return !slices.Contains(known, s.ID) })
+// namesAll reports whether namedIDs has the ids of all spends.
+func namesAll(spends []DuplicateSpend, namedIDs string) bool {
+	named := strings.Fields(namedIDs)
+	return !slices.ContainsFunc(spends, func(s DuplicateSpend) bool { return !slices.Contains(named, s.ID) })
 }
 
-// targetHashes are the hashes of an intent's targets as a JSON list of hex, and
+// targetHashes returns the hashes of an intent's targets as a JSON list of hex, and
 // the targets by hash.
 func (l *Ledger) targetHashes(in Intent) (list string, targetByHash map[string]string) {
 	targetByHash = make(map[string]string, len(in.Targets))
@@ -50,7 +50,7 @@ func (l *Ledger) targetHashes(in Intent) (list string, targetByHash map[string]s
 		hashes[i] = hex.EncodeToString(l.targetHash(target))
 		targetByHash[hashes[i]] = target
 	}
-	return jsonOf(hashes), targetByHash
+	return encodeJSON(hashes), targetByHash
 }
 
 // findDuplicates finds the spends with the same content that reached some of the

@@ -4,7 +4,7 @@ package ledger
 
 import "io/fs"
 
-// hasOwners is false where the access to files is not told by an owner and a mode.
+// hasOwners is false on systems whose files have no owner and mode.
 const hasOwners = false
 
 func isOwnedByOther(fs.FileInfo) bool { return false }

@@ -23,8 +23,8 @@ func FixFor(err error) string {
 	}
 	switch code {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return "it is damaged, or no ledger: move the file away once you know from the dashboard what was sent, " +
-			"because its budgets and duplicates are forgotten with it, or choose another (WESENDALL_LEDGER=PATH)"
+		return "it is damaged, or not a ledger: check in the dashboard what was sent, because a new ledger has no budgets and " +
+			"duplicates; then move the file away, or choose another (WESENDALL_LEDGER=PATH)"
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return "end the other program that has it open, or wait for it"
 	case sqlite3.SQLITE_FULL:

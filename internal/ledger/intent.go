@@ -12,7 +12,7 @@ const (
 )
 
 // AcceptedState is the state of a spend of this kind that Wesendall accepted. A top-up
-// is only requested: whether the payer pays is known to nobody yet.
+// is only requested: nobody knows yet whether the payer will pay.
 func (k Kind) AcceptedState() State {
 	if k == KindTopUp {
 		return StateRequested
@@ -30,7 +30,7 @@ type Intent struct {
 	Tool    string
 	Kind    Kind
 	// Content and Targets make a duplicate: the same content to any same target.
-	// Content is what a reader would take for the same text.
+	// Content is the folded text: messages that read the same have the same.
 	Content []string
 	Targets []string // phone numbers, a group's id, or the payer
 	// QuotedTargets are the targets that the call names, if it reaches fewer. A
@@ -69,10 +69,10 @@ type Policy struct {
 	Confirmed       bool   // the user agreed, or UseQuote counts as agreement
 	ConfirmOff      bool   // only duplicates and spends near an unknown outcome need a confirmation
 	AlwaysConfirm   string // why every spend needs one, even with ConfirmOff; "" if it does not
-	QuietHours      bool   // it is night, and the intent reaches many
+	QuietHours      bool   // these are quiet hours, and the intent reaches many
 	AllowDuplicate  bool
 	Limits          Limits
-	CallerLimits    *Limits // the caller's own, counted besides; nil for none
+	CallerLimits    *Limits // the caller's own, checked in addition; nil for none
 	DuplicateWindow time.Duration
 	QuoteTTL        time.Duration // how long a new quote can be used
 }

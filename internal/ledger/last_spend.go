@@ -12,9 +12,9 @@ import (
 // The last spend of each account is also named in a row of meta: "last " and the
 // account, with the spend's id and its time. If meta has the row, and the spend, its
 // targets or its day's total are gone, the tables were emptied or restored in part,
-// and budgets and duplicates with them. That is one more read and one more write by
-// primary key for each spend, in the account's own row, so that accounts do not wait
-// for one another; and it is noticed by a process that has just started, too.
+// and budgets and duplicates with them. A process that has just started notices this
+// too. It costs one read and one write by primary key for each spend, in the account's
+// own row, so that accounts do not wait for one another.
 const lastSpendPrefix = "last "
 
 // spendIDLength is the length of every id: 128 bits in base 32.
@@ -49,8 +49,7 @@ func storeLastSpend(ctx context.Context, tx *sql.Tx, account, id string, created
 }
 
 // pruneLastSpends forgets the last spends that are old enough to be pruned. It runs
-// in the transaction that prunes them, so that no clock can make a spend go before
-// its note.
+// in the transaction that prunes them, so that the row of meta never outlives its spend.
 func pruneLastSpends(ctx context.Context, tx *sql.Tx, before time.Time) error {
 	rows, err := tx.QueryContext(ctx, `SELECT name, value FROM meta WHERE name LIKE '`+lastSpendPrefix+`%'`)
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package ledger is the durable record of spends, quotes, budgets and duplicates,
 // in a SQLite file or in PostgreSQL. It decides whether an intent may be reserved
-// and records what came of it. It knows neither HTTP nor phone numbers, and stores
+// and records its outcome. It knows neither HTTP nor phone numbers, and stores
 // no text: targets and messages are hashed with the ledger's own key.
 package ledger
 

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// nearWindow is how long a spend with an unknown outcome makes the next spend to
-// one of its targets ask the user.
+// nearWindow is how long after a spend with an unknown outcome the next spend to one
+// of its targets needs a confirmation.
 const nearWindow = 24 * time.Hour
 
 // nearQuery begins with the open spends of a day, by an index: they are few, and a
@@ -44,7 +44,7 @@ func (l *Ledger) findNear(
 		}
 		s.Created = time.UnixMilli(created)
 		if deadline <= now.UnixMilli() && s.State == StateInProgress {
-			s.State = StateUnknown // the process that made it is gone
+			s.State = StateUnknown // its process ended without recording an outcome
 		}
 		if duplicates == nil || !slices.ContainsFunc(duplicates.Spends, func(d DuplicateSpend) bool { return d.ID == s.ID }) {
 			near = append(near, s)

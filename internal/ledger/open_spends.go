@@ -15,7 +15,7 @@ type OpenSpend struct {
 	contentHash      []byte
 }
 
-// HasContent reports whether this is what a spend says.
+// HasContent reports whether a spend has this content.
 func (l *Ledger) HasContent(s OpenSpend, content ...string) bool {
 	hash := l.dedupHash(Intent{Account: s.Account, Tool: s.Tool, Content: content})
 	return hmac.Equal(hash, s.contentHash)
@@ -54,7 +54,7 @@ type Attempt struct {
 	State State
 	Code  string // of a failure; "resolved" where a user settled it
 	At    time.Time
-	// targets are the hashes of whom it was addressed to.
+	// targets are the hashes of its recipients.
 	targets map[string]bool
 }
 
@@ -67,7 +67,7 @@ func (l *Ledger) WasAddressedTo(a Attempt, target string) bool {
 const ResolvedCode = "resolved"
 
 // ListAttempts returns all spends of an account and a tool with the same content,
-// whatever became of them, oldest first.
+// with any outcome, oldest first.
 func (l *Ledger) ListAttempts(ctx context.Context, account, tool string, content ...string) ([]Attempt, error) {
 	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
 	defer cancel()

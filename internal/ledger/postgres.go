@@ -29,7 +29,7 @@ import (
 type postgresBackend struct {
 	db           *sql.DB
 	pool         *pgxpool.Pool
-	accountLocks keyedMutex   // so that one account uses one connection, and leaves the others to the rest
+	accountLocks keyedMutex   // so that one account never uses more than one connection
 	clockSkew    atomic.Int64 // of the database's clock against this machine's, in nanoseconds
 	ctx          context.Context
 }
@@ -110,8 +110,8 @@ func (p *postgresBackend) begin(ctx context.Context, account string) (context.Co
 
 // beginSQL is the first statement of each transaction. Its settings are the
 // transaction's own, whatever the database, the user or a pooler has set: a commit
-// survives a crash, and nobody waits forever for a lock, or for this process if it
-// is cut off. The clock is read after the lock was taken.
+// survives a crash, and no process waits forever for a lock, or for this process if its
+// network fails. The clock is read after the lock was taken.
 const beginSQL = `SELECT set_config('synchronous_commit', 'on', true), set_config('lock_timeout', $1, true),
 	set_config('statement_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true),
 	CASE WHEN $3 = '' THEN '' ELSE CAST(pg_advisory_xact_lock($4) AS TEXT) END,

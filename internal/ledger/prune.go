@@ -11,7 +11,7 @@ import (
 // never pruned.
 const retention = 90 * 24 * time.Hour
 
-// pruneBatch is how many old rows are deleted at once, so that nobody waits.
+// pruneBatch is how many old rows one transaction deletes, so that calls do not wait for it.
 const pruneBatch = 1000
 
 // pruneInBackground deletes old rows, a batch at a time, and once an hour when
@@ -70,7 +70,7 @@ func (l *Ledger) prune(ctx context.Context, tx *sql.Tx) (int, error) {
 		`DELETE FROM spend_targets WHERE spend IN (SELECT CAST(value AS BIGINT) FROM ` + l.jsonList + `)`,
 		`DELETE FROM spends WHERE seq IN (SELECT CAST(value AS BIGINT) FROM ` + l.jsonList + `)`,
 	} {
-		if _, err := tx.ExecContext(ctx, statement, jsonOf(old)); err != nil { //nolint:gosec // the dialect is a constant
+		if _, err := tx.ExecContext(ctx, statement, encodeJSON(old)); err != nil { //nolint:gosec // the dialect is a constant
 			return 0, err
 		}
 	}

@@ -12,8 +12,8 @@ import (
 // quietHoursMark is among the ids that a quote names, if it was made in quiet hours.
 const quietHoursMark = "quiet_hours"
 
-// maxPendingVoids bounds the voids that wait for a database that is away. A quote
-// expires by itself in minutes.
+// maxPendingVoids limits how many voids wait for a database that cannot be reached. A
+// quote expires by itself in minutes.
 const maxPendingVoids = 64
 
 // Quote is a stored quote. It can be used once, until it expires.
@@ -27,7 +27,7 @@ type Quote struct {
 // asked about it, and answers with another call.
 func (l *Ledger) Quote(ctx context.Context, in Intent, p Policy, asked bool) (Quote, Decision, error) {
 	l.pruneInBackground()
-	var r row
+	var r spendRow
 	var d Decision
 	err := l.withTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		now := l.clock()
@@ -35,15 +35,15 @@ func (l *Ledger) Quote(ctx context.Context, in Intent, p Policy, asked bool) (Qu
 		if d, err = l.evaluate(ctx, tx, in, p, "", now); err != nil {
 			return err
 		}
-		r = newRow(in, StateQuoted, now, now.Add(p.QuoteTTL))
+		r = newSpendRow(in, StateQuoted, now, now.Add(p.QuoteTTL))
 		r.asked = asked
 		named := d.Near
 		if p.AllowDuplicate && d.Duplicates != nil {
 			named = slices.Concat(named, d.Duplicates.Spends)
 		}
-		r.duplicateIDs = idsOf(named)
+		r.namedIDs = joinIDs(named)
 		if p.QuietHours {
-			r.duplicateIDs += " " + quietHoursMark
+			r.namedIDs += " " + quietHoursMark
 		}
 		_, err = l.insertRow(ctx, tx, r)
 		return err
@@ -94,9 +94,9 @@ func voidIfUnusable(ctx context.Context, tx *sql.Tx, in Intent, id string, d Dec
 
 // quoteRow is the row of a quote that is used.
 type quoteRow struct {
-	seq          int64
-	totalUGX     int64  // of a quote for the same number of recipients; otherwise 0
-	duplicateIDs string // what it names: duplicates, spends near it, and quietHoursMark
+	seq      int64
+	totalUGX int64  // of a quote for the same number of recipients; otherwise 0
+	namedIDs string // what it names: duplicates, spends near it, and quietHoursMark
 }
 
 // findQuote looks up the quote to use. It returns a refusal if the quote does not
@@ -113,7 +113,7 @@ func (l *Ledger) findQuote(ctx context.Context, tx *sql.Tx, in Intent, p Policy,
 	var arguments []byte
 	err := tx.QueryRowContext(ctx, `SELECT seq, state, deadline_ms, arguments_hash, created_ms, total, recipients, user_asked, duplicate_of
 		FROM spends WHERE id = $1 AND account = $2 AND caller = $3`+l.forUpdate, p.UseQuote, in.Account, in.Caller).
-		Scan(&q.seq, &state, &deadline, &arguments, &created, &totalUGX, &recipients, &asked, &q.duplicateIDs)
+		Scan(&q.seq, &state, &deadline, &arguments, &created, &totalUGX, &recipients, &asked, &q.namedIDs)
 	refuse := func(reason RefusalReason) (quoteRow, Decision, error) {
 		d := Decision{TotalUGX: in.TotalUGX}
 		return q, d.refuse(Refusal{Reason: reason, QuotedRecipients: recipients, QuotedUGX: totalUGX}), nil

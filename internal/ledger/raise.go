@@ -6,18 +6,18 @@ import (
 	"errors"
 )
 
-// RaiseTotal books a higher total for an attempt, and takes the difference from
+// RaiseTotal records a higher total for an attempt, and takes the difference from
 // its day's budget, even if that is used up. A lower total changes nothing. It is
 // tried again in the background if it fails.
 func (l *Ledger) RaiseTotal(ctx context.Context, ref SpendRef, totalUGX int64) error {
 	return l.withRetry(ctx, "", func(ctx context.Context, tx *sql.Tx) error {
 		var b budgetRow
-		var bookedUGX int64
+		var recordedUGX int64
 		var state State
 		err := tx.QueryRowContext(ctx, `SELECT account, caller, kind, kampala_day, total, state FROM spends
 			WHERE id = $1 AND attempt_id = $2`+l.forUpdate, ref.ID, ref.AttemptID).
-			Scan(&b.account, &b.caller, &b.kind, &b.day, &bookedUGX, &state)
-		if errors.Is(err, sql.ErrNoRows) || err == nil && totalUGX <= bookedUGX {
+			Scan(&b.account, &b.caller, &b.kind, &b.day, &recordedUGX, &state)
+		if errors.Is(err, sql.ErrNoRows) || err == nil && totalUGX <= recordedUGX {
 			return nil
 		}
 		if err != nil {
@@ -29,6 +29,6 @@ func (l *Ledger) RaiseTotal(ctx context.Context, ref SpendRef, totalUGX int64) e
 		if state == StateFailed { // its budget was released
 			return nil
 		}
-		return b.adjust(ctx, tx, totalUGX-bookedUGX)
+		return b.adjust(ctx, tx, totalUGX-recordedUGX)
 	})
 }

@@ -53,7 +53,7 @@ func (l *Ledger) reserve(ctx context.Context, tx *sql.Tx, in Intent, p Policy) (
 		return refusal, voidIfUnusable(ctx, tx, in, p.UseQuote, refusal)
 	}
 	in.TotalUGX = max(in.TotalUGX, quote.totalUGX)
-	d, err := l.evaluate(ctx, tx, in, p, quote.duplicateIDs, now)
+	d, err := l.evaluate(ctx, tx, in, p, quote.namedIDs, now)
 	switch {
 	case err != nil:
 		return Decision{}, err
@@ -74,10 +74,10 @@ func (l *Ledger) reserve(ctx context.Context, tx *sql.Tx, in Intent, p Policy) (
 	return d, err
 }
 
-// evaluate decides on an intent without storing anything. told has the ids of the
-// spends that a user was told of, and quietHoursMark if they were told of the hour.
+// evaluate decides on an intent without storing anything. namedIDs has the ids of the
+// spends that the quote named to the user, and quietHoursMark if it named the hour.
 func (l *Ledger) evaluate(
-	ctx context.Context, tx *sql.Tx, in Intent, p Policy, told string, now time.Time,
+	ctx context.Context, tx *sql.Tx, in Intent, p Policy, namedIDs string, now time.Time,
 ) (Decision, error) {
 	now, err := l.accountTime(ctx, tx, in.Account, now)
 	if err != nil {
@@ -89,14 +89,14 @@ func (l *Ledger) evaluate(
 		return d, err
 	}
 	d.RemainingUGX, d.CallLimitUGX = budget.RemainingUGX, budget.CallLimitUGX
-	d, err = l.checkEarlier(ctx, tx, d, in, p, told, now)
+	d, err = l.checkEarlierSpends(ctx, tx, d, in, p, namedIDs, now)
 	if err != nil || d.Verdict == Refused {
 		return d, err
 	}
 	if budget.Verdict == Refused {
 		return d.refuse(budget.Refusal), nil
 	}
-	if p.Confirmed && p.QuietHours && !p.ConfirmOff && !slices.Contains(strings.Fields(told), quietHoursMark) {
+	if p.Confirmed && p.QuietHours && !p.ConfirmOff && !slices.Contains(strings.Fields(namedIDs), quietHoursMark) {
 		return d.refuse(Refusal{Reason: RefusedQuoteQuietHours}), nil
 	}
 	if d.Confirm.Reason == 0 && !p.Confirmed && !p.ConfirmOff {
@@ -116,10 +116,10 @@ func (l *Ledger) evaluate(
 	return d, nil
 }
 
-// checkEarlier looks for duplicates, and for spends near an unknown outcome. Both
-// need a confirmation even where confirmations are off.
-func (l *Ledger) checkEarlier(
-	ctx context.Context, tx *sql.Tx, d Decision, in Intent, p Policy, told string, now time.Time,
+// checkEarlierSpends looks for duplicates, and for spends with an unknown outcome to the
+// same targets. Both need a confirmation even where confirmations are off.
+func (l *Ledger) checkEarlierSpends(
+	ctx context.Context, tx *sql.Tx, d Decision, in Intent, p Policy, namedIDs string, now time.Time,
 ) (Decision, error) {
 	var err error
 	if d.Duplicates, err = l.findDuplicates(ctx, tx, in, now.Add(-p.DuplicateWindow)); err != nil {
@@ -131,9 +131,9 @@ func (l *Ledger) checkEarlier(
 	switch {
 	case d.Duplicates != nil && !p.AllowDuplicate:
 		return d.refuse(Refusal{Reason: RefusedDuplicate}), nil
-	case p.Confirmed && d.Duplicates != nil && !isTold(d.Duplicates.Spends, told):
+	case p.Confirmed && d.Duplicates != nil && !namesAll(d.Duplicates.Spends, namedIDs):
 		return d.refuse(Refusal{Reason: RefusedQuoteDuplicates}), nil
-	case p.Confirmed && !isTold(unknownOnly(d.Near), told):
+	case p.Confirmed && !namesAll(unknownOnly(d.Near), namedIDs):
 		return d.refuse(Refusal{Reason: RefusedQuoteNear}), nil
 	case p.Confirmed:
 	case d.Duplicates != nil:
@@ -149,7 +149,7 @@ func (d Decision) refuse(r Refusal) Decision {
 	return d
 }
 
-// confirmReason tells why a user must agree to an intent first, if so.
+// confirmReason returns why a user must agree to an intent. Its Reason is 0 if none must.
 func confirmReason(ctx context.Context, tx *sql.Tx, in Intent, p Policy, now time.Time) (Confirmation, error) {
 	if in.Kind == KindTopUp {
 		return Confirmation{Reason: ConfirmTopUp}, nil
@@ -184,7 +184,7 @@ func thresholdReason(totalUGX, recentUGX, thresholdUGX int64) Confirmation {
 // storeIntent stores the intent and reserves its total. A quote's row becomes the
 // spend's.
 func (l *Ledger) storeIntent(ctx context.Context, tx *sql.Tx, in Intent, p Policy, quote quoteRow, now time.Time) (SpendRef, error) {
-	r := newRow(in, StateInProgress, now, l.clock().Add(CallTimeout)) // now may be ahead of the clock
+	r := newSpendRow(in, StateInProgress, now, l.clock().Add(CallTimeout)) // now may be ahead of the clock
 	r.confirmed, r.attemptID = p.Confirmed, rand.Text()
 	ref := SpendRef{ID: r.id, AttemptID: r.attemptID}
 	var err error
@@ -192,7 +192,7 @@ func (l *Ledger) storeIntent(ctx context.Context, tx *sql.Tx, in Intent, p Polic
 		quote.seq, err = l.insertRow(ctx, tx, r)
 	} else {
 		ref.ID = p.UseQuote
-		// What is released one day is what is reserved now, not what was quoted.
+		// The amount that is reserved now, not the quoted one, is released after a failure.
 		_, err = tx.ExecContext(ctx, `UPDATE spends SET state = 'in_progress', confirmed = $1, created_ms = $2, deadline_ms = $3,
 			kampala_day = $4, recipients = $5, units = $6, total = $7, attempt_id = $8, balance_before = $9 WHERE seq = $10`,
 			boolToInt(r.confirmed), now.UnixMilli(), r.deadline.UnixMilli(), kampalaDay(now),
@@ -212,31 +212,31 @@ func (l *Ledger) storeIntent(ctx context.Context, tx *sql.Tx, in Intent, p Polic
 		return ref, err
 	}
 	b := budgetRow{account: in.Account, kind: in.Kind, day: kampalaDay(now)}
-	return ref, b.reserve(ctx, tx, in, p.CallerLimits != nil)
+	return ref, b.addReserved(ctx, tx, in, p.CallerLimits != nil)
 }
 
-// row is a row of the table spends that is about to be stored.
-type row struct {
+// spendRow is a row of the table spends that is about to be stored.
+type spendRow struct {
 	Intent
 	id, attemptID     string
 	state             State
 	confirmed, asked  bool
 	created, deadline time.Time
-	duplicateIDs      string
+	namedIDs          string
 }
 
-func newRow(in Intent, state State, created, deadline time.Time) row {
+func newSpendRow(in Intent, state State, created, deadline time.Time) spendRow {
 	// At least 128 bits.
-	return row{Intent: in, id: strings.ToLower(rand.Text()), state: state, created: created, deadline: deadline}
+	return spendRow{Intent: in, id: strings.ToLower(rand.Text()), state: state, created: created, deadline: deadline}
 }
 
-func (l *Ledger) insertRow(ctx context.Context, tx *sql.Tx, r row) (seq int64, err error) {
+func (l *Ledger) insertRow(ctx context.Context, tx *sql.Tx, r spendRow) (seq int64, err error) {
 	err = tx.QueryRowContext(ctx, `INSERT INTO spends (id, account, caller, tool, kind, dedup_hash, arguments_hash, recipients, units, total,
 			state, confirmed, user_asked, created_ms, deadline_ms, kampala_day, attempt_id, duplicate_of, balance_before)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) RETURNING seq`,
 		r.id, r.Account, r.Caller, r.Tool, r.Kind, l.dedupHash(r.Intent), l.argumentsHash(r.Intent), r.Recipients, r.Units, r.TotalUGX,
 		r.state, boolToInt(r.confirmed), boolToInt(r.asked), r.created.UnixMilli(), r.deadline.UnixMilli(), kampalaDay(r.created),
-		r.attemptID, r.duplicateIDs, r.BalanceBeforeUGX).Scan(&seq)
+		r.attemptID, r.namedIDs, r.BalanceBeforeUGX).Scan(&seq)
 	return seq, err
 }
 
@@ -248,7 +248,7 @@ func boolToInt(b bool) int {
 	return 0
 }
 
-func jsonOf(values any) string {
+func encodeJSON(values any) string {
 	data, _ := json.Marshal(values) // numbers and strings always marshal
 	return string(data)
 }

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// A write that failed is tried again in the background, less and less often, until
-// it is done or the ledger is closed. There are never more of them than there were
-// calls at once: nothing is spent without a stored intent.
+// A write that failed is tried again in the background with growing delays, until it
+// succeeds or the ledger is closed. There are at most as many such writes as there were
+// calls at once, because nothing is spent without a stored intent.
 const (
 	minBackoff, maxBackoff = 50 * time.Millisecond, 2 * time.Second
 	// foregroundTimeout is how long a caller waits before a write goes to the

@@ -42,7 +42,7 @@ func (l *Ledger) List(ctx context.Context, since time.Time) ([]Spend, error) {
 		}
 		s.At = time.UnixMilli(created).In(kampalaZone)
 		if s.State == StateInProgress && l.clock().UnixMilli() >= deadline {
-			s.State = StateUnknown // the process that made it is gone
+			s.State = StateUnknown // its process ended without recording an outcome
 		}
 		spends = append(spends, s)
 	}

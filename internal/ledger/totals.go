@@ -57,8 +57,9 @@ func (l *Ledger) Sum(ctx context.Context) (Totals, error) {
 	for rows.Next() {
 		var row string
 		var kind Kind
-		var sum, second, count, first int64
-		if err := rows.Scan(&row, &kind, &sum, &second, &count, &first); err != nil {
+		// todayUGX is the highest total of an account for a day, and today's part of open spends.
+		var sum, todayUGX, count, oldestMillis int64
+		if err := rows.Scan(&row, &kind, &sum, &todayUGX, &count, &oldestMillis); err != nil {
 			return Totals{}, err
 		}
 		t := &totals.Sends
@@ -68,13 +69,13 @@ func (l *Ledger) Sum(ctx context.Context) (Totals, error) {
 		switch State(row) {
 		case "day":
 			t.Spent += sum
-			t.MaxAccountTotal = second
+			t.MaxAccountTotal = todayUGX
 		case StateInProgress:
 			t.Reserved = sum
-			t.Spent -= second // the day's total includes what is reserved
+			t.Spent -= todayUGX // the day's total includes what is reserved
 		case StateUnknown:
-			t.Unknown, t.UnknownCount, t.OldestUnknown = sum, count, time.UnixMilli(first)
-			t.Spent -= second
+			t.Unknown, t.UnknownCount, t.OldestUnknown = sum, count, time.UnixMilli(oldestMillis)
+			t.Spent -= todayUGX
 		}
 	}
 	return totals, rows.Err()

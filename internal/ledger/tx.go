@@ -39,8 +39,7 @@ type dialect struct {
 	forUpdateSkipLocked string // the same, without rows that others have locked
 }
 
-// commitError is a failed commit. What the transaction wrote may be there all the
-// same.
+// commitError is a failed commit. The transaction may have been committed nevertheless.
 type commitError struct{ error }
 
 func (e commitError) Unwrap() error { return e.error }

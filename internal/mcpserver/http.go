@@ -97,34 +97,34 @@ func (s *Server) NewHTTPHandler(addr net.Addr, o HTTPOptions) *HTTPHandler {
 
 // ServeHTTP answers one request.
 func (h *HTTPHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	resp := &responseWriter{w: w, controller: http.NewResponseController(w), timeouts: h.options.timeouts}
+	rw := &responseWriter{w: w, controller: http.NewResponseController(w), timeouts: h.options.timeouts}
 	defer func() {
 		if recovered := recover(); recovered != nil {
 			h.options.Logger.Error("a request failed", "path", r.URL.Path, "fault", recovered, "stack", string(debug.Stack()))
-			resp.writeError(http.StatusInternalServerError, &rpcError{nil, mcp.INTERNAL_ERROR, errTextInternal})
+			rw.writeError(http.StatusInternalServerError, &rpcError{nil, mcp.INTERNAL_ERROR, errTextInternal})
 		}
 	}()
 	// Also for a body that is not read here: net/http reads the rest of it.
-	_ = resp.controller.SetReadDeadline(time.Now().Add(resp.timeouts.body))
+	_ = rw.controller.SetReadDeadline(time.Now().Add(rw.timeouts.body))
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	switch r.URL.Path {
 	// Neither of the next two checks Host or Origin: probes use any name, and the
 	// answers contain nothing private.
 	case "/healthz": // also during shutdown
-		resp.writeStatus(http.StatusOK, "ok")
+		rw.writeStatus(http.StatusOK, "ok")
 	case "/readyz":
 		// The ledger is not checked: reads and documents work without it, and all
 		// replicas that share it would be taken out of service at once.
 		if h.isDraining() {
-			resp.writeStatus(http.StatusServiceUnavailable, "ending")
+			rw.writeStatus(http.StatusServiceUnavailable, "ending")
 			return
 		}
-		resp.writeStatus(http.StatusOK, "ok")
+		rw.writeStatus(http.StatusOK, "ok")
 	case "/mcp":
-		h.handleMCP(resp, r)
+		h.handleMCP(rw, r)
 	default:
-		resp.writeError(http.StatusNotFound,
+		rw.writeError(http.StatusNotFound,
 			&rpcError{nil, mcp.INVALID_REQUEST, "there is nothing here; MCP is served at /mcp"})
 	}
 }
@@ -140,67 +140,67 @@ func (h *HTTPHandler) isDraining() bool {
 }
 
 // handleMCP answers a request to /mcp.
-func (h *HTTPHandler) handleMCP(resp *responseWriter, r *http.Request) {
+func (h *HTTPHandler) handleMCP(rw *responseWriter, r *http.Request) {
 	if reason := h.originPolicy.check(r); reason != "" {
-		resp.writeError(http.StatusForbidden, &rpcError{nil, mcp.INVALID_REQUEST, reason})
+		rw.writeError(http.StatusForbidden, &rpcError{nil, mcp.INVALID_REQUEST, reason})
 		return
 	}
-	h.originPolicy.setCORSHeaders(resp.w.Header(), r)
+	h.originPolicy.setCORSHeaders(rw.w.Header(), r)
 	if r.Method == http.MethodOptions {
-		resp.w.WriteHeader(http.StatusNoContent)
+		rw.w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	permit := h.requests.TryAcquire()
-	if permit == nil {
-		resp.w.Header().Set("Retry-After", "1")
-		resp.writeError(http.StatusServiceUnavailable, &rpcError{nil, mcp.INTERNAL_ERROR,
+	slot := h.requests.TryAcquire()
+	if slot == nil {
+		rw.w.Header().Set("Retry-After", "1")
+		rw.writeError(http.StatusServiceUnavailable, &rpcError{nil, mcp.INTERNAL_ERROR,
 			"too many requests are running: try again in a second; nothing was done"})
 		return
 	}
-	defer permit.Release()
+	defer slot.Release()
 	switch r.Method {
 	case http.MethodPost:
-		h.handlePost(resp, r, permit)
+		h.handlePost(rw, r, slot)
 	case http.MethodDelete:
-		h.handleDelete(resp, r)
+		h.handleDelete(rw, r)
 	default:
 		// The server sends nothing outside of an answer, so GET has no stream.
-		resp.w.Header().Set("Allow", "POST, DELETE, OPTIONS")
-		resp.writeError(http.StatusMethodNotAllowed,
+		rw.w.Header().Set("Allow", "POST, DELETE, OPTIONS")
+		rw.writeError(http.StatusMethodNotAllowed,
 			&rpcError{nil, mcp.INVALID_REQUEST, r.Method + " is not served here: send messages by POST"})
 	}
 }
 
 // handleDelete ends a session.
-func (h *HTTPHandler) handleDelete(resp *responseWriter, r *http.Request) {
+func (h *HTTPHandler) handleDelete(rw *responseWriter, r *http.Request) {
 	if mcp.IsModernProtocol(r.Header.Get(mcp.HeaderProtocolVersion)) {
-		resp.w.Header().Set("Allow", "POST, OPTIONS")
-		resp.writeError(http.StatusMethodNotAllowed,
+		rw.w.Header().Set("Allow", "POST, OPTIONS")
+		rw.writeError(http.StatusMethodNotAllowed,
 			&rpcError{nil, mcp.INVALID_REQUEST, "this version of the protocol has no sessions"})
 		return
 	}
 	id := r.Header.Get(mcp.HeaderSessionID)
 	if id == "" {
-		resp.writeError(http.StatusBadRequest, errMissingSession)
+		rw.writeError(http.StatusBadRequest, errMissingSession)
 		return
 	}
 	session, err := h.sessions.Lookup(r.Context(), id, r.Header)
 	switch {
 	case err != nil:
-		h.sessionKeyError(resp, nil, err)
+		h.writeSessionKeyError(rw, nil, err)
 	case session == nil:
-		resp.writeError(http.StatusNotFound, errUnknownSession)
+		rw.writeError(http.StatusNotFound, errUnknownSession)
 	default:
 		h.sessions.Terminate(id)
-		resp.w.WriteHeader(http.StatusNoContent)
+		rw.w.WriteHeader(http.StatusNoContent)
 	}
 }
 
-// sessionKeyError refuses a request because the key of session ids is unavailable.
-func (h *HTTPHandler) sessionKeyError(resp *responseWriter, id json.RawMessage, err error) {
+// writeSessionKeyError refuses a request because the key of session ids is unavailable.
+func (h *HTTPHandler) writeSessionKeyError(rw *responseWriter, id json.RawMessage, err error) {
 	h.options.Logger.Error("the key that signs session ids cannot be read", "error", err)
-	resp.w.Header().Set("Retry-After", "5")
-	resp.writeError(http.StatusServiceUnavailable, &rpcError{id, mcp.INTERNAL_ERROR, "sessions are unavailable now: " +
+	rw.w.Header().Set("Retry-After", "5")
+	rw.writeError(http.StatusServiceUnavailable, &rpcError{id, mcp.INTERNAL_ERROR, "sessions are unavailable now: " +
 		"try again, or use a version of the protocol without sessions; nothing was done"})
 }
 

@@ -10,14 +10,14 @@ import (
 	weighted "golang.org/x/sync/semaphore"
 )
 
-// A request takes up to a hundred times the memory of its body while it runs. So
-// the bodies of all running requests together are limited, and a body that is larger
-// than that runs by itself. Small bodies are not counted: a send to 500 numbers is
+// A running request uses up to a hundred times the memory of its body. So the bodies of
+// all running requests together are limited, and a body that is larger than the limit
+// runs when no other is running. Small bodies are not counted: a send to 500 numbers is
 // small.
 const (
 	smallBodyBytes  = 8 << 10
 	totalBodyBytes  = 512 << 10
-	collectGarbage  = 64 << 10 // from this size on, memory is freed when the request ends
+	gcBodyBytes     = 64 << 10 // from this size on, memory is freed when the request ends
 	unknownBodySize = -1       // http.Request.ContentLength of a chunked body
 )
 
@@ -43,7 +43,7 @@ func (b bodyBudget) Acquire(r *http.Request, timeout time.Duration) (release fun
 		return nil, err
 	}
 	return sync.OnceFunc(func() {
-		if size >= collectGarbage {
+		if size >= gcBodyBytes {
 			runtime.GC() // otherwise what large requests leave behind adds up
 		}
 		b.bytes.Release(size)

@@ -18,39 +18,39 @@ import (
 )
 
 // handlePost answers a POST, which carries one message.
-func (h *HTTPHandler) handlePost(resp *responseWriter, r *http.Request, permit *permit) {
-	release, err := h.bodies.Acquire(r, resp.timeouts.body)
+func (h *HTTPHandler) handlePost(rw *responseWriter, r *http.Request, slot *permit) {
+	release, err := h.bodies.Acquire(r, rw.timeouts.body)
 	if err != nil {
-		resp.w.Header().Set("Connection", "close") // the body is not read
-		resp.w.Header().Set("Retry-After", "5")
-		resp.writeError(http.StatusServiceUnavailable,
+		rw.w.Header().Set("Connection", "close") // the body is not read
+		rw.w.Header().Set("Retry-After", "5")
+		rw.writeError(http.StatusServiceUnavailable,
 			&rpcError{nil, mcp.INTERNAL_ERROR, "nothing was done: too many large requests are running"})
 		return
 	}
 	defer release()
-	h.handleMessage(resp, r, permit, release)
+	h.handleMessage(rw, r, slot, release)
 }
 
 // handleMessage reads and answers the message of a POST. It calls release early if
 // the request waits for a user.
-func (h *HTTPHandler) handleMessage(resp *responseWriter, r *http.Request, permit *permit, release func()) {
-	body, status, rpcErr := readBody(resp, r)
+func (h *HTTPHandler) handleMessage(rw *responseWriter, r *http.Request, slot *permit, release func()) {
+	body, status, rpcErr := readBody(rw, r)
 	if rpcErr != nil {
-		resp.writeError(status, rpcErr)
+		rw.writeError(status, rpcErr)
 		return
 	}
 	m, rpcErr := parseMessage(body)
 	if rpcErr != nil {
-		resp.writeError(http.StatusBadRequest, rpcErr)
+		rw.writeError(http.StatusBadRequest, rpcErr)
 		return
 	}
 	callerFunc, err := h.authenticate(r.Header, m)
 	if err != nil {
-		h.writeUnauthorized(resp, r.Header, m.id, err)
+		h.writeUnauthorized(rw, r.Header, m.id, err)
 		return
 	}
 	req := &httpRequest{
-		handler: h, resp: resp, request: r, message: m, permit: permit, releaseBody: release,
+		handler: h, writer: rw, request: r, message: m, permit: slot, releaseBody: release,
 		clientSession: newClientSession(), callerFunc: callerFunc,
 	}
 	req.clientSession.id, req.clientSession.done = rand.Text(), h.draining
@@ -77,13 +77,13 @@ func (h *HTTPHandler) authenticate(header http.Header, m *rpcMessage) (CallerFun
 	return callerFunc, nil
 }
 
-func (h *HTTPHandler) writeUnauthorized(resp *responseWriter, header http.Header, id json.RawMessage, err error) {
+func (h *HTTPHandler) writeUnauthorized(rw *responseWriter, header http.Header, id json.RawMessage, err error) {
 	challenge := h.options.Authenticator.Challenge()
 	if h.verifiesCredentials(header) {
 		challenge += `, error="invalid_token"`
 	}
-	resp.w.Header().Set("WWW-Authenticate", challenge)
-	resp.writeError(http.StatusUnauthorized, &rpcError{id, mcp.INVALID_REQUEST, "nothing was done: " + err.Error()})
+	rw.w.Header().Set("WWW-Authenticate", challenge)
+	rw.writeError(http.StatusUnauthorized, &rpcError{id, mcp.INVALID_REQUEST, "nothing was done: " + err.Error()})
 }
 
 // verifiesCredentials tells whether a request has credentials of which Authenticate
@@ -94,7 +94,7 @@ func (h *HTTPHandler) verifiesCredentials(header http.Header) bool {
 
 // readBody reads a body of at most maxRequestBytes within timeouts.body. On failure
 // it returns the HTTP status and the error.
-func readBody(resp *responseWriter, r *http.Request) (body []byte, status int, rpcErr *rpcError) {
+func readBody(rw *responseWriter, r *http.Request) (body []byte, status int, rpcErr *rpcError) {
 	fail := func(status int, format string, args ...any) ([]byte, int, *rpcError) {
 		return nil, status, &rpcError{nil, mcp.INVALID_REQUEST, fmt.Sprintf(format, args...)}
 	}
@@ -106,19 +106,19 @@ func readBody(resp *responseWriter, r *http.Request) (body []byte, status int, r
 		return fail(http.StatusNotAcceptable, "the answer is application/json or text/event-stream: accept both")
 	}
 	const tooLongFormat = "the body must not be longer than %d MiB"
-	_ = resp.controller.SetReadDeadline(time.Now().Add(resp.timeouts.body))
+	_ = rw.controller.SetReadDeadline(time.Now().Add(rw.timeouts.body))
 	if r.ContentLength > maxRequestBytes {
-		resp.w.Header().Set("Connection", "close")
+		rw.w.Header().Set("Connection", "close")
 		return fail(http.StatusRequestEntityTooLarge, tooLongFormat, maxRequestBytes>>20)
 	}
-	body, err = io.ReadAll(http.MaxBytesReader(resp.w, r.Body, maxRequestBytes))
+	body, err = io.ReadAll(http.MaxBytesReader(rw.w, r.Body, maxRequestBytes))
 	if err == nil {
 		// The call may take longer than its message.
-		_ = resp.controller.SetReadDeadline(time.Time{})
-		_ = resp.controller.SetWriteDeadline(time.Time{})
+		_ = rw.controller.SetReadDeadline(time.Time{})
+		_ = rw.controller.SetWriteDeadline(time.Time{})
 		return bytes.TrimSpace(body), 0, nil
 	}
-	resp.w.Header().Set("Connection", "close") // the rest of the body is not read
+	rw.w.Header().Set("Connection", "close") // the rest of the body is not read
 	if _, isTooLarge := errors.AsType[*http.MaxBytesError](err); isTooLarge {
 		return fail(http.StatusRequestEntityTooLarge, tooLongFormat, maxRequestBytes>>20)
 	}
@@ -137,7 +137,7 @@ func (h *HTTPHandler) handleStateless(req *httpRequest, headerVersion, metaVersi
 		req.writeError(http.StatusBadRequest, mcp.INVALID_REQUEST,
 			"this version of the protocol has no requests to the client, so no responses of it")
 	case m.id == nil: // a request is cancelled by ending its stream
-		req.resp.w.WriteHeader(http.StatusAccepted)
+		req.writer.w.WriteHeader(http.StatusAccepted)
 	case headerVersion == "" || req.request.Header.Get(mcp.HeaderLastEventID) != "":
 		req.writeError(http.StatusBadRequest, mcp.HEADER_MISMATCH,
 			mcp.HeaderProtocolVersion+" must name the protocol version, and streams cannot be resumed")
@@ -177,7 +177,7 @@ func (h *HTTPHandler) handleSession(req *httpRequest, version string) {
 	}
 	session, err := h.sessions.Lookup(req.request.Context(), id, header)
 	if err != nil {
-		h.sessionKeyError(req.resp, m.id, err)
+		h.writeSessionKeyError(req.writer, m.id, err)
 		return
 	}
 	if session == nil {
@@ -187,12 +187,12 @@ func (h *HTTPHandler) handleSession(req *httpRequest, version string) {
 	switch {
 	case m.method == "":
 		session.elicitations.resolve(m)
-		req.resp.w.WriteHeader(http.StatusAccepted)
+		req.writer.w.WriteHeader(http.StatusAccepted)
 	case m.id == nil:
 		if m.method == string(mcp.MethodNotificationCancelled) {
 			session.cancelRequest(m)
 		}
-		req.resp.w.WriteHeader(http.StatusAccepted)
+		req.writer.w.WriteHeader(http.StatusAccepted)
 	default:
 		req.runInSession(session)
 	}

@@ -13,7 +13,7 @@ import (
 // httpRequest is one request while it runs.
 type httpRequest struct {
 	handler       *HTTPHandler
-	resp          *responseWriter
+	writer        *responseWriter
 	request       *http.Request
 	message       *rpcMessage
 	permit        *permit
@@ -26,7 +26,7 @@ type httpRequest struct {
 }
 
 func (req *httpRequest) writeError(status, code int, message string) {
-	req.resp.writeError(status, &rpcError{req.message.id, code, message})
+	req.writer.writeError(status, &rpcError{req.message.id, code, message})
 }
 
 // run runs a request and writes its answer. A client that disconnects cancels what
@@ -34,7 +34,7 @@ func (req *httpRequest) writeError(status, code int, message string) {
 func (req *httpRequest) run(ctx context.Context, cancel context.CancelFunc) {
 	defer cancel()
 	h := req.handler
-	if rpcErr := h.server.validate(req.message); rpcErr != nil {
+	if rpcErr := h.server.validateRequest(req.message); rpcErr != nil {
 		req.respond(rpcErr.toMessage())
 		return
 	}
@@ -49,7 +49,7 @@ func (req *httpRequest) run(ctx context.Context, cancel context.CancelFunc) {
 	}
 	isSubscription := req.message.method == string(mcp.MethodSubscriptionsListen)
 	if isSubscription && !req.permit.transferTo(h.streams) {
-		req.resp.w.Header().Set("Retry-After", "5")
+		req.writer.w.Header().Set("Retry-After", "5")
 		req.writeError(http.StatusServiceUnavailable, mcp.INTERNAL_ERROR, "too many streams are open")
 		return
 	}
@@ -75,7 +75,7 @@ func (req *httpRequest) stream(responses <-chan mcp.JSONRPCMessage, cancel conte
 	_, acceptsSSE := parseAccept(req.request.Header)
 	writeEvent := func(m any) {
 		if acceptsSSE {
-			req.resp.writeEvent(m)
+			req.writer.writeEvent(m)
 		}
 	}
 	heartbeat := time.NewTicker(req.handler.options.timeouts.heartbeat)
@@ -89,13 +89,13 @@ func (req *httpRequest) stream(responses <-chan mcp.JSONRPCMessage, cancel conte
 			req.releaseBody()
 			writeEvent(outgoing)
 		case <-heartbeat.C:
-			req.resp.heartbeat()
+			req.writer.heartbeat()
 		case <-req.handler.forceStop:
 			select {
-			case resp := <-responses: // just in time
+			case resp := <-responses: // it ended at the same moment
 				req.respond(resp)
 			default:
-				req.respond((&rpcError{req.message.id, mcp.INTERNAL_ERROR, errTextCutOff}).toMessage())
+				req.respond((&rpcError{req.message.id, mcp.INTERNAL_ERROR, errTextShutdown}).toMessage())
 			}
 			return
 		case resp := <-responses:
@@ -103,14 +103,14 @@ func (req *httpRequest) stream(responses <-chan mcp.JSONRPCMessage, cancel conte
 			req.respond(resp)
 			return
 		}
-		if req.resp.failed {
+		if req.writer.failed {
 			cancel()
 		}
 	}
 }
 
-// errTextCutOff is what a client is told whose call still runs at the end.
-const errTextCutOff = "this server ends before the call did, and something may have been sent or charged: " +
+// errTextShutdown is the error of a call that still runs when the server shuts down.
+const errTextShutdown = "this server ends before the call did, and something may have been sent or charged: " +
 	"look there before repeating it (list_sms_history, get_balance)"
 
 // respond writes the answer, and the id of the session if one begins with it.
@@ -122,14 +122,14 @@ func (req *httpRequest) respond(resp mcp.JSONRPCMessage) {
 		}
 		id, err := req.handler.sessions.Create(req.request.Context(), req.newSession, req.request.Header)
 		if err != nil {
-			req.handler.sessionKeyError(req.resp, req.message.id, err)
+			req.handler.writeSessionKeyError(req.writer, req.message.id, err)
 			return
 		}
-		req.resp.w.Header().Set(mcp.HeaderSessionID, id)
+		req.writer.w.Header().Set(mcp.HeaderSessionID, id)
 	}
-	if acceptsJSON, _ := parseAccept(req.request.Header); req.resp.streaming || !acceptsJSON {
-		req.resp.writeEvent(resp)
+	if acceptsJSON, _ := parseAccept(req.request.Header); req.writer.streaming || !acceptsJSON {
+		req.writer.writeEvent(resp)
 		return
 	}
-	req.resp.writeJSON(httpStatus(resp, req.stateless), resp)
+	req.writer.writeJSON(httpStatus(resp, req.stateless), resp)
 }

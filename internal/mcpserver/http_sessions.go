@@ -135,8 +135,8 @@ func (s *sessionStore) expired(payload []byte) bool {
 // put stores a session. In a full table it evicts expired sessions, and for a session
 // with verified credentials also idle ones without. If there is still no room, the
 // session is not stored: its id stays valid, but its client cannot be asked and its
-// requests cannot be cancelled by a notification. So nobody can end the sessions of
-// others with credentials that are made up.
+// requests cannot be cancelled by a notification. So a caller with made-up credentials
+// cannot end the sessions of others.
 func (s *sessionStore) put(id string, session *httpSession) {
 	if now := s.now(); len(s.sessions) >= maxSessions && !now.Before(s.nextSweep) {
 		s.nextSweep = now.Add(time.Minute) // it reads the whole table

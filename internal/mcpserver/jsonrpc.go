@@ -35,7 +35,7 @@ func (r *rpcError) toMessage() mcp.JSONRPCMessage {
 	return mcp.NewJSONRPCError(rawID(r.id), r.code, r.message, nil)
 }
 
-// errTextInternal is what a client is told about a panic.
+// errTextInternal is the error of a request that ended in a panic.
 const errTextInternal = "an internal error of this server"
 
 // rawID is an id that is written as it was read: mcp-go would turn an integer

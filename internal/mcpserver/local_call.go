@@ -28,8 +28,8 @@ type LocalResult struct {
 	IsError bool
 }
 
-// Failures of a LocalCall that certainly sent nothing. After any other one the call may have
-// been carried out.
+// Errors of a LocalCall that sent nothing. After any other error the call may have been
+// carried out.
 var (
 	ErrInterrupted   = errors.New("interrupted before the call began; nothing was sent")
 	ErrInvalidParams = mcp.ErrInvalidParams // such as an unknown tool

@@ -57,7 +57,7 @@ func (c *connection) handleNotification(ctx context.Context, m *rpcMessage) {
 // handleRequest starts a request. When it returns, before the next line is read,
 // the request can be cancelled.
 func (c *connection) handleRequest(ctx context.Context, shutdown <-chan struct{}, m *rpcMessage) {
-	rpcErr := c.server.validate(m)
+	rpcErr := c.server.validateRequest(m)
 	isInitialize := m.method == string(mcp.MethodInitialize)
 	if rpcErr == nil && !isInitialize && c.session.ProtocolVersion() == "" && !m.isStateless() {
 		rpcErr = checkVersion(m)

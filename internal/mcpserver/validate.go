@@ -17,9 +17,9 @@ func (m *rpcMessage) invalidParams(format string, args ...any) *rpcError {
 	return &rpcError{m.id, mcp.INVALID_PARAMS, fmt.Sprintf(format, args...)}
 }
 
-// validate refuses requests that mcp-go would answer with an internal error, with
+// validateRequest refuses requests that mcp-go would answer with an internal error, with
 // the names of its Go types, or not at all.
-func (s *Server) validate(m *rpcMessage) *rpcError {
+func (s *Server) validateRequest(m *rpcMessage) *rpcError {
 	if m.params != nil && m.members == nil {
 		return m.invalidParams("params must be an object")
 	}

@@ -16,19 +16,19 @@ import (
 // maxStatusRunes is how much of a status is shown.
 const maxStatusRunes = 40
 
-// lateEntry is how long after its send an entry may be dated.
-const lateEntry = time.Hour
+// maxEntryDelay is how long after its send an entry may be dated.
+const maxEntryDelay = time.Hour
 
-// index finds the entries of open spends. The ledger has only hashes, so texts and
+// historyIndex finds the entries of open spends. The ledger has only hashes, so texts and
 // numbers of the history are hashed for the comparison.
-type index struct {
+type historyIndex struct {
 	ledger  *ledger.Ledger
 	account string
 	byText  map[string][]entry // by folded text
 }
 
-func newIndex(l *ledger.Ledger, account string, entries []entry) index {
-	ix := index{l, account, map[string][]entry{}}
+func newHistoryIndex(l *ledger.Ledger, account string, entries []entry) historyIndex {
+	ix := historyIndex{l, account, map[string][]entry{}}
 	for _, e := range entries {
 		isAdded := map[string]bool{}
 		for _, text := range e.texts {
@@ -52,7 +52,7 @@ type findings struct {
 }
 
 // find finds the entries of a send.
-func (ix index) find(ctx context.Context, s ledger.OpenSpend) (findings, error) {
+func (ix historyIndex) find(ctx context.Context, s ledger.OpenSpend) (findings, error) {
 	found := findings{phones: map[string]bool{}, recipients: s.Recipients}
 	for text, entries := range ix.byText {
 		if !ix.ledger.HasContent(s, text) {
@@ -63,7 +63,7 @@ func (ix index) find(ctx context.Context, s ledger.OpenSpend) (findings, error) 
 			return found, err
 		}
 		if s.Tool == client.ToolSendGroupSMS { // whom it reached is not known here
-			found.add(entries, chain{attempts: attempts, id: s.ID})
+			found.add(entries, candidateSpends{attempts: attempts, id: s.ID})
 			continue
 		}
 		byPhone := map[string][]entry{}
@@ -71,10 +71,10 @@ func (ix index) find(ctx context.Context, s ledger.OpenSpend) (findings, error) 
 			byPhone[e.phone] = append(byPhone[e.phone], e)
 		}
 		for phone, ofPhone := range byPhone {
-			c := ix.chainOf(attempts, s.ID, phone)
+			c := ix.candidatesFor(attempts, s.ID, phone)
 			switch {
 			case phone == "":
-				found.unclear = append(found.unclear, newerThan(s.At, ofPhone)...)
+				found.unclear = append(found.unclear, notOlderThan(s.At, ofPhone)...)
 			case c.position() >= 0:
 				found.add(ofPhone, c)
 			}
@@ -85,7 +85,7 @@ func (ix index) find(ctx context.Context, s ledger.OpenSpend) (findings, error) 
 
 // listAttempts lists the sends of a text to numbers and to groups: the history does
 // not tell which an entry belongs to.
-func (ix index) listAttempts(ctx context.Context, text string) ([]ledger.Attempt, error) {
+func (ix historyIndex) listAttempts(ctx context.Context, text string) ([]ledger.Attempt, error) {
 	var all []ledger.Attempt
 	for _, tool := range []string{client.ToolSendSMS, client.ToolSendGroupSMS} {
 		attempts, err := ix.ledger.ListAttempts(ctx, ix.account, tool, text)
@@ -108,15 +108,15 @@ func mayHaveEntry(a ledger.Attempt) bool {
 	return a.State != ledger.StateFailed || a.Code == ledger.ResolvedCode || a.Code == client.CodeSendFailed
 }
 
-// chain are the spends that an entry may belong to, oldest first, and the id of the
+// candidateSpends are the spends that an entry may belong to, oldest first, and the id of the
 // one that is looked for.
-type chain struct {
+type candidateSpends struct {
 	attempts []ledger.Attempt
 	id       string
 }
 
-func (ix index) chainOf(attempts []ledger.Attempt, id, phone string) chain {
-	c := chain{id: id}
+func (ix historyIndex) candidatesFor(attempts []ledger.Attempt, id, phone string) candidateSpends {
+	c := candidateSpends{id: id}
 	for _, a := range attempts {
 		if a.Tool == client.ToolSendGroupSMS || ix.ledger.WasAddressedTo(a, phone) {
 			c.attempts = append(c.attempts, a)
@@ -125,13 +125,13 @@ func (ix index) chainOf(attempts []ledger.Attempt, id, phone string) chain {
 	return c
 }
 
-func (c chain) position() int {
+func (c candidateSpends) position() int {
 	return slices.IndexFunc(c.attempts, func(a ledger.Attempt) bool { return a.ID == c.id })
 }
 
-// newerThan are the entries that are not older than a time, which they may have in
+// notOlderThan are the entries that are not older than a time, which they may have in
 // whole seconds.
-func newerThan(at time.Time, entries []entry) (newer []entry) {
+func notOlderThan(at time.Time, entries []entry) (newer []entry) {
 	for _, e := range entries {
 		if e.at.IsZero() || !e.at.Before(at.Truncate(time.Second)) {
 			newer = append(newer, e)
@@ -146,7 +146,7 @@ var failedStatus = regexp.MustCompile(`(?i)fail|reject|refund|cancel|error|inval
 // add sorts the entries with the right text and recipient. Those after the spend and
 // before the next one with the same text are evidence, unless so few entries follow an
 // earlier spend of the last hour that they may be its own, dated late.
-func (f *findings) add(entries []entry, c chain) {
+func (f *findings) add(entries []entry, c candidateSpends) {
 	position := c.position()
 	start := c.attempts[position].At.Truncate(time.Second) // entries may have whole seconds
 	var end time.Time
@@ -154,28 +154,28 @@ func (f *findings) add(entries []entry, c chain) {
 		end = c.attempts[position+1].At
 	}
 	isBefore := func(e entry) bool { return end.IsZero() || e.at.Before(end) }
-	var inTime []entry // before the next spend
+	var beforeNext []entry // before the next spend
 	for _, e := range entries {
 		switch {
 		case e.at.IsZero():
 			f.unclear = append(f.unclear, e)
 		case e.at.Before(start):
 			if !failedStatus.MatchString(e.status) {
-				inTime = append(inTime, e)
+				beforeNext = append(beforeNext, e)
 			}
 		case failedStatus.MatchString(e.status):
 			f.failed = append(f.failed, e)
 		case isBefore(e):
-			inTime = append(inTime, e)
+			beforeNext = append(beforeNext, e)
 		default:
 			f.shared = append(f.shared, e)
 		}
 	}
-	own := slices.DeleteFunc(slices.Clone(inTime), func(e entry) bool { return e.at.Before(start) })
+	own := slices.DeleteFunc(slices.Clone(beforeNext), func(e entry) bool { return e.at.Before(start) })
 	if len(own) == 0 {
 		return
 	}
-	if !c.isEnough(position, inTime) {
+	if !c.hasEnoughEntries(position, beforeNext) {
 		f.shared = append(f.shared, own...)
 		return
 	}
@@ -185,11 +185,11 @@ func (f *findings) add(entries []entry, c chain) {
 	}
 }
 
-// isEnough reports whether there are entries for this spend and for each earlier one of
+// hasEnoughEntries reports whether there are entries for this spend and for each earlier one of
 // the last hour.
-func (c chain) isEnough(position int, entries []entry) bool {
+func (c candidateSpends) hasEnoughEntries(position int, entries []entry) bool {
 	current := c.attempts[position]
-	for i := position - 1; i >= 0 && c.attempts[i].At.After(current.At.Add(-lateEntry)); i-- {
+	for i := position - 1; i >= 0 && c.attempts[i].At.After(current.At.Add(-maxEntryDelay)); i-- {
 		if current.Tool == client.ToolSendGroupSMS || c.attempts[i].Tool == client.ToolSendGroupSMS {
 			return false // nobody knows how many entries a group makes
 		}

@@ -96,7 +96,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		}
 		report.History = newSearch(entries, complete)
 	}
-	index := newIndex(o.Ledger, account, entries)
+	index := newHistoryIndex(o.Ledger, account, entries)
 	for _, s := range open {
 		f := Finding{
 			ID: s.ID, At: s.At, Tool: s.Tool, Recipients: s.Recipients, Units: s.Units, TotalUGX: s.TotalUGX,
@@ -154,7 +154,7 @@ func (o Options) readHistory(ctx context.Context, since time.Time) (entries []en
 		if len(entries) == count { // no more, or always the same page
 			return entries, true, nil
 		}
-		if isNewestFirst(entries) && entries[len(entries)-1].at.Before(since.Add(-lateEntry)) {
+		if isNewestFirst(entries) && entries[len(entries)-1].at.Before(since.Add(-maxEntryDelay)) {
 			return entries, true, nil
 		}
 	}

@@ -11,7 +11,7 @@ import (
 func LimitDepth(raw []byte, maxDepth int) []byte {
 	note := []byte(fmt.Sprintf(`"[nested deeper than %d levels: left out]"`, maxDepth))
 	var out bytes.Buffer
-	depth, kept, inString := 0, 0, false
+	depth, copied, inString := 0, 0, false
 	for i := 0; i < len(raw); i++ {
 		switch c := raw[i]; {
 		case inString:
@@ -23,19 +23,19 @@ func LimitDepth(raw []byte, maxDepth int) []byte {
 			inString = true
 		case c == '{', c == '[':
 			if depth++; depth == maxDepth+1 {
-				out.Write(raw[kept:i])
+				out.Write(raw[copied:i])
 				out.Write(note)
 			}
 		case c == '}', c == ']':
 			if depth == maxDepth+1 {
-				kept = i + 1
+				copied = i + 1
 			}
 			depth--
 		}
 	}
-	if kept == 0 {
+	if copied == 0 {
 		return raw
 	}
-	out.Write(raw[kept:])
+	out.Write(raw[copied:])
 	return out.Bytes()
 }

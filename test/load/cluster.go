@@ -281,8 +281,8 @@ type caller struct {
 	token string
 }
 
-// result is what a call came to.
-type result struct {
+// callResult is what a call came to.
+type callResult struct {
 	Code string // "" is success
 	Data json.RawMessage
 }
@@ -290,7 +290,7 @@ type result struct {
 var errBusy = errors.New("the server has too much to do")
 
 // call calls a tool. An error says that no result came.
-func (c *caller) call(ctx context.Context, url, tool string, arguments any) (result, error) {
+func (c *caller) call(ctx context.Context, url, tool string, arguments any) (callResult, error) {
 	const version = "2026-07-28"
 	body, err := json.Marshal(map[string]any{
 		"jsonrpc": "2.0", "id": 1, "method": "tools/call",
@@ -299,11 +299,11 @@ func (c *caller) call(ctx context.Context, url, tool string, arguments any) (res
 		}},
 	})
 	if err != nil {
-		return result{}, err
+		return callResult{}, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
-		return result{}, err
+		return callResult{}, err
 	}
 	for name, value := range map[string]string{
 		"Content-Type": "application/json", "Accept": "application/json, text/event-stream",
@@ -314,15 +314,15 @@ func (c *caller) call(ctx context.Context, url, tool string, arguments any) (res
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return result{}, err
+		return callResult{}, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	raw, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return result{}, err
+		return callResult{}, err
 	}
 	if resp.StatusCode == http.StatusServiceUnavailable {
-		return result{}, errBusy
+		return callResult{}, errBusy
 	}
 	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
 		raw = lastSSEData(raw)
@@ -336,9 +336,9 @@ func (c *caller) call(ctx context.Context, url, tool string, arguments any) (res
 		} `json:"result"`
 	}
 	if err := json.Unmarshal(raw, &answer); err != nil || answer.Result == nil {
-		return result{}, fmt.Errorf("%s: %.200s", resp.Status, raw)
+		return callResult{}, fmt.Errorf("%s: %.200s", resp.Status, raw)
 	}
-	return result{answer.Result.StructuredContent.Code, answer.Result.StructuredContent.Data}, nil
+	return callResult{answer.Result.StructuredContent.Code, answer.Result.StructuredContent.Data}, nil
 }
 
 // lastSSEData is the data of the last event of a stream.
