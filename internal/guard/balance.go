@@ -18,8 +18,8 @@ type balanceInfo struct {
 	unitCost   float64 // UGX for an SMS unit
 }
 
-// The prices that are believed, in UGX for an SMS unit. The list price is 35. An
-// answer outside of this range is about another currency, or wrong.
+// The range of accepted prices, in UGX for an SMS unit. The list price is 35. A price
+// outside of it is in another currency, or wrong.
 const (
 	minUnitCost = 1
 	maxUnitCost = 10_000
@@ -39,7 +39,7 @@ func (g *Guard) fetchBalance(ctx context.Context, walletID string) (balanceInfo,
 	return g.cacheBalance(walletID, response)
 }
 
-// cacheBalance reads the response of a balance call, and keeps its price if a spend
+// cacheBalance reads the response of a balance call, and caches its price if a spend
 // may use it.
 func (g *Guard) cacheBalance(walletID string, response *client.Response) (balanceInfo, error) {
 	info, err := g.readBalance(walletID, response.Data)

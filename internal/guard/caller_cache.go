@@ -8,10 +8,10 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// callerState is what is kept for a caller between calls.
+// callerState is the state of a caller between calls.
 type callerState struct {
 	prices   *priceCache
-	access   *walletCache[time.Time] // when Wesendall last opened a wallet to the caller
+	access   *walletCache[time.Time] // when Wesendall last gave the caller access to a wallet
 	rate     *rate.Limiter           // nil is no limit
 	id       string
 	lastUsed time.Time
@@ -37,7 +37,7 @@ func (g *Guard) state() *callerState {
 	return g.callerStates.state(g.callerID, g.options.Clock(), g.options.Rate)
 }
 
-// maxCallers bounds the memory that callers take: a few hundred bytes each.
+// maxCallers limits the memory for callers: a few hundred bytes each.
 const maxCallers = 10_000
 
 // callerCache keeps the states of many callers.

@@ -35,7 +35,7 @@ func (o SpendOptions) canAsk() bool { return o.Elicit != nil || o.AskLater }
 // Elicitor asks the user a question and waits for the answer.
 type Elicitor func(ctx context.Context, question string) (Answer, error)
 
-// Answer is what the user answered. What is not a clean yes is a no.
+// Answer is the user's answer. Everything except a clear yes is AnswerNo.
 type Answer int
 
 // The answers.
@@ -115,8 +115,8 @@ func (g *Guard) elicit(ctx context.Context, c spendCall, o SpendOptions, require
 	return g.checkWalletAccess(ctx, c.walletID)
 }
 
-// confirmReason says why a user must agree, as the end of a sentence. The wallet and
-// quiet hours are named with any other reason.
+// confirmReason returns why a user must agree, as the end of a sentence. It names quiet
+// hours and a wallet of unknown origin in addition to any other reason.
 func (g *Guard) confirmReason(in ledger.Intent, d ledger.Decision) string {
 	var reasons []string
 	if r := d.Confirm.Reason; r != ledger.ConfirmAlways && r != ledger.ConfirmQuietHours {

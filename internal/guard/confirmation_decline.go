@@ -44,7 +44,7 @@ func (g *Guard) quoteAge(ctx context.Context, c spendCall, quoteID string) time.
 	return g.options.Clock().Sub(quotedAt)
 }
 
-// cannotConfirm reports whether only the host may ask the user, and cannot.
+// cannotConfirm reports whether only the host may ask the user, but this host cannot.
 func (g *Guard) cannotConfirm(o SpendOptions) bool {
 	return !o.canAsk() && g.options.Confirm == ConfirmElicit
 }

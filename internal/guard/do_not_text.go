@@ -135,8 +135,8 @@ func (g *Guard) doNotTextError(err error) *Error {
 		"The operator must fix it. Reading works.", where, reason))
 }
 
-// withoutOptOuts is the cost of a send to those who may be texted now. The list is
-// read each time.
+// withoutOptOuts returns the cost of a send to the recipients that are not on the
+// do-not-text list. The list is read each time.
 func (g *Guard) withoutOptOuts(c spendCall, cost spendCost) (spendCost, error) {
 	o, err := g.readOptOuts(c)
 	switch {

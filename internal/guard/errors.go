@@ -99,7 +99,7 @@ func isDocumented(clientErr *client.Error) bool {
 	})
 }
 
-// describe says what came, in a few words.
+// describe returns the status, the code and the message of an answer in a few words.
 func describe(clientErr *client.Error) string {
 	if clientErr.Status == 0 {
 		return clientErr.Message

@@ -11,17 +11,18 @@ import (
 
 // The path of a spend. Send, SendGroup and TopUp (requests.go) count the numbers of a
 // request, check with checkCaller that the caller may use the wallet and that the
-// ledger can name the caller, and only then parse the numbers, which costs most. They
-// describe the request as a spendCall. execute runs it, in these steps:
+// ledger can name the caller, and only then parse the numbers, which is the most
+// expensive step. They describe the request as a spendCall. execute runs it, in these
+// steps:
 //
-//  1. checkAnswer: a no to an earlier elicitation voids its quote, and ends here.
+//  1. checkAnswer: if the user said no to an earlier elicitation, void its quote and end.
 //  2. readCost: how many recipients it reaches and what that costs, now.
-//  3. dryRun: with dry_run a quote, and the end.
+//  3. dryRun: with dry_run, make a quote and end.
 //  4. reserve: the ledger decides. Reserved: go on. Refused: an error. Needs
 //     confirmation: confirm makes a quote, asks the user and reads the cost again;
 //     then step 4 runs once more.
 //  5. spendCall.send: the request leaves. Its intent is stored by now.
-//  6. recordOutcome: what came is stored, even if the caller has disconnected.
+//  6. recordOutcome: the outcome is stored, even if the caller has disconnected.
 
 // spendCall is one spend as requested. Nothing changes it.
 type spendCall struct {
@@ -31,7 +32,7 @@ type spendCall struct {
 	message     string        // of a send
 	description string        // of a top-up
 	quote       Quote         // what is known without the price
-	audience    string        // whom it reaches, for a user
+	audience    string        // the recipients in words, for a user
 	send        func(ctx context.Context, targets []string) (*client.Response, error)
 }
 
@@ -102,7 +103,7 @@ func (g *Guard) checkWalletAccess(ctx context.Context, walletID string) error {
 	return g.proveAccess(ctx, walletID)
 }
 
-// newIntent is the intent of a spend. Here, and only here, its total is set.
+// newIntent returns the intent of a spend at a cost. The total comes from the cost.
 func (g *Guard) newIntent(c spendCall, cost spendCost, o SpendOptions) ledger.Intent {
 	in := c.intent
 	in.Caller, in.Recipients, in.TotalUGX = g.callerID, cost.recipients, cost.totalUGX
@@ -156,7 +157,7 @@ func (g *Guard) reserve(ctx context.Context, in ledger.Intent, p ledger.Policy) 
 // afterwards.
 const defaultDepartureTimeout = 35 * time.Second
 
-// sendReserved makes the request of a reserved spend, and records what came of it.
+// sendReserved makes the request of a reserved spend, and records its outcome.
 func (g *Guard) sendReserved(ctx context.Context, c spendCall, cost spendCost, d ledger.Decision) (*Receipt, error) {
 	targets := c.intent.Targets
 	if cost.targets != nil {
@@ -177,8 +178,8 @@ func (g *Guard) sendReserved(ctx context.Context, c spendCall, cost spendCost, d
 	return &Receipt{response, &quote, d.RemainingUGX, costNote}, nil
 }
 
-// recordOutcome stores the outcome of a call, whatever became of its caller. A row
-// without an outcome is unknown once its deadline has passed.
+// recordOutcome stores the outcome of a call, even if its caller has disconnected. A row
+// without an outcome counts as unknown once its deadline has passed.
 func (g *Guard) recordOutcome(ctx context.Context, spend ledger.SpendRef, kind ledger.Kind, err error) {
 	state, code := kind.AcceptedState(), ""
 	if err != nil {

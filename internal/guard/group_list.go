@@ -93,8 +93,8 @@ func collectLists(value any, lists *[][]any) {
 	}
 }
 
-// lacks reports whether the list shows that no group has the id: it can be read,
-// it shows no sign of being a part, and the id is not in it, except as a title.
+// lacks reports whether the list shows that no group has the id: it can be read, nothing
+// says that it is only a part, and the id is not in it, except as a title.
 func (l groupList) lacks(id string) (lacks bool, groups []listedGroup) {
 	groups, readable := l.groups()
 	if !readable || l.isPartial(len(groups)) {
@@ -120,7 +120,7 @@ func (l groupList) isPartial(count int) bool {
 	return hints.more || hints.fullPage && !hints.complete
 }
 
-// pageHints is what the fields around a list of count groups say about its end.
+// pageHints says whether the fields around a list of count groups name further pages.
 type pageHints struct {
 	count    int
 	more     bool // there are more groups
@@ -158,7 +158,7 @@ func (h *pageHints) readField(words []string, value any) {
 	}
 }
 
-// saysSo reports whether a value is not empty, zero, false or null.
+// saysSo reports whether a value is set: not empty, zero, false or null.
 func saysSo(value any) bool {
 	switch v := value.(type) {
 	case nil:
@@ -262,7 +262,7 @@ func (g listedGroup) String() string {
 	return text
 }
 
-// nameDistance is how different two names read; 0 for the same.
+// nameDistance returns how much two folded names differ; 0 if they are the same.
 func nameDistance(a, b string) int {
 	a, b = fold.Message(sanitize.Truncate(a, maxQuotedRunes)), fold.Message(sanitize.Truncate(b, maxQuotedRunes))
 	a, b = strings.ToLower(a), strings.ToLower(b)

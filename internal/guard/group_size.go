@@ -115,6 +115,6 @@ func hasWord(words, wanted []string) bool {
 	return slices.ContainsFunc(words, func(word string) bool { return slices.Contains(wanted, singular(word)) })
 }
 
-// isSizeUnknown reports whether nobody knows how many an intent reaches: its total
-// is what is reserved, and no price.
+// isSizeUnknown reports whether the number of recipients is unknown. Then the total is
+// a reservation and not a price.
 func isSizeUnknown(in ledger.Intent) bool { return in.Kind == ledger.KindSend && in.Recipients == 0 }

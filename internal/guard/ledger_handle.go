@@ -27,11 +27,11 @@ type ledgerHandle struct {
 	mu     sync.Mutex
 	ledger *ledger.Ledger // nil until it is open
 
-	// For the names of callers.
+	// For CallerID.
 	firstOpen   sync.Once
 	lastFailure atomic.Int64           // when it last could not be opened, Unix nanoseconds
 	key         atomic.Pointer[[]byte] // the ledger's, once it is open
-	fallbackKey func() *[]byte         // until then
+	fallbackKey func() *[]byte         // is used until then
 }
 
 func newLedgerHandle(clock func() time.Time) *ledgerHandle {
@@ -105,7 +105,7 @@ func (g *Guard) Close() error {
 	return l.Close(ctx)
 }
 
-// Snapshot is what a guard shows of its ledger, for metrics.
+// Snapshot has the ledger's totals, the limits and the connections, for metrics.
 type Snapshot struct {
 	ledger.Totals
 	Limits Limits

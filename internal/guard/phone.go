@@ -35,8 +35,8 @@ type phoneList struct {
 
 // parseNumbers finds the numbers of a list, in E.164 and each once. "0700 000 012" is
 // one number; Wesendall splits at spaces, so what is sent has none. A number without
-// a plus may begin with one of the calling codes. Pieces that are written alike are
-// parsed once.
+// a plus may begin with one of the calling codes. Pieces with the same text are parsed
+// once.
 func parseNumbers(list, countries []string) phoneList {
 	phones := phoneList{countries: countries}
 	parsed := map[string]bool{}

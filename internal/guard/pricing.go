@@ -25,8 +25,7 @@ type spendCost struct {
 	balanceUGX  int64
 }
 
-// readCost reads the group's size, if it is a group, and the price as it was last
-// told.
+// readCost reads the size of a group and the price. The price may come from the cache.
 func (g *Guard) readCost(ctx context.Context, c spendCall) (spendCost, error) {
 	cost := spendCost{audience: c.audience, recipients: c.intent.Recipients}
 	var err error
@@ -62,8 +61,8 @@ func (g *Guard) withBalance(ctx context.Context, c spendCall, cost spendCost) (s
 	return g.withPrice(c, cost, info.unitCost)
 }
 
-// withPrice computes the total. Where nobody knows how many it reaches, that is
-// all that the wallet holds, and at least the price of one message.
+// withPrice computes the total. If a group's size is unknown, the total is the wallet's
+// balance, and at least the price of one message.
 func (g *Guard) withPrice(c spendCall, cost spendCost, unitUGX float64) (spendCost, error) {
 	if c.intent.Kind == ledger.KindTopUp {
 		cost.totalUGX = c.intent.TotalUGX

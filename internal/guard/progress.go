@@ -2,13 +2,13 @@ package guard
 
 import "context"
 
-// ProgressUpstream is what a call waits for when it waits for nothing else.
+// ProgressUpstream is the progress text of a call that waits for Wesendall.
 const ProgressUpstream = "Waiting for Wesendall's answer."
 
 type progressKey struct{}
 
-// ProgressFunc is told what a call waits for. now says that it is to be shown at
-// once, because the call takes longer than expected.
+// ProgressFunc receives what a call waits for. now asks to show it at once, because the
+// call takes longer than expected.
 type ProgressFunc func(text string, now bool)
 
 // WithProgress returns a context whose calls report what they wait for.

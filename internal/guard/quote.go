@@ -11,7 +11,7 @@ import (
 // Quote is one spend, priced and described. The ledger has a row for it under its
 // id, which can be used once. Money is in UGX.
 type Quote struct {
-	ID        string     `json:"id,omitempty"` // none where it cannot be sent as it is
+	ID        string     `json:"id,omitempty"` // "" if some numbers were refused
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 	// Recipients after duplicates were removed, and the first 50 of them.
 	Recipients       int              `json:"recipients,omitempty"`

@@ -86,7 +86,7 @@ var kampalaZone = time.FixedZone("Africa/Kampala", 3*60*60)
 
 func kampalaTime(t time.Time) string { return t.In(kampalaZone).Format(time.RFC3339) }
 
-// describeUnknown adds to the error of an unknown outcome what it is about.
+// describeUnknown adds the spend and its id to the error of an unknown outcome.
 func (g *Guard) describeUnknown(err error, c spendCall, cost spendCost, d ledger.Decision) error {
 	e := *toError(err)
 	if e.Money != client.MoneyUnknown {
@@ -125,7 +125,7 @@ func (g *Guard) ledgerError(err error) *Error {
 		"the operator must look at it (the log and wesendall-mcp doctor say more). Reading works.")
 }
 
-// toError is an error as all of this package's are.
+// toError returns err as an *Error. Any other error counts as an unknown outcome.
 func toError(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e

@@ -14,8 +14,8 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
-// raiseToReported books what an accepted send is reported to cost, if that is more
-// than was reserved. No document describes such a field, so it only raises. It
+// raiseToReported records the cost that Wesendall reports for an accepted send, if it is
+// more than was reserved. No document describes such a field, so it never lowers a total. It
 // returns the decision with the new total, and a sentence about it ("" for none).
 func (g *Guard) raiseToReported(
 	ctx context.Context, c spendCall, cost spendCost, d ledger.Decision, response *client.Response,

@@ -9,9 +9,10 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/ledger"
 )
 
-// correctSize books what an accepted send to a group of unknown size reports, if
-// its figures are exactly what the price makes of them, and nothing in the answer is
-// higher. These are the only undocumented fields that lower a reservation. corrected is false if nothing was booked.
+// correctSize records the size and the cost that an accepted send to a group of unknown
+// size reports, if the cost is exactly size × units × price, and no other cost in the
+// answer is higher. These are the only undocumented fields that lower a reservation.
+// corrected is false if nothing was recorded.
 func (g *Guard) correctSize(
 	ctx context.Context, c spendCall, cost spendCost, d ledger.Decision, response *client.Response,
 ) (_ spendCost, _ ledger.Decision, corrected bool) {

@@ -101,7 +101,7 @@ func (g *Guard) SendGroup(ctx context.Context, req client.SendGroupRequest, o Sp
 	return g.execute(ctx, c, o)
 }
 
-// newMessageCall is what the two sends have in common.
+// newMessageCall returns the part of a spendCall that Send and SendGroup share.
 func (g *Guard) newMessageCall(walletID, tool, message string, targets []string) (spendCall, error) {
 	if isBlank(message) {
 		return spendCall{}, NewError(CodeInvalidArguments,
@@ -123,7 +123,8 @@ func (g *Guard) newMessageCall(walletID, tool, message string, targets []string)
 	}, nil
 }
 
-// accountKey is what budgets and duplicates are counted for.
+// accountKey returns the account of a wallet, for which the ledger counts budgets and
+// duplicates.
 func (g *Guard) accountKey(walletID string) string {
 	return ledger.AccountKey(g.options.BaseURL, walletID)
 }

@@ -9,12 +9,12 @@ import (
 const (
 	// priceTTL is how long a price is kept. A balance is never kept.
 	priceTTL = time.Minute
-	// accessTTL is how long the proof is kept that Wesendall opens a wallet to a
-	// caller.
+	// accessTTL is how long it is remembered that Wesendall gave a caller access to a
+	// wallet.
 	accessTTL = 10 * time.Minute
 )
 
-// maxCachedWallets bounds what one caller can have kept.
+// maxCachedWallets limits the cached wallets of one caller.
 const maxCachedWallets = 100
 
 // walletCache keeps a value for each wallet.
@@ -56,14 +56,14 @@ type cachedPrice struct {
 	fetchedAt time.Time
 }
 
-// isFresh reports whether what was read then is still valid. A clock that went
-// back makes nothing last longer.
+// isFresh reports whether a value that was read then is still valid. If the clock was set
+// back, it is not.
 func (g *Guard) isFresh(then time.Time, ttl time.Duration) bool {
 	age := g.options.Clock().Sub(then)
 	return age >= 0 && age < ttl
 }
 
-// keepBalance keeps what a balance call proved.
+// keepBalance caches the price, and that the caller has access to the wallet.
 func (g *Guard) keepBalance(walletID string, unitCost float64) {
 	if s := g.state(); s != nil {
 		now := g.options.Clock()
@@ -88,7 +88,7 @@ func (g *Guard) forgetWallet(walletID string) {
 	}
 }
 
-// keptPrice is what an SMS unit costs, if that was told a short while ago.
+// keptPrice returns the cached price of an SMS unit, if it is not older than priceTTL.
 func (g *Guard) keptPrice(walletID string) (float64, bool) {
 	s := g.state()
 	if s == nil {
@@ -98,7 +98,7 @@ func (g *Guard) keptPrice(walletID string) (float64, bool) {
 	return p.unitCost, ok && g.isFresh(p.fetchedAt, priceTTL)
 }
 
-// proveAccess returns an error unless Wesendall opens the wallet to the caller.
+// proveAccess returns an error unless Wesendall gives the caller access to the wallet.
 func (g *Guard) proveAccess(ctx context.Context, walletID string) error {
 	if s := g.state(); s != nil {
 		if provedAt, ok := s.access.get(walletID); ok && g.isFresh(provedAt, accessTTL) {
