@@ -22,7 +22,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
-// doctorCommand is the one command that goes on with wrong settings.
+// doctorCommand is the only command that continues with invalid settings.
 const doctorCommand = "doctor"
 
 type doctorCmd struct {

@@ -19,11 +19,11 @@ const (
 // allowedImports says which of our packages a package may import, and whether it may use the
 // protocol library. Each row has its reason.
 var allowedImports = map[string][]string{
-	// Anybody may use the client without the rest. Its rules about hosts and text are in two leaves.
+	// The client can be used without the rest. Its rules about hosts and text are in two leaves.
 	"client": {"internal/loopback", "internal/sanitize", "golang.org/x/text/unicode/norm"},
 	// Leaves: each rule is written once, and every package may use it.
 	"internal/loopback": {}, "internal/sanitize": {}, "internal/sqlitedb": {},
-	// What reads alike is decided once, for the guard and for what looks for a spend afterwards.
+	// The guard and reconcile compare messages by the same rule.
 	"internal/fold": {"internal/sanitize"},
 	// It imports nothing, so that Go initializes it first.
 	"internal/startup": {},

@@ -17,8 +17,8 @@ type ledgerResolveCmd struct {
 	Yes     bool   `help:"Do not ask on a terminal."`
 }
 
-// Run records an outcome. On a terminal it asks first, against a slip of the hand. That
-// does not stop a program that drives the terminal.
+// Run records an outcome. On a terminal it asks first, to prevent a mistake. That does not
+// stop a program that controls the terminal.
 func (c ledgerResolveCmd) Run(ctx context.Context, env environment, cfg *Config) error {
 	store, err := cfg.openLedger(ctx)
 	if err != nil {
@@ -51,7 +51,7 @@ func (c ledgerResolveCmd) Run(ctx context.Context, env environment, cfg *Config)
 	return err
 }
 
-// question names the spend and what is booked.
+// question names the spend and the effect on the budget.
 func (c ledgerResolveCmd) question(s ledger.OpenSpend) string {
 	what := fmt.Sprintf("%s of %s", s.Tool, s.At.Format(time.RFC3339))
 	if s.Recipients > 0 {
@@ -60,7 +60,7 @@ func (c ledgerResolveCmd) question(s ledger.OpenSpend) string {
 	total := "UGX " + sanitize.FormatThousands(s.TotalUGX)
 	if ledger.State(c.Outcome) == ledger.StateFailed {
 		return fmt.Sprintf("Record %s as failed? %s go back to the budget of that day, and the same can be sent again "+
-			"without a question, although the first may still arrive.", what, total)
+			"without confirmation, although the first may still arrive.", what, total)
 	}
 	return fmt.Sprintf("Record %s as %s? %s stay in the budget of that day.", what, s.Kind.AcceptedState(), total)
 }

@@ -33,7 +33,7 @@ func (serveCmd) Run(ctx context.Context, env environment, cfg *Config) error {
 	return srv.ServeStdio(ctx, env.stdin, env.stdout)
 }
 
-// printStdioHint explains a server that was started by hand.
+// printStdioHint explains to a user who started the program by hand what it waits for.
 func (cfg *Config) printStdioHint(env environment, b *backend) {
 	flag := ""
 	if cfg.Sandbox {

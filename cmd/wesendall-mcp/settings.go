@@ -17,7 +17,7 @@ import (
 )
 
 // Config is the settings: the flags of every command, which settingTable describes. A flag
-// wins over the environment, and the environment over the file of --env-file.
+// overrides the environment, and the environment overrides the file of --env-file.
 type Config struct {
 	Sandbox   bool
 	EnvFile   string

@@ -8,7 +8,7 @@ import (
 	"github.com/mattn/go-isatty"
 )
 
-// hasUser reports whether stdin and stdout are a terminal, where somebody can answer.
+// hasUser reports whether stdin and stdout are a terminal, where a user can answer.
 func (env environment) hasUser() bool {
 	return isatty.IsTerminal(env.stdin.Fd()) && isatty.IsTerminal(env.stdout.Fd())
 }

@@ -1,5 +1,5 @@
-// Package fold gives the form in which messages are compared. What reads alike folds
-// alike. It stores and sends nothing.
+// Package fold normalizes messages for comparison: messages that read the same have the
+// same folded form. It stores and sends nothing.
 package fold
 
 import (
@@ -20,8 +20,7 @@ var plainPunctuation = strings.NewReplacer(
 	"‐", "-", "‑", "-", "‒", "-", "–", "-", "—", "-", "―", "-", "−", "-",
 )
 
-// Message returns the form in which two messages are compared: what a person
-// reads as the same text folds alike. Invisible characters are removed, white space
+// Message returns the folded form of a message. Invisible characters are removed, white space
 // is collapsed, quotes and dashes are made plain, and case is folded, except in
 // words with a digit, because codes are case-sensitive.
 func Message(message string) string {

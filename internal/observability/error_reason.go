@@ -9,12 +9,12 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
-// The reasons for a failed request that are no HTTP status.
+// The reasons for a failed request other than its HTTP status.
 const (
-	reasonConnection = "connection" // it was not made, or broke
+	reasonConnection = "connection" // it was not established, or it was lost
 	reasonTimeout    = "timeout"
 	reasonCancelled  = "cancelled"  // by the host
-	reasonUnreadable = "unreadable" // a 2xx that is no success
+	reasonUnreadable = "unreadable" // a 2xx whose body is not a success
 	reasonOther      = "other"      // a status without a name
 )
 

@@ -111,7 +111,7 @@ func (c *ledgerCollector) Collect(out chan<- prometheus.Metric) {
 }
 
 // currentSnapshot returns the cached figures, or new ones if they come within
-// scrapeTimeout. A read that takes longer goes on, and fills the cache for the next scrape.
+// scrapeTimeout. A read that takes longer continues, and fills the cache for the next scrape.
 func (c *ledgerCollector) currentSnapshot() (guard.Snapshot, bool) {
 	if cached := c.cached.Load(); cached != nil && time.Since(cached.fetchedAt) < cacheTTL {
 		return cached.Snapshot, true

@@ -74,7 +74,7 @@ func NewTracer(ctx context.Context, version string, log *slog.Logger) (*Tracer, 
 		resource.WithTelemetrySDK(),
 		resource.WithAttributes(
 			attribute.String("service.name", "wesendall-mcp"), attribute.String("service.version", version)),
-		resource.WithFromEnv(), // which wins
+		resource.WithFromEnv(), // overrides the attributes above
 	)
 	if err != nil {
 		log.Warn("some OTEL_* variables cannot be read", "error", err)

@@ -16,7 +16,7 @@ import (
 // maxStatusRunes is how much of a status is shown.
 const maxStatusRunes = 40
 
-// maxEntryDelay is how long after its send an entry may be dated.
+// maxEntryDelay is how long after a send the time of its entry may be.
 const maxEntryDelay = time.Hour
 
 // historyIndex finds the entries of open spends. The ledger has only hashes, so texts and
@@ -41,7 +41,7 @@ func newHistoryIndex(l *ledger.Ledger, account string, entries []entry) historyI
 	return ix
 }
 
-// findings are the entries with the text and a recipient of a spend, and newer than it.
+// findings are the entries that have the text and a recipient of a spend and are newer.
 type findings struct {
 	evidence   []entry // can only be of this spend
 	shared     []entry // may be of another spend with the same text
@@ -145,7 +145,7 @@ var failedStatus = regexp.MustCompile(`(?i)fail|reject|refund|cancel|error|inval
 
 // add sorts the entries with the right text and recipient. Those after the spend and
 // before the next one with the same text are evidence, unless so few entries follow an
-// earlier spend of the last hour that they may be its own, dated late.
+// earlier spend of the last hour that they may belong to it, with a late time.
 func (f *findings) add(entries []entry, c candidateSpends) {
 	position := c.position()
 	start := c.attempts[position].At.Truncate(time.Second) // entries may have whole seconds
@@ -191,7 +191,7 @@ func (c candidateSpends) hasEnoughEntries(position int, entries []entry) bool {
 	current := c.attempts[position]
 	for i := position - 1; i >= 0 && c.attempts[i].At.After(current.At.Add(-maxEntryDelay)); i-- {
 		if current.Tool == client.ToolSendGroupSMS || c.attempts[i].Tool == client.ToolSendGroupSMS {
-			return false // nobody knows how many entries a group makes
+			return false // it is not known how many entries a send to a group has
 		}
 		start, count := c.attempts[i].At.Truncate(time.Second), 0
 		for _, e := range entries {
@@ -240,7 +240,7 @@ func (f findings) describeReach() string {
 	return fmt.Sprintf("to %d of its %s", len(f.phones), sanitize.Pluralize(f.recipients, "recipient"))
 }
 
-// noMatch says where nothing was found. It proves nothing.
+// noMatch says which entries were searched without a match.
 func (s Search) noMatch() string {
 	text := fmt.Sprintf("No match in %d entries", s.Entries)
 	if s.From != nil {

@@ -4,6 +4,6 @@ import "regexp"
 
 var placeholderPattern = regexp.MustCompile(`\$\{[^}]*\}?|(?i:^\s*your[-_ ])|^\s*<.*>\s*$`)
 
-// Placeholder returns what shows that nobody filled in value: ${NAME}, <name> or
-// "your-" at its beginning. It returns "" for any other value.
+// Placeholder returns the placeholder that a value still has: ${NAME}, <name> or "your-"
+// at its beginning. It returns "" if the value was filled in.
 func Placeholder(value string) string { return placeholderPattern.FindString(value) }

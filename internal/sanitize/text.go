@@ -1,7 +1,7 @@
-// Package sanitize makes text of other people safe to show: it removes control
-// and invisible characters, shortens, and finds values that nobody filled in. It
-// also writes numbers and nouns for people to read. It uses only the standard
-// library and knows nothing of the API.
+// Package sanitize makes text of other people safe to show: it removes control and
+// invisible characters, shortens, and finds placeholders. It also writes numbers and
+// nouns for people to read. It uses only the standard library and knows nothing of the
+// API.
 package sanitize
 
 import (

@@ -1,10 +1,10 @@
-// Package startup lets the garbage collector wait while the program starts. The
-// packages that the program imports allocate several megabytes before main: at the
-// default target the collector would run three times for what lives on anyway, which is
-// a sixth of the time until the first answer.
+// Package startup delays garbage collection while the program starts. The packages that
+// the program imports allocate several megabytes before main. At the default target the
+// collector would run three times and free almost nothing, which takes a sixth of the
+// time until the first answer.
 //
-// It imports nothing else, so that Go initializes it before most of those packages: it
-// goes by import path among the packages that are ready.
+// It imports only the standard library, so that Go initializes it before most of those
+// packages: Go sorts the packages that are ready by import path.
 package startup
 
 import "runtime/debug"
@@ -14,5 +14,5 @@ const gcPercent = 400
 
 var usualGCPercent = debug.SetGCPercent(gcPercent)
 
-// RestoreGC sets the collector's target to what it was: the default, or that of GOGC.
+// RestoreGC restores the collector's target: the default, or the value of GOGC.
 func RestoreGC() { debug.SetGCPercent(usualGCPercent) }

@@ -11,9 +11,8 @@ import (
 	"testing"
 )
 
-// One schema that a host's model cannot take hides every tool, or the server: so
-// the lists are held, as they are on the wire, against what the hosts have in
-// common.
+// One schema that a host's model does not accept hides every tool, or the server. So
+// the lists, as they are on the wire, are checked against what all hosts accept.
 func TestLists_HostCompatible(t *testing.T) {
 	t.Parallel()
 	c := program(t, nil, "--sandbox")
@@ -87,7 +86,7 @@ func lint(at string, value any) (faults []string) {
 	return faults
 }
 
-// lintSchema finds what some host's model does not take: a combinator at the top,
+// lintSchema finds what some host's model does not accept: a combinator at the top,
 // a bare boolean for a schema, an array without items, a type that is a list, a
 // reference, a name with other characters.
 func lintSchema(at string, schema any, top bool) (faults []string) {

@@ -24,16 +24,16 @@ const startTimeout = 20 * time.Second
 
 // cluster is the sandbox, the replicas of the server, and the proxy in front of them.
 type cluster struct {
-	dir        string // for files, and for what the programs say
+	dir        string // for files, and for the output of the programs
 	binaryPath string
 	api        *process
-	env        []string // what the API's callers need
+	env        []string // the variables that connect to the API
 	baseURL    string
 	replicas   []*replica
 	tokens     []string
 }
 
-// process is one that runs until it is stopped.
+// process is a program that runs until it is stopped.
 type process struct {
 	*exec.Cmd
 	exited chan struct{}
@@ -46,7 +46,7 @@ type replica struct {
 	url, metrics string
 }
 
-// start runs a program, whose words are kept in a file.
+// start runs a program and writes its output to a file.
 func (c *cluster) start(name string, env []string, path string, args ...string) (*process, error) {
 	logPath := filepath.Join(c.dir, name+".log")
 	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // in a directory of our own
@@ -111,7 +111,7 @@ func startCluster(ctx context.Context, dir string, replicas, callers int, ledger
 	return c, nil
 }
 
-// startSandbox starts the API, and reads what it says of itself.
+// startSandbox starts the API, and reads the variables that it prints.
 func (c *cluster) startSandbox(ctx context.Context) error {
 	var err error
 	if c.api, err = c.start("api", nil, c.binaryPath, "sandbox", "--addr", "127.0.0.1:0", "--balance", "1000000000"); err != nil {
@@ -135,7 +135,7 @@ func (c *cluster) startSandbox(ctx context.Context) error {
 	})
 }
 
-// startReplica starts a replica, and waits until it takes calls.
+// startReplica starts a replica, and waits until it accepts calls.
 func (c *cluster) startReplica(ctx context.Context, r *replica) error {
 	p, err := c.start("replica", c.env, c.binaryPath, r.args...)
 	if err != nil {
@@ -153,7 +153,7 @@ func (c *cluster) startReplica(ctx context.Context, r *replica) error {
 	})
 }
 
-// close ends all of it.
+// close stops all programs.
 func (c *cluster) close() {
 	for _, r := range c.replicas {
 		if r.process != nil {
@@ -165,7 +165,7 @@ func (c *cluster) close() {
 	}
 }
 
-// waitUntil tries until it works.
+// waitUntil repeats a check until it succeeds, or the context ends.
 func waitUntil(ctx context.Context, check func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -198,7 +198,7 @@ func checkHealth(ctx context.Context, httpClient *http.Client, url string) error
 	return nil
 }
 
-// freeAddrs finds addresses that nobody listens on.
+// freeAddrs returns addresses on which no program listens.
 func freeAddrs(n int) ([]string, error) {
 	var addrs []string
 	for range n {
@@ -212,7 +212,7 @@ func freeAddrs(n int) ([]string, error) {
 	return addrs, nil
 }
 
-// resourceUsage is what a replica holds.
+// resourceUsage is what a replica uses.
 type resourceUsage struct {
 	cpu        time.Duration
 	memory     int // KiB that are resident
@@ -220,7 +220,7 @@ type resourceUsage struct {
 	goroutines int
 }
 
-// readUsage reads what the system and the replica itself say.
+// readUsage reads the usage from /proc and from the replica's metrics.
 func (r *replica) readUsage(ctx context.Context) (resourceUsage, error) {
 	var usage resourceUsage
 	proc := filepath.Join("/proc", strconv.Itoa(r.Process.Pid))
@@ -265,7 +265,7 @@ func (r *replica) readUsage(ctx context.Context) (resourceUsage, error) {
 	return usage, err
 }
 
-// parseMetric is the one that follows a name.
+// parseMetric returns the value of the metric with a name.
 func parseMetric(text, name string) (int, error) {
 	_, rest, ok := strings.Cut(text, name)
 	fields := strings.Fields(rest)
@@ -281,7 +281,7 @@ type caller struct {
 	token string
 }
 
-// callResult is what a call came to.
+// callResult is the result of a call.
 type callResult struct {
 	Code string // "" is success
 	Data json.RawMessage

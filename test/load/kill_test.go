@@ -26,8 +26,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
-// requireOrSkip skips a test on a machine that lacks something, but where changes are
-// taken in, which must have it.
+// requireOrSkip skips a test on a machine that lacks something. Under CI it fails instead.
 func requireOrSkip(t *testing.T, what string, available bool) {
 	t.Helper()
 	switch {
@@ -39,7 +38,7 @@ func requireOrSkip(t *testing.T, what string, available bool) {
 	}
 }
 
-// serverName is the one that the documents give the server.
+// serverName is the server's name in the documents.
 const serverName = "mcp.example.com"
 
 // startProxy starts nginx in front of the replicas. Its configuration is that of the
@@ -108,7 +107,7 @@ func waitUntilReady(ctx context.Context, httpClient *http.Client) error {
 	return waitUntil(ctx, func() error { return checkHealth(ctx, httpClient, "https://"+serverName+"/readyz") })
 }
 
-// nginxPath is where it is: not everybody's PATH leads there.
+// nginxPath returns the path of nginx, which may not be in PATH.
 func nginxPath() string {
 	path, err := exec.LookPath("nginx")
 	if err != nil {
@@ -117,7 +116,7 @@ func nginxPath() string {
 	return path
 }
 
-// writeCertificate writes one for the server's name.
+// writeCertificate writes a certificate for serverName.
 func writeCertificate(t *testing.T, dir string) *x509.CertPool {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -34,15 +34,15 @@ func main() {
 	}
 }
 
-// loadTest is so many callers, each with a token of its own, for a while.
+// loadTest is a number of callers that call for a time. Each has its own token.
 type loadTest struct {
 	callers  int
 	duration time.Duration
-	maxCalls int64 // calls
+	maxCalls int64 // of all callers together
 	callFn   func(ctx context.Context, caller, call int) error
 }
 
-// stats are what a round came to.
+// stats are the result of a round.
 type stats struct {
 	calls, errors int
 	firstErr      error
@@ -50,7 +50,7 @@ type stats struct {
 	p50, p99      time.Duration
 }
 
-// run has the callers call until the time or the calls are over.
+// run lets the callers call until the time is over or maxCalls are made.
 func (lt loadTest) run(ctx context.Context) stats {
 	ctx, cancel := context.WithTimeout(ctx, lt.duration)
 	defer cancel()
@@ -66,7 +66,7 @@ func (lt loadTest) run(ctx context.Context) stats {
 			var errs []error
 			for n := 0; ctx.Err() == nil && calls.Add(1) <= lt.maxCalls; n++ {
 				callStart := time.Now()
-				// What has begun when the time is over is let end.
+				// A call that has begun when the time is over may finish.
 				if err := lt.callFn(context.WithoutCancel(ctx), i, n); err != nil {
 					errs = append(errs, err)
 				}
@@ -152,10 +152,10 @@ func runLoadTests(ctx context.Context, args []string, out io.Writer) error {
 	return err
 }
 
-// idleWait is longer than a connection is kept that nobody uses.
+// idleWait is longer than an unused connection stays open.
 const idleWait = 100 * time.Second
 
-// runRound makes a round of each kind.
+// runRound runs one round of each scenario.
 func (c *cluster) runRound(ctx context.Context, lt loadTest, out io.Writer) error {
 	transport := &http.Transport{MaxIdleConnsPerHost: lt.callers, MaxConnsPerHost: lt.callers}
 	defer transport.CloseIdleConnections()
@@ -239,7 +239,7 @@ func (c *cluster) callAPIDirectly(httpClient *http.Client) func(context.Context,
 	}
 }
 
-// totalUsage are the replicas' sums.
+// totalUsage returns the sum over all replicas.
 func (c *cluster) totalUsage(ctx context.Context) (resourceUsage, error) {
 	var sum resourceUsage
 	for _, r := range c.replicas {
