@@ -55,7 +55,7 @@ func ledgerPath(value, home string) (string, error) {
 		return "", usageErrorf("--ledger: write memory, in lower case and without quotes, " +
 			"for a ledger that is lost when this process ends")
 	case !inHome && looksLikeDatabaseURL(value):
-		return "", usageErrorf("--ledger: this looks like the address of a database: write it as postgres://USER@HOST/DATABASE, "+
+		return "", usageErrorf("--ledger: this looks like a database: write it as postgres://USER@HOST/DATABASE, "+
 			"without quotes. For a file %s", absolute)
 	case unexpandedPattern.MatchString(value):
 		return "", usageErrorf("--ledger: $NAME and %%NAME%% are not expanded here: %s", absolute)
