@@ -157,6 +157,28 @@ func (l *stallingListener) Accept() (net.Conn, error) {
 	return conn, err
 }
 
+// newTLSUpstream starts an API over TLS, which may stall the connection of a spend.
+// The plain URL is of the same API.
+func newTLSUpstream(t *testing.T, stalls bool) (listener *stallingListener, env []string, plainURL string) {
+	t.Helper()
+	api, err := sandbox.Open(t.Context(), sandbox.Options{Balance: 5000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plainServer, tlsServer := httptest.NewServer(api), httptest.NewUnstartedServer(api)
+	t.Cleanup(func() { tlsServer.Close(); plainServer.Close(); _ = api.Close() })
+	listener = &stallingListener{Listener: tlsServer.Listener, arrived: make(chan struct{}), release: make(chan struct{})}
+	if stalls {
+		tlsServer.Listener = listener
+	}
+	tlsServer.Config.ErrorLog = log.New(io.Discard, "", 0) // the handshake fails on purpose
+	tlsServer.StartTLS()
+	ca := writeFile(t, t.TempDir(), "ca.pem",
+		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tlsServer.Certificate().Raw})))
+	env = append(apiEnv(tlsServer.URL), "SSL_CERT_FILE="+ca, "WESENDALL_LEDGER="+filepath.Join(t.TempDir(), "ledger.db"))
+	return listener, env, plainServer.URL
+}
+
 // Stages that a handler of the API cannot see: between intent and request, and after the
 // outcome.
 func TestCrash_SIGKILLAroundRequest(t *testing.T) {
@@ -167,23 +189,7 @@ func TestCrash_SIGKILLAroundRequest(t *testing.T) {
 	for name, want := range map[string]string{"connected, nothing written": "in_progress", "answered": "sent"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			api, err := sandbox.Open(t.Context(), sandbox.Options{Balance: 5000})
-			if err != nil {
-				t.Fatal(err)
-			}
-			plainServer, tlsServer := httptest.NewServer(api), httptest.NewUnstartedServer(api)
-			t.Cleanup(func() { tlsServer.Close(); plainServer.Close(); _ = api.Close() })
-			listener := &stallingListener{Listener: tlsServer.Listener, arrived: make(chan struct{}),
-				release: make(chan struct{})}
-			if want == "in_progress" {
-				tlsServer.Listener = listener
-			}
-			tlsServer.Config.ErrorLog = log.New(io.Discard, "", 0) // the handshake fails on purpose
-			tlsServer.StartTLS()
-			ca := writeFile(t, t.TempDir(), "ca.pem",
-				string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tlsServer.Certificate().Raw})))
-			env := append(apiEnv(tlsServer.URL), "SSL_CERT_FILE="+ca,
-				"WESENDALL_LEDGER="+filepath.Join(t.TempDir(), "ledger.db"))
+			listener, env, plainURL := newTLSUpstream(t, want == "in_progress")
 			p := startProcess(t, env)
 			p.writeLines(t, initializeLine)
 			p.readLine(t)
@@ -197,7 +203,7 @@ func TestCrash_SIGKILLAroundRequest(t *testing.T) {
 			_ = p.Wait()
 			close(listener.release)
 			// Budgets and duplicates depend on the base URL.
-			if state := verifyLedger(t, env, plainServer.URL); state != want {
+			if state := verifyLedger(t, env, plainURL); state != want {
 				t.Errorf("the ledger says %s", state)
 			}
 		})
