@@ -14,8 +14,8 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
-// redactor removes a secret from texts that the server wrote. It is a function, since
-// no format prints what a function closes over. It is nil without a secret.
+// redactor removes a secret from texts that the server wrote. It is a function, because
+// fmt does not print the variables of a closure. It is nil without a secret.
 type redactor func(string) string
 
 // Redact removes a secret from a text that is about to be shown. It finds the secret as
@@ -95,7 +95,7 @@ func decodings(text string) iter.Seq[string] {
 	}
 }
 
-// percentDecode decodes the escapes of a URL. What is no escape stays.
+// percentDecode decodes the escapes of a URL, and keeps everything else.
 func percentDecode(text string) string {
 	return percentEscape.ReplaceAllStringFunc(text, func(escape string) string {
 		b, _ := strconv.ParseUint(escape[1:], 16, 8) // the pattern has two digits

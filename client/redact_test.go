@@ -48,7 +48,7 @@ func leaks(secret, text string) bool {
 	return false
 }
 
-// Whatever the server repeats of the secret, in whatever form, is taken out.
+// The secret is removed from a response in every encoding.
 func TestRedact_Responses(t *testing.T) {
 	t.Parallel()
 	const secret = `s&cr<et"99`

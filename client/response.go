@@ -105,7 +105,7 @@ func unwrapEnvelope(body []byte, write bool) (data json.RawMessage, meta map[str
 	return data, fields, nil
 }
 
-// errorBody is what a response that is no success says.
+// errorBody is the content of an error response.
 type errorBody struct{ code, message, details string }
 
 // readFailure reads what went wrong. Its message is empty if the response has no

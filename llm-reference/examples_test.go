@@ -153,7 +153,7 @@ func TestSamples_Run(t *testing.T) {
 	}
 }
 
-// outcome is one way in which a call can end, and what the sample must make of it.
+// outcome is one way in which a call can end, and how the sample must report it.
 type outcome struct {
 	name    string
 	balance int64

@@ -36,8 +36,8 @@ var undocumentedBodies = []struct {
 	{``, false, false},
 }
 
-// The samples and the client read these bodies alike, except that the client accepts any JSON as
-// the answer to a read.
+// The samples and the client read these bodies in the same way, except that the client accepts
+// any JSON as the answer to a read.
 func TestSamples_MatchClientErrors(t *testing.T) {
 	t.Parallel()
 	for _, a := range undocumentedBodies {

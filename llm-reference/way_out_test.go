@@ -7,7 +7,7 @@ import (
 	"github.com/wesendall/wesendall-mcp/client"
 )
 
-// The reference tells the same way out of an unknown outcome as results and refusals.
+// The reference gives the same advice about an unknown outcome as results and refusals.
 func TestSections_WayOut(t *testing.T) {
 	t.Parallel()
 	for _, s := range renderSections() {

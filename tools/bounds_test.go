@@ -43,8 +43,8 @@ func hostileArguments() map[string][2]string {
 	}
 }
 
-// What a caller may cost who has made its credentials up: not much more than any
-// other call, and a small answer.
+// A call with made-up credentials takes about as much time as any other call, and its
+// answer is small.
 func TestBounds_MadeUpCredentials(t *testing.T) {
 	// Not parallel: it measures time.
 	h := newMultiUserEnv(t, nil)

@@ -237,8 +237,8 @@ func (h *multiUserEnv) snapshot(c Caller) string {
 	return strings.Join(lines, "\n")
 }
 
-// callerActivity is what A did: what other callers must not see, and the arguments
-// of its calls.
+// callerActivity is what caller A did: the data that other callers must not see, and the
+// arguments of A's calls.
 type callerActivity struct {
 	secrets      []string
 	arguments    map[string]string   // by tool

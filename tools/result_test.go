@@ -36,7 +36,7 @@ func TestResults_Derived(t *testing.T) {
 	}
 }
 
-// What is nested deeper than any answer needs is left out: a host may read recursively.
+// Data that is nested too deeply is left out, because a host may read it recursively.
 func TestResults_NestedTooDeep(t *testing.T) {
 	t.Parallel()
 	nested := func(levels int) string { return strings.Repeat("[", levels) + strings.Repeat("]", levels) }

@@ -50,8 +50,8 @@ func reflectSchema(typ reflect.Type, allowExtra bool) *jsonschema.Schema {
 	return s
 }
 
-// withoutQuoteMembers leaves out the members of a quote: every conversation pays for the
-// schema, and every start for reading them.
+// withoutQuoteMembers omits the members of a quote from schemas: they would add to the
+// context of every conversation, and to the time of every start.
 func withoutQuoteMembers(typ reflect.Type) *jsonschema.Schema {
 	if typ == reflect.TypeFor[guard.Quote]() {
 		return &jsonschema.Schema{Type: "object"}

@@ -24,7 +24,7 @@ type configCmd struct {
 	WithSecrets bool   `help:"Put the credentials themselves into the entry, not the name of a file with them."`
 }
 
-// What stderr says about the text on stdout.
+// Hints on stderr about the text on stdout.
 const (
 	addHint   = "Run this to add the server to %s:"
 	pasteHint = "Put this into %s%s:"

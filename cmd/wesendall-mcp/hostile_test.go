@@ -24,7 +24,7 @@ const (
 	maxHostileAnswer = 64 << 10
 )
 
-// hostileArguments are arguments of a size, by tool and what they are made of.
+// hostileArguments returns arguments of a size in bytes, by the name of the case.
 func hostileArguments(size int) map[string]string {
 	list := func(element string) string {
 		return strings.TrimSuffix(strings.Repeat(element+",", size/(len(element)+1)), ",")

@@ -65,7 +65,7 @@ func TestLedgerReconcile(t *testing.T) {
 	}
 }
 
-// On a terminal, ledger resolve names what it books and asks.
+// On a terminal, ledger resolve names the effect on the budget and asks.
 func TestLedgerResolve_AsksOnATerminal(t *testing.T) {
 	t.Parallel()
 	script, err := exec.LookPath("script")

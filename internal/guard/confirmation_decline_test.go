@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A host that declines by itself is told apart from a user by the time it takes.
+// A host that declines by itself is recognised by how fast it answers.
 func TestDecline_ByTheHost(t *testing.T) {
 	t.Parallel()
 	for waited, byHost := range map[time.Duration]bool{
@@ -34,7 +34,7 @@ func TestDecline_ByTheHost(t *testing.T) {
 	}
 }
 
-// Nobody knows when a quote that does not exist was asked about.
+// For a quote that does not exist, the time of the question is unknown.
 func TestDecline_UnknownQuote(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, askEverything)

@@ -54,7 +54,7 @@ func (env *testEnv) checkCharges(maxCharges map[string]int) (balance int64, char
 	return balance, charged
 }
 
-// foldKeys adds up what reads the same.
+// foldKeys adds the counts of messages with the same folded form.
 func foldKeys(counts map[string]int) map[string]int {
 	folded := map[string]int{}
 	for key, n := range counts {

@@ -204,7 +204,7 @@ func (s *modelStep) allowCharges() {
 	}
 }
 
-// acknowledge notes that one yes has named what was open.
+// acknowledge notes that a confirmation has named the open spends.
 func (s *modelStep) acknowledge() {
 	if !s.consent {
 		return

@@ -37,8 +37,8 @@ func TestTopUp_IsRequested(t *testing.T) {
 	env.expectOK(env.topUp(500, SpendOptions{Elicit: elicitYes}, phone1))
 }
 
-// A top-up that is settled as sent is requested, too; what is settled as failed leaves
-// the day's limit.
+// A top-up that is settled as sent becomes requested. One that is settled as failed no
+// longer counts towards the day's limit.
 func TestTopUp_SettledByHand(t *testing.T) {
 	t.Parallel()
 	for outcome, want := range map[ledger.State]struct {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A wall clock that goes back reopens neither the day's budget nor the hour of what
-// was spent unconfirmed, and a day that has passed stays passed.
+// A wall clock that is set back reopens neither a day's budget nor the hour of
+// unconfirmed spending, also not of a day that has ended.
 func TestReserve_ClockGoesBack(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour

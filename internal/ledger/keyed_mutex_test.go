@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Only one at a time holds a key, and a cancelled wait leaves nothing behind.
+// Only one goroutine at a time holds a key, and a cancelled wait leaves no entry.
 func TestKeyedMutex(t *testing.T) {
 	t.Parallel()
 	locks := keyedMutex{}

@@ -51,7 +51,7 @@ func TestLastSpend_TablesEmptied(t *testing.T) {
 	}
 }
 
-// What is pruned after its time was not emptied, whatever the clock does.
+// Pruned rows do not look like emptied tables, even if the clock changes.
 func TestLastSpend_Pruned(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -40,8 +40,8 @@ func TestBodyBudget(t *testing.T) {
 	}
 }
 
-// A request whose body does not fit in time is told to try again, and its body is
-// not read.
+// A request that waits too long for the body budget is answered with Retry-After, and its
+// body is not read.
 func TestHTTP_TooManyLargeBodies(t *testing.T) {
 	t.Parallel()
 	s := startHTTPServer(t, newFake(), withTimeouts(func(t *timeouts) { t.body = 50 * time.Millisecond }))

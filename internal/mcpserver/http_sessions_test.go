@@ -169,9 +169,9 @@ func TestSessions_Flood(t *testing.T) {
 	}
 }
 
-// Made-up credentials, which only Wesendall can tell from valid ones, end nobody's
-// session and take nobody's place: not of a caller who is known to be one, and not of
-// one who has not called a tool yet.
+// Requests with made-up credentials, which only Wesendall can recognise, end no session of
+// another caller and evict none: neither of a verified caller, nor of one that has not
+// called a tool yet.
 func TestSessions_FloodWithCredentials(t *testing.T) {
 	t.Parallel()
 	at := time.Now()

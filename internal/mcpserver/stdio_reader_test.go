@@ -25,7 +25,7 @@ func TestStdio_LineLimit(t *testing.T) {
 	}
 }
 
-// endlessReader reads as a line that never ends.
+// endlessReader returns a line that never ends.
 type endlessReader struct{}
 
 func (endlessReader) Read(p []byte) (int, error) {

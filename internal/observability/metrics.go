@@ -1,8 +1,8 @@
 // Package observability exports metrics for Prometheus and traces for OpenTelemetry.
 //
-// No label and no attribute holds what a user wrote or is known by: no argument, phone
-// number, text, wallet, caller or key, and no text of an error. Nothing here fails a call,
-// and nothing is sent anywhere unless the operator asks for it.
+// No label and no attribute has personal data: no argument, phone number, text, wallet,
+// caller or key, and no text of an error. No failure here makes a call fail, and nothing
+// is exported unless the operator asks for it.
 package observability
 
 import (

@@ -3,7 +3,7 @@
 // It sends no SMS and moves no money.
 //
 // Documented behaviour is as documented. Where the documents say nothing, the package does
-// what is hardest for a client, so that a program that works here does not rely on luck.
+// what is hardest for a client, so that a program that works here makes no assumptions.
 //
 // It imports neither the client nor the guard, so that it can prove them wrong. It must never
 // reach another machine or be reached from one.

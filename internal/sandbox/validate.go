@@ -200,7 +200,8 @@ func normalizePhone(number string) (string, bool) {
 	return normalizeUgandan(number)
 }
 
-// utf16Len returns a string's length in JavaScript, in which Wesendall validates.
+// utf16Len returns the length of text in UTF-16 code units, as JavaScript counts it. The
+// sandbox does not import the client's function, so that a mistake there is found.
 func utf16Len(text string) int {
 	n := 0
 	for _, r := range text {
