@@ -14,3 +14,10 @@ func WayOut(endpoint string) string {
 		"sent), or it did not (settle it as failed, or send once more with allow_duplicate, which says that the first may " +
 		"still arrive)."
 }
+
+// TopUpPending says how long an accepted top-up can take, what to do until then, and
+// when a second request is right.
+const TopUpPending = "Mobile Money asks the payer on the phone, and the wallet is credited once they approve: mostly within a " +
+	"few minutes, but no time is documented. Until " + ToolGetBalance + " shows it, tell your user that the payment is open, " +
+	"and have the payer look at the phone. A second request is safe only when the payer says that the first was declined " +
+	"or has expired, and their Mobile Money statement shows no payment; soon after the first it needs allow_duplicate."

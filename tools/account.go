@@ -7,6 +7,7 @@ import (
 
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/guard"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 func accountTools() []Tool {
@@ -45,8 +46,8 @@ func getBalance(ctx context.Context, inv *invocation, r client.BalanceRequest) (
 		return BalanceResult{Result: inv.newResult(response, "The wallet answered.")}, nil
 	}
 	units := int64(min(max(*parsed.Balance, 0)/parsed.Cost, 1<<53))
-	summary := fmt.Sprintf("The wallet holds UGX %.10g; at UGX %.10g a unit that pays for %d SMS units.",
-		*parsed.Balance, parsed.Cost, units)
+	summary := fmt.Sprintf("The wallet holds %s; at %s a unit that pays for %s SMS units.",
+		formatUGX(*parsed.Balance), formatUGX(parsed.Cost), sanitize.FormatThousands(units))
 	return BalanceResult{inv.newResult(response, summary), units}, nil
 }
 
@@ -58,7 +59,9 @@ type topUpArgs struct {
 // TopUpResult is the result of topup_wallet.
 type TopUpResult struct {
 	Result
-	Quote *guard.Quote `json:"quote,omitempty"` // of a dry run; the result has nothing else then
+	BalanceBefore *int64          `json:"balance_before,omitempty"` // UGX; compare it with get_balance
+	Confirmed     guard.Confirmed `json:"confirmed,omitempty"`
+	Quote         *guard.Quote    `json:"quote,omitempty"` // of a dry run; the result has nothing else then
 }
 
 func topUpWallet(ctx context.Context, inv *invocation, r topUpArgs) (TopUpResult, error) {
@@ -67,9 +70,13 @@ func topUpWallet(ctx context.Context, inv *invocation, r topUpArgs) (TopUpResult
 	case err != nil:
 		return TopUpResult{}, err
 	case receipt.Response == nil:
-		return TopUpResult{inv.quoteResult(receipt.Quote), receipt.Quote}, nil
+		return TopUpResult{Result: inv.quoteResult(receipt.Quote), Quote: receipt.Quote}, nil
 	}
-	summary := fmt.Sprintf("The payer was asked for UGX %d. The wallet is credited once the payer approves on the phone.",
-		r.Amount)
-	return TopUpResult{Result: inv.newResult(receipt.Response, summary)}, nil
+	balance := receipt.Quote.BalanceUGX // always read before a top-up
+	summary := fmt.Sprintf("The payer was asked for UGX %s. This is not paid yet: the wallet held UGX %s before.%s %s",
+		sanitize.FormatThousands(r.Amount), sanitize.FormatThousands(balance), confirmedSentence(receipt.Confirmed),
+		client.TopUpPending)
+	return TopUpResult{
+		Result: inv.newResult(receipt.Response, summary), BalanceBefore: &balance, Confirmed: receipt.Confirmed,
+	}, nil
 }

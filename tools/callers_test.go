@@ -181,7 +181,7 @@ func TestCallers_TokenLimits(t *testing.T) {
 	limits := guard.Unlimited()
 	limits.PerDay = 35
 	a.ID, a.Limits = "clinic", &limits
-	if r := h.callAs(a, "send_sms", validArguments["send_sms"]); r.isError || !strings.Contains(r.text, "UGX 0 are left") {
+	if r := h.callAs(a, "send_sms", validArguments["send_sms"]); r.isError || !strings.Contains(r.text, "allows UGX 0 more") {
 		t.Error(r.text)
 	}
 	if r := h.callAs(a, "send_sms",

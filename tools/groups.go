@@ -2,7 +2,10 @@ package tools
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
@@ -41,12 +44,35 @@ func createGroup(ctx context.Context, inv *invocation, r client.CreateGroupReque
 	return inv.newResult(response, "The group was created."), nil
 }
 
-func addContacts(ctx context.Context, inv *invocation, r client.AddContactsRequest) (Result, error) {
-	response, err := inv.guard.AddContacts(ctx, r)
+// ContactsResult is the result of add_contacts.
+type ContactsResult struct {
+	Result
+	HandedIn int      `json:"handed_in,omitempty"` // contacts, each number once
+	Notes    []string `json:"notes,omitempty"`     // on the numbers
+}
+
+func addContacts(ctx context.Context, inv *invocation, r client.AddContactsRequest) (ContactsResult, error) {
+	receipt, err := inv.guard.AddContacts(ctx, r)
 	if err != nil {
-		return Result{}, err
+		return ContactsResult{}, err
 	}
-	contacts := sanitize.Pluralize(len(r.Contacts), "contact")
-	summary := fmt.Sprintf("%s handed in; those already in the group were skipped.", contacts)
-	return inv.newResult(response, summary), nil
+	summary := fmt.Sprintf("%s handed in. %s", sanitize.Pluralize(receipt.HandedIn, "contact"), reportedContacts(receipt.Data))
+	return ContactsResult{inv.newResult(receipt.Response, summary), receipt.HandedIn, receipt.Notes}, nil
+}
+
+// reportedContacts says what an answer tells about added and skipped contacts. No
+// document describes these fields.
+func reportedContacts(data json.RawMessage) string {
+	var fields map[string]json.RawMessage
+	_ = json.Unmarshal(data, &fields) // another shape tells nothing
+	var told []string
+	for _, name := range []string{"added", "skipped"} {
+		if n, err := strconv.Atoi(string(fields[name])); err == nil && n >= 0 {
+			told = append(told, fmt.Sprintf("%d %s", n, name))
+		}
+	}
+	if len(told) == 0 {
+		return "Wesendall did not say how many were new; those already in the group are skipped."
+	}
+	return "Wesendall reports " + strings.Join(told, " and ") + "; those already in the group are skipped."
 }

@@ -9,14 +9,14 @@ import (
 // The summary of a quote has its price and its verdict in one sentence.
 func TestQuoteSummary(t *testing.T) {
 	t.Parallel()
-	needs := &guard.ConfirmationNeed{Reason: "it costs more than UGX 1000"}
+	needs := &guard.ConfirmationNeed{Reason: "it costs more than UGX 1,000"}
 	refusal := &guard.ExpectedRefusal{Code: guard.CodeLimitExceeded, Reason: "it takes UGX 700, and UGX 350 are left"}
 	for want, q := range map[string]guard.Quote{
 		"It would cost about UGX 35 for 1 recipient (1 unit each), and the call needs no confirmation.": {
 			Units: 1, Recipients: 1, NumbersListed: 1, TotalUGX: 35,
 		},
 		"It would cost about UGX 1,400 for 20 recipients (2 units each), " +
-			"and your user must agree first, because it costs more than UGX 1000.": {
+			"and your user must agree first, because it costs more than UGX 1,000.": {
 			Units: 2, Recipients: 20, NumbersListed: 20, TotalUGX: 1400, NeedsConfirmation: needs,
 		},
 		"It would cost about UGX 700 for 20 recipients (1 unit each), " +

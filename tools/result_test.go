@@ -15,7 +15,7 @@ func TestResults_Derived(t *testing.T) {
 			respondWith(200, `{"success":true,"data":`+data+`}`)).call(t, "get_balance", `{}`)
 	}
 	if got := balance(`{"balance":5000,"cost_per_sms":35}`); got.get("affordable_units") != "142" ||
-		!strings.Contains(got.get("summary"), "UGX 5000") || got.get("sandbox") != "true" ||
+		!strings.Contains(got.get("summary"), "UGX 5,000; at UGX 35 a unit") || got.get("sandbox") != "true" ||
 		!strings.Contains(got.get("summary"), "Sandbox") {
 		t.Error(got.text)
 	}
@@ -31,7 +31,8 @@ func TestResults_Derived(t *testing.T) {
 	got := r.call(t, "send_sms",
 		`{"recipient":["0700000010","0700 000 010","0700000011"],"message":"`+message+`"}`)
 	if got.get("recipients") != "2" || got.get("units") != "2" || got.get("estimated_cost") != "140" ||
-		!strings.HasPrefix(got.get("summary"), "Accepted for 2 recipients, 2 units each: about UGX 140. UGX ") {
+		!strings.HasPrefix(got.get("summary"), "Accepted for 2 recipients, 2 units each: about UGX 140. "+
+			"The wallet then holds about UGX 99,860. No confirmation was needed. The operator's limit for today, which is not the balance") {
 		t.Error(got.text)
 	}
 }

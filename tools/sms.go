@@ -2,11 +2,9 @@ package tools
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/guard"
-	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 func smsTools() []Tool {
@@ -44,11 +42,15 @@ type sendGroupArgs struct {
 // SendResult is the result of send_sms and send_group_sms.
 type SendResult struct {
 	Result
-	Recipients    int          `json:"recipients,omitempty"`     // numbers, each counted once
-	Units         int          `json:"units,omitempty"`          // billed for each recipient
-	EstimatedCost int64        `json:"estimated_cost,omitempty"` // UGX
-	Notes         []string     `json:"notes,omitempty"`          // on the recipients and the message
-	Quote         *guard.Quote `json:"quote,omitempty"`          // of a dry run; the result has nothing else then
+	Recipients    int   `json:"recipients,omitempty"`     // numbers, each counted once
+	Units         int   `json:"units,omitempty"`          // billed for each recipient
+	EstimatedCost int64 `json:"estimated_cost,omitempty"` // UGX
+	// BalanceAfter is the wallet's balance in UGX, as Wesendall reports it or as it
+	// follows from the balance that was just read; nil where it is not known.
+	BalanceAfter *int64          `json:"balance_after,omitempty"`
+	Confirmed    guard.Confirmed `json:"confirmed,omitempty"`
+	Notes        []string        `json:"notes,omitempty"` // on the recipients and the message
+	Quote        *guard.Quote    `json:"quote,omitempty"` // of a dry run; the result has nothing else then
 }
 
 func sendSMS(ctx context.Context, inv *invocation, r sendArgs) (SendResult, error) {
@@ -68,22 +70,13 @@ func (inv *invocation) sendResult(r *guard.Receipt, err error) (SendResult, erro
 	case r.Response == nil:
 		return SendResult{Result: inv.quoteResult(r.Quote), Quote: r.Quote}, nil
 	}
-	recipients := "the whole group"
-	if r.Quote.Recipients > 0 {
-		recipients = sanitize.Pluralize(r.Quote.Recipients, "recipient")
-	}
-	cost := fmt.Sprintf("about UGX %d", r.Quote.TotalUGX)
-	if r.Quote.ReservedUGX > 0 {
-		cost = fmt.Sprintf("the price is not known, and UGX %d stay reserved", r.Quote.ReservedUGX)
-	}
-	summary := fmt.Sprintf("Accepted for %s, %s each: %s. UGX %d are left of today's budget.",
-		recipients, sanitize.Pluralize(r.Quote.Units, "unit"), cost, r.BudgetRemaining)
-	if r.CostNote != "" {
-		summary += " " + r.CostNote
+	balanceAfter := r.ReportedBalanceUGX
+	if balanceAfter == nil {
+		balanceAfter = r.Quote.BalanceAfterUGX
 	}
 	return SendResult{
-		Result: inv.newResult(r.Response, summary), Recipients: r.Quote.Recipients, Units: r.Quote.Units,
-		EstimatedCost: r.Quote.TotalUGX, Notes: r.Quote.Notes,
+		Result: inv.newResult(r.Response, sendSummary(r)), Recipients: r.Quote.Recipients, Units: r.Quote.Units,
+		EstimatedCost: r.Quote.TotalUGX, BalanceAfter: balanceAfter, Confirmed: r.Confirmed, Notes: r.Quote.Notes,
 	}, nil
 }
 

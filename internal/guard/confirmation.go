@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/wesendall/wesendall-mcp/internal/ledger"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // ConfirmMode is how a spend is confirmed.
@@ -137,6 +138,7 @@ func (g *Guard) confirmReason(in ledger.Intent, d ledger.Decision) string {
 // ownConfirmReason is confirmReason for what this one spend is.
 func ownConfirmReason(in ledger.Intent, d ledger.Decision) string {
 	c := d.Confirm
+	threshold := sanitize.FormatThousands(c.ThresholdUGX)
 	switch c.Reason {
 	case ledger.ConfirmTopUp:
 		if len(d.Near) > 0 {
@@ -149,15 +151,15 @@ func ownConfirmReason(in ledger.Intent, d ledger.Decision) string {
 		return describeNear(d.Near)
 	case ledger.ConfirmThreshold:
 		if isSizeUnknown(in) {
-			return fmt.Sprintf("it may cost more than UGX %d: the group's size cannot be read", c.ThresholdUGX)
+			return fmt.Sprintf("it may cost more than UGX %s: the group's size cannot be read", threshold)
 		}
-		return fmt.Sprintf("it costs more than UGX %d", c.ThresholdUGX)
+		return "it costs more than UGX " + threshold
 	default:
 		if isSizeUnknown(in) {
-			return fmt.Sprintf("it may cost more than is left of UGX %d for an hour that nobody confirmed: "+
-				"the group's size cannot be read", c.ThresholdUGX)
+			return fmt.Sprintf("it may cost more than is left of UGX %s for an hour that nobody confirmed: "+
+				"the group's size cannot be read", threshold)
 		}
-		return fmt.Sprintf("with UGX %d of the last hour that nobody confirmed it comes to more than UGX %d",
-			c.UnconfirmedUGX, c.ThresholdUGX)
+		return fmt.Sprintf("with UGX %s of the last hour that nobody confirmed it comes to more than UGX %s",
+			sanitize.FormatThousands(c.UnconfirmedUGX), threshold)
 	}
 }

@@ -45,7 +45,7 @@ func TestConfirmPrompt(t *testing.T) {
 		"To: 7 recipients: +256700000010, +256700000011, +256700000016, +256700000017, "+
 			"+256700000018, +256700000019, +256700000020",
 		"Cost: about UGX 1,225 (5 units each)", "Wallet: wal_sandbox", "Balance: UGX 5,000 now, about UGX 3,775 after",
-		"You are asked because it costs more than UGX 1000.",
+		"You are asked because it costs more than UGX 1,000.",
 		"The whole message (684 characters), between quotation marks:", `"`+message+`"`)
 	if !strings.HasSuffix(question, `"`+message+`"`) {
 		t.Errorf("something follows the message:\n%s", question)

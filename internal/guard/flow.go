@@ -36,14 +36,6 @@ type spendCall struct {
 	send        func(ctx context.Context, targets []string) (*client.Response, error)
 }
 
-// Receipt is a spend that was accepted, or a quote.
-type Receipt struct {
-	*client.Response        // nil for a quote
-	Quote            *Quote // of a dry run; otherwise what is known without one
-	BudgetRemaining  int64  // of the day's budget, in UGX
-	CostNote         string // a sentence, if Wesendall reports a higher cost than expected
-}
-
 func (g *Guard) execute(ctx context.Context, c spendCall, o SpendOptions) (*Receipt, error) {
 	if !o.DryRun {
 		if err := g.checkAnswer(ctx, c, o); err != nil {
@@ -58,6 +50,7 @@ func (g *Guard) execute(ctx context.Context, c spendCall, o SpendOptions) (*Rece
 		return g.dryRun(ctx, c, cost, o)
 	}
 	policy := g.newPolicy(o)
+	confirmed := confirmedBefore(policy, o)
 	for {
 		reserved, err := g.withoutOptOuts(c, cost)
 		if err != nil {
@@ -68,7 +61,11 @@ func (g *Guard) execute(ctx context.Context, c spendCall, o SpendOptions) (*Rece
 			return nil, err
 		}
 		if d.Verdict == ledger.Reserved {
-			return g.sendReserved(ctx, c, reserved, d)
+			receipt, err := g.sendReserved(ctx, c, reserved, d)
+			if receipt != nil {
+				receipt.Confirmed = confirmed
+			}
+			return receipt, err
 		}
 		// At most once: the ledger needs no confirmation of a confirmed policy.
 		quoteID, err := g.confirm(ctx, c, cost, o, d)
@@ -76,6 +73,7 @@ func (g *Guard) execute(ctx context.Context, c spendCall, o SpendOptions) (*Rece
 			return nil, err
 		}
 		policy.UseQuote, policy.AlsoVoid, policy.Confirmed = quoteID, o.QuoteID, true
+		confirmed = ConfirmedByUser
 		if cost, err = g.readCost(ctx, c); err != nil {
 			return nil, err
 		}
@@ -175,7 +173,10 @@ func (g *Guard) sendReserved(ctx context.Context, c spendCall, cost spendCost, d
 	}
 	cost.totalUGX = d.TotalUGX
 	quote := newQuote(c, cost)
-	return &Receipt{response, &quote, d.RemainingUGX, costNote}, nil
+	return &Receipt{
+		Response: response, Quote: &quote, BudgetRemaining: d.RemainingUGX, CostNote: costNote,
+		ReportedBalanceUGX: reportedBalance(response.Data),
+	}, nil
 }
 
 // recordOutcome stores the outcome of a call, even if its caller has disconnected. A row

@@ -126,7 +126,7 @@ func TestGroup_UnknownSizeIsNoPrice(t *testing.T) {
 	var question string
 	ask := func(_ context.Context, q string) (Answer, error) { question = q; return AnswerNo, nil }
 	env.expectError(CodeDeclined)(env.sendGroup("Hi", SpendOptions{Elicit: ask}))
-	if !strings.Contains(question, "not known") || !strings.Contains(question, "may cost more than UGX 1000") ||
+	if !strings.Contains(question, "not known") || !strings.Contains(question, "may cost more than UGX 1,000") ||
 		strings.Contains(question, "about UGX") {
 		t.Error(question)
 	}

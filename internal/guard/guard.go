@@ -8,13 +8,11 @@ package guard
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/ledger"
-	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // API is what the guard calls; *client.Client implements it.
@@ -105,42 +103,6 @@ func (g *Guard) Groups(ctx context.Context, req client.GroupsRequest) (*client.R
 // CreateGroup creates a group.
 func (g *Guard) CreateGroup(ctx context.Context, req client.CreateGroupRequest) (*client.Response, error) {
 	return callRateLimited(ctx, g, g.api.CreateGroup, req)
-}
-
-// maxContacts is how many contacts one call may add.
-const maxContacts = 10_000
-
-// AddContacts adds contacts to a group.
-func (g *Guard) AddContacts(ctx context.Context, req client.AddContactsRequest) (*client.Response, error) {
-	if n := len(req.Contacts); n > maxContacts {
-		return nil, NewError(CodeInvalidArguments, fmt.Sprintf("Nothing was added. contacts: %d, and one call may add %d. "+
-			"Split the list.", n, maxContacts))
-	}
-	if err := g.checkWalletAccess(ctx, req.WalletID); err != nil {
-		return nil, err
-	}
-	contacts := make([]client.Contact, len(req.Contacts))
-	var problems []string
-	for i, c := range req.Contacts {
-		argument := fmt.Sprintf("contacts/%d/phone", i)
-		phones := parseNumbers([]string{c.Phone}, g.options.Countries)
-		if len(phones.e164)+len(phones.rejected) != 1 {
-			problems = append(problems, argument+": must be one phone number")
-			continue
-		}
-		if problems = append(problems, phones.problems(argument)...); len(phones.rejected) > 0 {
-			continue
-		}
-		if err := g.checkDestinations(argument, &phones, false); err != nil {
-			return nil, err
-		}
-		contacts[i] = client.Contact{Phone: phones.e164[0], Name: c.Name}
-	}
-	if len(problems) > 0 {
-		return nil, NewError(CodeInvalidArguments, "Nothing was added. "+sanitize.JoinProblems(problems))
-	}
-	req.Contacts = contacts
-	return callRateLimited(ctx, g, g.api.AddContacts, req)
 }
 
 type apiMethod[R any] func(context.Context, R) (*client.Response, error)

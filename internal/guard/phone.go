@@ -204,7 +204,7 @@ func (phones phoneList) problems(argument string) []string {
 func (phones phoneList) notes() []string {
 	notes := phones.warnings
 	if phones.repeated > 0 {
-		notes = append(slices.Clone(notes), fmt.Sprintf("Numbers listed again: %d; each is counted and sent to once.", phones.repeated))
+		notes = append(slices.Clone(notes), fmt.Sprintf("Numbers listed again: %d; each is counted once.", phones.repeated))
 	}
 	if more := len(notes) - sanitize.MaxProblems; more > 0 {
 		notes = append(slices.Clone(notes[:sanitize.MaxProblems]),

@@ -28,7 +28,8 @@ func (g *Guard) refusalError(in ledger.Intent, d ledger.Decision) *Error {
 	case ledger.RefusedQuoteMoreRecipients:
 		problem = fmt.Sprintf("it would now reach %d recipients, not the %d of the quote", in.Recipients, r.QuotedRecipients)
 	case ledger.RefusedQuoteHigherPrice:
-		problem = fmt.Sprintf("it would now cost UGX %d, not the UGX %d of the quote", in.TotalUGX, r.QuotedUGX)
+		problem = fmt.Sprintf("it would now cost UGX %s, not the UGX %s of the quote",
+			sanitize.FormatThousands(in.TotalUGX), sanitize.FormatThousands(r.QuotedUGX))
 	case ledger.RefusedQuoteVoid:
 		problem = "the quote is void"
 	case ledger.RefusedQuoteExpired:
