@@ -114,6 +114,9 @@ func (g *Guard) newIntent(c spendCall, cost spendCost, o SpendOptions) ledger.In
 	if o.AllowDuplicate { // a quote without it does not cover a call with it
 		in.Arguments = append(slices.Clip(in.Arguments), "allow_duplicate")
 	}
+	if g.options.WalletNotice != "" { // a quote that does not name the wallet and the file does not fit
+		in.Arguments = append(slices.Clip(in.Arguments), "wallet_notice", g.options.WalletNotice)
+	}
 	return in
 }
 

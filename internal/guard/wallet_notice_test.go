@@ -48,6 +48,31 @@ func TestWalletNotice_ByQuote(t *testing.T) {
 	env.expectError(CodeConfirmationRequired)(env.send("Hi", SpendOptions{}, phone1)).says("WESENDALL_CONFIRM=elicit")
 }
 
+// A quote of a process with other credentials names neither the wallet nor the file,
+// so it does not confirm a spend with these.
+func TestWalletNotice_QuoteOfAnotherProcess(t *testing.T) {
+	t.Parallel()
+	for name, notices := range map[string][2]string{
+		"from trusted credentials": {"", testNotice},
+		"from another file":        {"the wallet comes from another file", testNotice},
+		"for trusted credentials":  {testNotice, ""},
+	} {
+		for _, mode := range []ConfirmMode{ConfirmOff, ConfirmByQuote, ConfirmAuto} {
+			t.Run(name+", "+string(mode), func(t *testing.T) {
+				t.Parallel()
+				env := newTestEnv(t, 5000, func(o *Options) { o.Confirm, o.WalletNotice = mode, notices[0] })
+				q := env.expectOK(env.send("Hi", SpendOptions{DryRun: true}, phone1)).Quote
+				env.options.WalletNotice = notices[1]
+				env.restart()
+				env.expectError(CodeConfirmationRequired)(env.send("Hi", SpendOptions{QuoteID: q.ID}, phone1)).
+					says("the quote was for something else")
+				q = env.expectOK(env.send("Hi", SpendOptions{DryRun: true}, phone1)).Quote
+				env.expectOK(env.send("Hi", SpendOptions{QuoteID: q.ID}, phone1))
+			})
+		}
+	}
+}
+
 func TestWalletNotice_TopUpRefused(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []ConfirmMode{ConfirmOff, ConfirmByQuote, ConfirmAuto, ConfirmElicit} {
