@@ -2,7 +2,9 @@ package guard
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -127,4 +129,51 @@ func TestDuplicate_ConfirmOffNeedsAQuote(t *testing.T) {
 	if env.requestCount() != 2 {
 		t.Errorf("%d requests", env.requestCount())
 	}
+}
+
+// Two top-ups of one payer do not both go out on quotes that know nothing of each
+// other.
+func TestNear_ATopUpQuoteFromBeforeTheOtherTopUp(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []ConfirmMode{ConfirmByQuote, ConfirmOff} {
+		env := newTestEnv(t, 5000, func(o *Options) { o.Confirm = mode })
+		first := env.expectOK(env.topUp(5_000, SpendOptions{DryRun: true}, phone1)).Quote
+		second := env.expectOK(env.topUp(6_000, SpendOptions{DryRun: true}, phone1)).Quote
+		env.expectOK(env.topUp(6_000, SpendOptions{QuoteID: second.ID}, phone1))
+		env.expectError(CodeConfirmationRequired)(env.topUp(5_000, SpendOptions{QuoteID: first.ID}, phone1)).
+			says("the same payer was asked before", "UGX 6,000")
+		// Also without a quote where confirmations are off.
+		env.expectError(CodeConfirmationRequired)(env.topUp(5_001, SpendOptions{}, phone1)).says("UGX 6,000")
+		env.expectError(CodeConfirmationRequired)(env.topUp(5_001, SpendOptions{}, phone1)).says("UGX 6,000")
+	}
+}
+
+// One yes covers the spends that it named, and no others.
+func TestNear_AYesCoversWhatWasNamed(t *testing.T) {
+	t.Parallel()
+	env := newTestEnv(t, 1_000_000, func(o *Options) { o.Limits.ConfirmAbove = 1_000_000 })
+	env.setFault(func(w http.ResponseWriter, r *http.Request, pass func(http.ResponseWriter)) {
+		if r.Method == http.MethodGet {
+			pass(w)
+			return
+		}
+		reset(hijack(w))
+	})
+	var numbers []string
+	for i := range ledger.MaxNear + 2 {
+		numbers = append(numbers, fmt.Sprintf("+2567000000%02d", i+10))
+		_, failure := env.send("first", SpendOptions{}, numbers[i])
+		if codeOf(failure) != CodeOutcomeUnknown {
+			t.Fatal(failure)
+		}
+	}
+	env.setFault(nil)
+	var asked string
+	elicit := func(_ context.Context, question string) (Answer, error) { asked = question; return AnswerYes, nil }
+	env.expectOK(env.send("second", SpendOptions{Elicit: elicit}, numbers...))
+	if got := strings.Count(asked, "unknown outcome (id "); got != ledger.MaxNear {
+		t.Errorf("%d spends are named", got)
+	}
+	env.expectOK(env.send("third", SpendOptions{}, numbers[len(numbers)-1]))
+	env.expectError(CodeConfirmationRequired)(env.send("third", SpendOptions{}, numbers[0]))
 }

@@ -49,23 +49,26 @@ func (g *Guard) refusalError(in ledger.Intent, d ledger.Decision) *Error {
 
 // describeDuplicates says which spends are repeated, as part of a sentence.
 func describeDuplicates(spends []ledger.DuplicateSpend) string {
-	return "it repeats " + listSpends(spends)
+	return "it repeats " + listSpends(spends, maxNamedDuplicates)
 }
+
+// maxNamedDuplicates is how many repeated spends a sentence names.
+const maxNamedDuplicates = 3
 
 // describeNear says which open spends went to the same target, as part of a
 // sentence.
 func describeNear(spends []ledger.DuplicateSpend) string {
 	if spends[0].Tool == client.ToolTopUpWallet {
-		return "the same payer was asked before: " + listSpends(spends)
+		return "the same payer was asked before: " + listSpends(spends, ledger.MaxNear)
 	}
-	return "an earlier send to the same number or group may or may not have arrived: " + listSpends(spends)
+	return "an earlier send to the same number or group may or may not have arrived: " + listSpends(spends, ledger.MaxNear)
 }
 
-// listSpends names spends by time and amount, and open ones by id: at most three,
+// listSpends names spends by time and amount, and open ones by id: at most maxNamed,
 // and how many more.
-func listSpends(spends []ledger.DuplicateSpend) string {
+func listSpends(spends []ledger.DuplicateSpend, maxNamed int) string {
 	var names []string
-	for _, s := range spends[:min(len(spends), 3)] {
+	for _, s := range spends[:min(len(spends), maxNamed)] {
 		arrival := "arrive"
 		if s.Tool == client.ToolTopUpWallet {
 			arrival = "be paid"

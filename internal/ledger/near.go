@@ -7,30 +7,36 @@ import (
 	"time"
 )
 
-// nearWindow is how long after a spend with an unknown outcome the next spend to one
+// nearWindow is how long after a send with an unknown outcome the next send to one
 // of its targets needs a confirmation.
 const nearWindow = 24 * time.Hour
+
+// MaxNear is how many spends a decision names at most. A confirmation covers only
+// those that were named.
+const MaxNear = 20
 
 // nearQuery begins with the open spends of a day, by an index: they are few, and a
 // number may have been reached a hundred thousand times.
 func (l *Ledger) nearQuery() string {
 	return `SELECT s.seq, s.id, s.tool, s.state, s.created_ms, s.deadline_ms, s.total FROM spends s
-		WHERE s.state IN ('in_progress', 'unknown', 'requested') AND s.account = $2 AND s.kind = $3 AND s.created_ms > $4
-			AND s.acknowledged = 0 AND (s.state <> 'in_progress' OR s.deadline_ms <= $5 OR s.kind = 'topup')
+		WHERE s.state IN ('in_progress', 'unknown', 'requested') AND s.account = $2 AND s.kind = $3
+			AND (s.kind = 'send' AND s.created_ms > $4 AND s.acknowledged = 0 AND (s.state = 'unknown' OR s.deadline_ms <= $5)
+				OR s.kind = 'topup' AND (s.created_ms > $4 OR s.state <> 'requested'))
 			AND EXISTS (SELECT 1 FROM spend_targets t
 				WHERE t.spend = s.seq AND t.target_hash IN (SELECT ` + l.hexToBytes + ` FROM ` + l.jsonList + `))
-		ORDER BY s.seq DESC`
+		ORDER BY s.seq DESC LIMIT $6`
 }
 
-// findNear finds the spends of the same kind with an unknown outcome that reached
-// some of an intent's targets, without duplicates and those that a user already
-// agreed to send near. Of top-ups also those that are running or requested: the
-// payer may see both on the phone.
+// findNear finds the sends with an unknown outcome that reached some of an intent's
+// targets, without duplicates and those that a user already agreed to send near. For
+// a top-up it finds those of the same payer that are open, whenever they were made,
+// and those that were requested within a day: the payer may see both on the phone.
 func (l *Ledger) findNear(
 	ctx context.Context, tx *sql.Tx, in Intent, duplicates *Duplicates, now time.Time,
 ) ([]DuplicateSpend, error) {
 	hashes, _ := l.targetHashes(in)
-	rows, err := tx.QueryContext(ctx, l.nearQuery(), hashes, in.Account, in.Kind, now.Add(-nearWindow).UnixMilli(), now.UnixMilli())
+	rows, err := tx.QueryContext(ctx, l.nearQuery(), hashes, in.Account, in.Kind, now.Add(-nearWindow).UnixMilli(),
+		now.UnixMilli(), MaxNear)
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +57,17 @@ func (l *Ledger) findNear(
 		}
 	}
 	return near, rows.Err()
+}
+
+// mustBeNamed are the spends near an intent that its confirmation must name: those
+// with an unknown outcome, and of top-ups those that run or were requested just now.
+func mustBeNamed(near []DuplicateSpend, in Intent, since time.Time) []DuplicateSpend {
+	if in.Kind == KindSend {
+		return unknownOnly(near)
+	}
+	return slices.DeleteFunc(slices.Clone(near), func(s DuplicateSpend) bool {
+		return s.State == StateRequested && s.Created.Before(since)
+	})
 }
 
 // unknownOnly are the spends whose outcome is unknown.

@@ -13,7 +13,7 @@ func TestNear_UseIndex(t *testing.T) {
 	t.Parallel()
 	ledgertest.SQLiteOnly(t)
 	l := openTestLedger(t, ledgertest.NewSource(t), Options{})
-	plan := queryPlan(t, l, l.nearQuery(), "[]", "", "", 1, 1)
+	plan := queryPlan(t, l, l.nearQuery(), "[]", "", "", 1, 1, 1)
 	if !strings.Contains(plan, "spends_near") || !strings.Contains(plan, "spend_targets_spend") || strings.Contains(plan, "SCAN s\n") {
 		t.Errorf("plan:\n%s", plan)
 	}

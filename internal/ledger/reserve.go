@@ -122,23 +122,25 @@ func (l *Ledger) checkEarlierSpends(
 	ctx context.Context, tx *sql.Tx, d Decision, in Intent, p Policy, namedIDs string, now time.Time,
 ) (Decision, error) {
 	var err error
-	if d.Duplicates, err = l.findDuplicates(ctx, tx, in, now.Add(-p.DuplicateWindow)); err != nil {
+	since := now.Add(-p.DuplicateWindow)
+	if d.Duplicates, err = l.findDuplicates(ctx, tx, in, since); err != nil {
 		return d, err
 	}
 	if d.Near, err = l.findNear(ctx, tx, in, d.Duplicates, now); err != nil {
 		return d, err
 	}
+	named := mustBeNamed(d.Near, in, since)
 	switch {
 	case d.Duplicates != nil && !p.AllowDuplicate:
 		return d.refuse(Refusal{Reason: RefusedDuplicate}), nil
 	case p.Confirmed && d.Duplicates != nil && !namesAll(d.Duplicates.Spends, namedIDs):
 		return d.refuse(Refusal{Reason: RefusedQuoteDuplicates}), nil
-	case p.Confirmed && !namesAll(unknownOnly(d.Near), namedIDs):
+	case p.Confirmed && !namesAll(named, namedIDs):
 		return d.refuse(Refusal{Reason: RefusedQuoteNear}), nil
 	case p.Confirmed:
 	case d.Duplicates != nil:
 		d.Confirm.Reason = ConfirmDuplicate
-	case len(unknownOnly(d.Near)) > 0:
+	case len(named) > 0:
 		d.Confirm.Reason = ConfirmNear
 	}
 	return d, nil
