@@ -41,7 +41,7 @@ func (t registeredTool) decodeArguments(raw json.RawMessage) (values map[string]
 			values[p.Name] = normalizeInteger(value, p.Name != "amount")
 		}
 	}
-	return values, t.validate(values)
+	return values, t.validateArguments(values)
 }
 
 // parseArguments decodes a JSON object and keeps each number as it was written.

@@ -43,16 +43,16 @@ const walletIDParam = "walletId"
 func reflectSchema(typ reflect.Type, allowExtra bool) *jsonschema.Schema {
 	r := jsonschema.Reflector{
 		Anonymous: true, DoNotReference: true, ExpandedStruct: true, AllowAdditionalProperties: allowExtra,
-		Mapper: withoutQuoteMembers,
+		Mapper: omitQuoteMembers,
 	}
 	s := r.ReflectFromType(typ)
 	s.Version = ""
 	return s
 }
 
-// withoutQuoteMembers omits the members of a quote from schemas: they would add to the
+// omitQuoteMembers omits the members of a quote from schemas: they would add to the
 // context of every conversation, and to the time of every start.
-func withoutQuoteMembers(typ reflect.Type) *jsonschema.Schema {
+func omitQuoteMembers(typ reflect.Type) *jsonschema.Schema {
 	if typ == reflect.TypeFor[guard.Quote]() {
 		return &jsonschema.Schema{Type: "object"}
 	}

@@ -14,9 +14,9 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
-// validate checks decoded arguments against the tool's schema and the limits
+// validateArguments checks decoded arguments against the tool's schema and the limits
 // of its endpoint, and returns a sentence for each problem.
-func (t registeredTool) validate(values map[string]any) []string {
+func (t registeredTool) validateArguments(values map[string]any) []string {
 	problems := append(t.checkLengths(values), t.validateChunks(values)...)
 	slices.SortFunc(problems, func(a, b string) int { return strings.Compare(sortKey(a), sortKey(b)) })
 	return slices.Compact(problems)

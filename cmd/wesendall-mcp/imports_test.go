@@ -21,11 +21,15 @@ const (
 var allowedImports = map[string][]string{
 	// The client can be used without the rest. Its rules about hosts and text are in two leaves.
 	"client": {"internal/loopback", "internal/sanitize", "golang.org/x/text/unicode/norm"},
-	// Leaves: each rule is written once, and every package may use it.
-	"internal/loopback": {}, "internal/sanitize": {}, "internal/sqlitedb": {},
+	// Which hosts are this machine is decided once, for the client, the servers and the ledger.
+	"internal/loopback": {},
+	// What is safe to show is decided once, for every package that prints text of others.
+	"internal/sanitize": {},
+	// The ledger and the sandbox open SQLite in the same way.
+	"internal/sqlitedb": {},
 	// The guard and reconcile compare messages by the same rule.
 	"internal/fold": {"internal/sanitize"},
-	// It imports nothing, so that Go initializes it first.
+	// It imports only the standard library, so that Go initializes it before the others.
 	"internal/startup": {},
 	// The sandbox imports nothing else of ours, so that it can prove the client wrong.
 	"internal/sandbox": {"internal/loopback", "internal/sqlitedb"},
@@ -33,7 +37,7 @@ var allowedImports = map[string][]string{
 	"internal/ledger": {"internal/loopback", "internal/sqlitedb"},
 	// The guard decides: it prices with the client and records in the ledger.
 	"internal/guard": {"client", "internal/fold", "internal/ledger", "internal/sanitize"},
-	// It looks for a spend in what the client reads, and matches by the ledger's hashes.
+	// It looks for a spend in the history that the client reads, and matches by the ledger's hashes.
 	"internal/reconcile": {"client", "internal/fold", "internal/ledger", "internal/sanitize"},
 	// A tool decodes arguments, asks the guard and declares its schema.
 	"tools": {"internal/guard", "client", "internal/sanitize", protocolPath},
@@ -54,9 +58,14 @@ var allowedImports = map[string][]string{
 	"internal/hostconfig": {},
 	// It checks what the server uses, and does not go through the tools.
 	"internal/doctor": {"internal/guard", "internal/ledger", "client", "internal/hostconfig"},
-	// Only tests and the load test use these.
+	// Tests run samples against the sandbox, and compare them with the client.
 	"internal/sampletest": {"client", "internal/sandbox"},
-	"internal/docsection": {}, "internal/ledger/ledgertest": {}, "test/load": {},
+	// Tests write generated sections into documents; the texts come from the caller.
+	"internal/docsection": {},
+	// Tests of several packages get an empty file or schema for a ledger from it.
+	"internal/ledger/ledgertest": {},
+	// The load test uses the built program only.
+	"test/load": {},
 	// The command connects all of them.
 	"cmd/wesendall-mcp": {
 		"internal/mcpserver", "internal/auth", "tools", "prompts", "llm-reference", "internal/guard", "internal/ledger",
@@ -67,7 +76,7 @@ var allowedImports = map[string][]string{
 
 func TestImports_Allowed(t *testing.T) {
 	t.Parallel()
-	// These import no other module, except for what is listed above.
+	// These import no other module, except for those that are listed above.
 	onlyStandardLibrary := []string{"client", "internal/loopback", "internal/sanitize"}
 	seen := map[string]bool{}
 	root := filepath.Join("..", "..")
