@@ -8,32 +8,29 @@ import (
 	"math"
 	"math/big"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf16"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-
-	"github.com/wesendall/wesendall-mcp/client"
 )
 
 // decodeArguments decodes the arguments that a model wrote, once, and checks
 // the decoded values. It finds every problem and returns a sentence for each.
-// In the values, integers are int64 and optional arguments that were null are
-// absent; fillStruct puts them into a tool's request.
+// In the values, integers are int64 and arguments that were null are absent;
+// fillStruct puts them into a tool's request.
 func (t registeredTool) decodeArguments(raw json.RawMessage) (values map[string]any, problems []string) {
 	values, problem := parseArguments(raw)
+	if len(t.argNames) == 0 {
+		values = keepWalletID(values)
+		return values, t.validateArguments(values)
+	}
 	if problem != "" {
 		return nil, []string{problem}
 	}
-	optional := t.optionalNames()
+	problems = t.normalize(values)
 	for name, value := range values {
-		if value == nil && slices.Contains(optional, name) {
-			delete(values, name)
-			continue
-		}
 		values[name] = clampNumbers(value)
 	}
 	for _, p := range t.Endpoint.Params {
@@ -41,12 +38,12 @@ func (t registeredTool) decodeArguments(raw json.RawMessage) (values map[string]
 			values[p.Name] = normalizeInteger(value, p.Name != "amount")
 		}
 	}
-	return values, t.validateArguments(values)
+	return values, append(problems, t.validateArguments(values)...)
 }
 
 // parseArguments decodes a JSON object and keeps each number as it was written.
 func parseArguments(raw json.RawMessage) (values map[string]any, problem string) {
-	if len(raw) == 0 {
+	if len(raw) == 0 || string(raw) == "null" {
 		return map[string]any{}, ""
 	}
 	decoded, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
@@ -58,13 +55,6 @@ func parseArguments(raw json.RawMessage) (values map[string]any, problem string)
 		return nil, describeLoneSurrogate(raw)
 	}
 	return values, ""
-}
-
-// optionalNames are the arguments that need not be given.
-func (t registeredTool) optionalNames() []string {
-	return slices.DeleteFunc(slices.Clone(t.argNames), func(name string) bool {
-		return slices.ContainsFunc(t.Endpoint.Params, func(p client.Param) bool { return p.Name == name && p.Required })
-	})
 }
 
 // normalizeInteger returns 5, 5.0, 5e0 and, where allowString is set, "5" as
@@ -140,13 +130,16 @@ func decodeUnicodeEscape(raw []byte) rune {
 	return rune(n)
 }
 
+// problemLoneSurrogate follows the name of an argument.
+const problemLoneSurrogate = ": has half of a character (a lone surrogate), which nobody could read"
+
 // describeLoneSurrogate names the argument that has a lone surrogate.
 func describeLoneSurrogate(raw json.RawMessage) string {
 	var members map[string]json.RawMessage
 	_ = json.Unmarshal(raw, &members) // it was decoded before
 	for name, value := range members {
 		if hasLoneSurrogate(value) {
-			return name + ": has half of a character (a lone surrogate), which nobody could read"
+			return name + problemLoneSurrogate
 		}
 	}
 	return "arguments: a name has half of a character (a lone surrogate)"

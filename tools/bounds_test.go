@@ -99,8 +99,9 @@ func TestArguments_ProblemsListed(t *testing.T) {
 			"Nothing was sent: recipient: the operator only allows", "Only the operator can allow more.",
 		},
 		"unknown arguments": {
-			"get_balance", `{` + strings.Trim(repeatJSON(`"x%02d":1`, 30), "[]") + `}`,
-			`Nothing was sent. unknown argument "x00"; this tool takes none; unknown argument "x01"`, "; unknown arguments: 11 more",
+			"create_group", `{"title":"T",` + strings.Trim(repeatJSON(`"x%02d":1`, 30), "[]") + `}`,
+			`Nothing was sent. unknown argument "x00"; the arguments are title, description; unknown argument "x01"`,
+			"; unknown arguments: 11 more",
 		},
 	} {
 		message := env.call(t, c.tool, c.arguments).get("message")

@@ -68,8 +68,14 @@ func (t registeredTool) describeErrors(e *jsonschema.ValidationError) []string {
 		}
 		return problems
 	case *kind.AnyOf:
+		if problems := describeItems(e, e.InstanceLocation); len(problems) > 0 {
+			return problems
+		}
 		return sentence("must be a phone number as a string, or an array of at least one")
 	case *kind.Type:
+		if k.Got == "number" && k.Want[0] == "string" {
+			return sentence(problemNotQuoted)
+		}
 		return sentence("must be %s (got %s)", withArticle(k.Want[0]), withArticle(k.Got))
 	case *kind.Minimum:
 		return sentence("must be at least %s (got %s)", k.Want.RatString(), truncateNumber(k.Got.FloatString(2)))
@@ -105,6 +111,8 @@ func withArticle(typ string) string {
 		return "a whole number"
 	case "array", "object":
 		return "an " + typ
+	case "boolean":
+		return "true or false"
 	case "null":
 		return typ
 	}
@@ -114,10 +122,11 @@ func withArticle(typ string) string {
 // unknownArgument describes an argument that does not exist and suggests the
 // one that may be meant. The path is that of a nested object, or "".
 func (t registeredTool) unknownArgument(path, name string) string {
-	if path == "" && name == walletIDParam && t.multiUser {
+	isWallet := name == walletIDParam || len(t.argNames) == 0 && isWalletName(name)
+	if path == "" && isWallet && t.multiUser {
 		return `unknown argument "walletId": the wallet is the one in the request's header ` + WalletHeader
 	}
-	if path == "" && name == walletIDParam {
+	if path == "" && isWallet {
 		return walletIDParam + ": must not be given; the operator sets the wallet (WESENDALL_WALLET_ID)"
 	}
 	valid := t.argNames
@@ -128,9 +137,6 @@ func (t registeredTool) unknownArgument(path, name string) string {
 	problem := fmt.Sprintf("%sunknown argument %q", path, sanitize.TruncateName(name))
 	if suggestion := suggest(name, valid); suggestion != "" {
 		return problem + fmt.Sprintf("; did you mean %q?", suggestion)
-	}
-	if len(valid) == 0 {
-		return problem + "; this tool takes none"
 	}
 	return problem + "; the arguments are " + strings.Join(valid, ", ")
 }

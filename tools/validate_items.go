@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
@@ -71,6 +72,33 @@ func shiftIndexes(e *jsonschema.ValidationError, by int) {
 	for _, cause := range e.Causes {
 		shiftIndexes(cause, by)
 	}
+}
+
+// problemNotQuoted is what to do about a number where a string belongs: a JSON number
+// has lost its leading zero, and may have lost digits.
+const problemNotQuoted = "write it in quotes"
+
+// describeItems describes what is wrong with a recipient, or with each item of a list
+// of them. An argument that is neither has no description here.
+func describeItems(e *jsonschema.ValidationError, list []string) []string {
+	var problems []string
+	for _, cause := range e.Causes {
+		problems = append(problems, describeItems(cause, list)...)
+	}
+	isItem := len(e.InstanceLocation) > len(list)
+	path := strings.Join(e.InstanceLocation, "/")
+	switch k := e.ErrorKind.(type) {
+	case *kind.Type:
+		switch {
+		case k.Got == "number" && k.Want[0] == "string":
+			problems = append(problems, path+": "+problemNotQuoted)
+		case isItem:
+			problems = append(problems, fmt.Sprintf("%s: must be a phone number in quotes (got %s)", path, withArticle(k.Got)))
+		}
+	case *kind.MinLength:
+		problems = append(problems, path+": is empty")
+	}
+	return problems
 }
 
 // sortKey orders problems by argument and by the number of the item.
