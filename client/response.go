@@ -41,7 +41,7 @@ type Response struct {
 // decodeResponse turns an HTTP response into a Response or an Error.
 func (c *Client) decodeResponse(r request, httpResp *http.Response) (*Response, *Error) {
 	body, readErr := io.ReadAll(io.LimitReader(httpResp.Body, maxResponseBytes+1))
-	body = bytes.TrimSpace(bytes.ToValidUTF8(body, []byte("\uFFFD")))
+	body = bytes.TrimSpace(sanitize.TrimByteOrderMark(bytes.ToValidUTF8(body, []byte("\uFFFD"))))
 	requestID := sanitize.TruncateBytes(c.redactor.redactText(findRequestID(httpResp.Header)), maxRequestIDBytes)
 
 	problem := ""

@@ -21,6 +21,7 @@ func TestResponse_UnwrapEnvelope(t *testing.T) {
 		"a bare object that has data": {`{"data":1}`, `{"data":1}`, ""},
 		"success without data":        {`{"success":true,"message":"Sent"}`, `{"success":true,"message":"Sent"}`, ""},
 		"success that is a count":     {`{"success":3}`, `{"success":3}`, ""},
+		"a byte order mark":           {"\ufeff" + `{"success":true,"data":{"balance":1}}`, `{"balance":1}`, ""},
 		"broken UTF-8":                {"{\"a\":\"\xff\"}", "{\"a\":\"\uFFFD\"}", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -46,6 +47,8 @@ func TestErrorBody_Shapes(t *testing.T) {
 		"an object inside": {422,
 			`{"success":false,"error":{"code":"validation_failed","message":"amount: too small","fields":["amount"]}}`,
 			"validation_failed", "amount: too small", `{"fields":["amount"]}`},
+		"a byte order mark": {402, "\ufeff" + `{"error":"Not enough","code":"insufficient_balance"}`, "insufficient_balance",
+			"Not enough", ""},
 		"a text beside a code": {402, `{"error":"Not enough","code":"insufficient_balance"}`, "insufficient_balance",
 			"Not enough", ""},
 		"a flat object":       {401, `{"code":"key_revoked","message":"Revoked"}`, "key_revoked", "Revoked", ""},

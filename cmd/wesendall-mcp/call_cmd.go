@@ -9,11 +9,13 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/mattn/go-isatty"
 
 	"github.com/wesendall/wesendall-mcp/internal/guard"
 	"github.com/wesendall/wesendall-mcp/internal/mcpserver"
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 	"github.com/wesendall/wesendall-mcp/tools"
 )
 
@@ -57,6 +59,12 @@ func (c callCmd) readArguments(env environment) (json.RawMessage, error) {
 			return nil, err
 		}
 	}
+	arguments = sanitize.TrimByteOrderMark(arguments)
+	// Kong replaces bytes that are not UTF-8, so they are looked for in the command line.
+	isInvalid := func(arg string) bool { return !utf8.ValidString(arg) }
+	if !utf8.Valid(arguments) || slices.ContainsFunc(env.args, isInvalid) {
+		return nil, usageErrorf("the arguments are not UTF-8 text; nothing was sent. Save or pipe them as UTF-8")
+	}
 	const messageOverhead = 1024 // at most this much of a message is not arguments
 	if len(arguments) > mcpserver.MaxLineBytes-messageOverhead {
 		return nil, usageErrorf("the arguments are longer than a message may be (%d MiB)", mcpserver.MaxLineBytes>>20)
@@ -72,7 +80,7 @@ func (c callCmd) readArguments(env environment) (json.RawMessage, error) {
 // reportLostResult explains a call without a result. If the tool changes something, the
 // outcome is unknown.
 func (c callCmd) reportLostResult(env environment, err error) error {
-	if errors.Is(err, mcpserver.ErrInvalidParams) { // such as an unknown tool
+	if errors.Is(err, mcpserver.ErrInvalidParams) || errors.Is(err, mcpserver.ErrUnreadable) {
 		return usageError{err}
 	}
 	inventory := tools.AllTools()

@@ -56,3 +56,38 @@ func TestCall_TerminalPrompt(t *testing.T) {
 		}
 	}
 }
+
+func TestCall_Encodings(t *testing.T) {
+	t.Parallel()
+	const arguments = `{"recipient":"+256700000010","message":"Hi","dry_run":true}`
+	utf16 := "\xff\xfe" + strings.Join(strings.Split(arguments, ""), "\x00") + "\x00"
+	const notUTF8, notJSON = "the arguments are not UTF-8 text; nothing was sent", "the arguments must be a JSON object"
+	for name, c := range map[string]struct {
+		written, stderr string
+		code            int
+	}{
+		"a byte order mark":                {"\ufeff" + arguments, "", exitOK},
+		"a byte order mark and line ends":  {"\r\n\ufeff" + arguments + "\r\n", "", exitOK},
+		"a byte that is not UTF-8":         {strings.Replace(arguments, "Hi", "caf\xe9", 1), notUTF8, exitUsage},
+		"such a byte in a name":            {strings.Replace(arguments, "dry_run", "dry\xff", 1), notUTF8, exitUsage},
+		"half of a surrogate pair as CESU": {strings.Replace(arguments, "Hi", "\xed\xa0\x80", 1), notUTF8, exitUsage},
+		"UTF-16":                           {utf16, notUTF8, exitUsage},
+		"only a byte order mark":           {"\ufeff", notJSON, exitUsage},
+	} {
+		for _, args := range [][]string{{"send_sms", c.written}, {"send_sms", "-"}} {
+			got := runInProcess(t, t.TempDir(), nil, c.written, append([]string{"call", "--sandbox"}, args...)...)
+			if got.exitCode != c.code || !strings.Contains(got.stderr, c.stderr) {
+				t.Errorf("%s, %.10q: %+v", name, args[1], got)
+			}
+		}
+	}
+	// Escaped, these arguments are longer than a line may be.
+	long := `{"recipient":"+256700000010","message":"` + strings.Repeat("<", 4<<20) + `"}`
+	got := runInProcess(t, t.TempDir(), nil, long, "call", "--sandbox", "send_sms", "-")
+	if got.exitCode != exitUsage || !strings.Contains(got.stderr, "nothing was sent: a line must not be longer") {
+		t.Errorf("%d %s", got.exitCode, got.stderr)
+	}
+	if got := runInProcess(t, t.TempDir(), nil, "", "call", "--sandbox", "send_sms\xff"); got.exitCode != exitUsage {
+		t.Errorf("%+v", got)
+	}
+}

@@ -156,7 +156,7 @@ func readSecretFile(path string) (secret, problem string) {
 	if err != nil {
 		return "", " cannot be read: " + err.Error()
 	}
-	switch secret = strings.TrimSpace(string(text)); {
+	switch secret = strings.TrimSpace(string(sanitize.TrimByteOrderMark(text))); {
 	case secret == "":
 		return "", " names an empty file"
 	case sanitize.Placeholder(secret) != "":

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 	reference "github.com/wesendall/wesendall-mcp/llm-reference"
 	"github.com/wesendall/wesendall-mcp/prompts"
 )
@@ -47,7 +48,7 @@ func (c promptCmd) Run(env environment) error {
 		if err != nil {
 			return err
 		}
-		values["details"] = string(text)
+		values["details"] = string(sanitize.TrimByteOrderMark(text))
 	}
 	text, err := prompt.Text(values)
 	if err != nil {

@@ -247,11 +247,13 @@ func TestEnvFile_NoExpansion(t *testing.T) {
 func TestSecretFile(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)
-	file := writeFile(t, t.TempDir(), "secret", sandbox.APISecret+"\n")
-	got := runInProcess(t, t.TempDir(), []string{env[0], env[1], env[3], "WESENDALL_API_SECRET_FILE=" + file}, "",
-		"call", "get_balance")
-	if got.exitCode != 0 {
-		t.Errorf("%+v", got)
+	for _, text := range []string{sandbox.APISecret + "\n", "\ufeff" + sandbox.APISecret + "\r\n"} {
+		file := writeFile(t, t.TempDir(), "secret", text)
+		got := runInProcess(t, t.TempDir(), []string{env[0], env[1], env[3], "WESENDALL_API_SECRET_FILE=" + file}, "",
+			"call", "get_balance")
+		if got.exitCode != 0 {
+			t.Errorf("%q: %+v", text, got)
+		}
 	}
 }
 

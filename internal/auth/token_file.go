@@ -176,7 +176,7 @@ func readTokenFile(path string) (info os.FileInfo, content string, err error) {
 	if err != nil {
 		return info, "", err
 	}
-	content = string(data)
+	content = strings.TrimPrefix(string(data), "\ufeff") // a byte order mark; line numbers stay right
 	switch {
 	case len(data) > maxTokenFileBytes:
 		err = fmt.Errorf("%s is longer than %d MiB", path, maxTokenFileBytes>>20)

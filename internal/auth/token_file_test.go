@@ -93,6 +93,18 @@ func TestTokens_IdentifyCaller(t *testing.T) {
 	}
 }
 
+func TestTokenFile_ByteOrderMark(t *testing.T) {
+	t.Parallel()
+	s, _, _ := openTokenFile(t, "\ufeffanna "+testToken("a")+"\n")
+	resolve, err := s.Authenticate(bearerHeader(testToken("a")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := resolve(t.Context()); err != nil || c.ID != "anna" {
+		t.Errorf("%+v %v", c, err)
+	}
+}
+
 func TestTokenFile_Reload(t *testing.T) {
 	t.Parallel()
 	a, b := "anna "+testToken("a")+"\n", "ben "+testToken("b")+"\n"

@@ -121,7 +121,7 @@ func (h *HTTPHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		rw.writeStatus(http.StatusOK, "ok")
-	case "/mcp":
+	case "/mcp", "/mcp/": // some hosts add the slash to an address
 		h.handleMCP(rw, r)
 	default:
 		rw.writeError(http.StatusNotFound,

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // handlePost answers a POST, which carries one message.
@@ -116,7 +118,7 @@ func readBody(rw *responseWriter, r *http.Request) (body []byte, status int, rpc
 		// The call may take longer than its message.
 		_ = rw.controller.SetReadDeadline(time.Time{})
 		_ = rw.controller.SetWriteDeadline(time.Time{})
-		return bytes.TrimSpace(body), 0, nil
+		return bytes.TrimSpace(sanitize.TrimByteOrderMark(body)), 0, nil
 	}
 	rw.w.Header().Set("Connection", "close") // the rest of the body is not read
 	if _, isTooLarge := errors.AsType[*http.MaxBytesError](err); isTooLarge {

@@ -66,6 +66,11 @@ func parseMessage(raw []byte) (*rpcMessage, *rpcError) {
 	if name := findWrongCase(members, "jsonrpc", "id", "method", "params", "result", "error"); name != "" {
 		return refuse(nil, fmt.Sprintf("%q must be written %q", name, strings.ToLower(name)))
 	}
+	for _, name := range []string{"params", "error"} {
+		if isNull(members[name]) {
+			delete(members, name)
+		}
+	}
 	m := &rpcMessage{raw: raw, params: members["params"]}
 	if id, ok := members["id"]; ok {
 		if first := id[0]; first != '"' && first != '-' && (first < '0' || first > '9') {
@@ -106,6 +111,9 @@ func jsonString(raw json.RawMessage) (value string, ok bool) {
 	ok = len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &value) == nil
 	return value, ok
 }
+
+// isNull tells whether a member is null, which means the same as no member.
+func isNull(raw json.RawMessage) bool { return string(raw) == "null" }
 
 // jsonObject reads the members of a JSON object; nil for any other value.
 func jsonObject(raw json.RawMessage) (members map[string]json.RawMessage) {

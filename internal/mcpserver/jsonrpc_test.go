@@ -49,10 +49,12 @@ func TestStdio_InvalidMessages(t *testing.T) {
 		w.expectError(`{"jsonrpc":"2.0","id":`+id+`,"method":"ping"}`, "null", -32600, "id must be")
 	}
 	w.expectError(`{"jsonrpc":"2.0","id":3,"method":"nope/nope"}`, "3", -32601, "")
-	for _, params := range []string{`"x"`, `[]`, `null`, `7`} {
+	for _, params := range []string{`"x"`, `[]`, `7`} {
 		w.expectError(`{"jsonrpc":"2.0","id":4,"method":"tools/call","params":`+params+`}`, "4", -32602,
 			"params must be an object")
 	}
+
+	w.expectError(`{"jsonrpc":"2.0","id":4,"method":"tools/call","params":null}`, "4", -32602, "params.name")
 
 	// The connection still works; blank lines, CRLF and stray responses are ignored.
 	w.write("", "\r", `{"jsonrpc":"2.0","id":99,"result":{}}`, `{"jsonrpc":"2.0","method":"notifications/strange"}`,
@@ -83,7 +85,7 @@ func TestStdio_InvalidToolCalls(t *testing.T) {
 	w.initialize()
 	w.expectError(`{"jsonrpc":"2.0","id":4,"method":"tools/call"}`, "4", -32602, "params.name")
 	w.expectError(`{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":7}}`, "4", -32602, "params.name")
-	for _, arguments := range []string{`"x"`, `[]`, `null`, `7`} {
+	for _, arguments := range []string{`"x"`, `[]`, `7`} {
 		w.expectError(toolCall("5", "get_balance", arguments), "5", -32602, "params.arguments must be an object")
 	}
 	w.expectError(toolCall("5", "topup_wallet", `{"amount":1e999999999}`), "5", -32602, "too large")

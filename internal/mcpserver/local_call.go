@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/mark3labs/mcp-go/client"
@@ -33,6 +35,7 @@ type LocalResult struct {
 var (
 	ErrInterrupted   = errors.New("interrupted before the call began; nothing was sent")
 	ErrInvalidParams = mcp.ErrInvalidParams // such as an unknown tool
+	ErrUnreadable    = errors.New("the server could not read the call, and nothing was sent")
 )
 
 // localCallTimeout is 5 minutes for the user to confirm, and 1 for the call.
@@ -42,17 +45,30 @@ const localCallTimeout = 6 * time.Minute
 func (s *Server) CallLocally(ctx context.Context, call LocalCall) (LocalResult, error) {
 	serverIn, requests := io.Pipe()
 	responses, serverOut := io.Pipe()
+	// After a signal the server reads no more, but answers the call that it has.
+	callCtx, stopTimer := context.WithTimeout(context.WithoutCancel(ctx), localCallTimeout)
+	defer stopTimer()
+	callCtx, cancel := context.WithCancelCause(callCtx)
+	defer cancel(nil)
+	var asked atomic.Bool
+	onUnread := func(reason string) {
+		err := fmt.Errorf("%w: %s", ErrUnreadable, reason)
+		if asked.Load() { // the call was read, and an answer of the user was not
+			err = errors.New("the server could not read an answer: " + reason)
+		}
+		cancel(err)
+	}
 	served := make(chan error, 1)
 	go func() {
-		served <- s.ServeStdio(ctx, serverIn, serverOut)
+		served <- s.ServeStdio(ctx, serverIn, &localResponses{serverOut, onUnread})
 		_ = serverOut.Close()
 	}()
-	// After a signal the server reads no more, but answers the call that it has.
-	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), localCallTimeout)
-	defer cancel()
 	var opts []client.ClientOption
 	if call.Ask != nil {
-		opts = append(opts, client.WithElicitationHandler(elicitationFunc(call.Ask)))
+		opts = append(opts, client.WithElicitationHandler(elicitationFunc(func(message string) (bool, error) {
+			asked.Store(true)
+			return call.Ask(message)
+		})))
 	}
 	noLogs := io.NopCloser(bytes.NewReader(nil))
 	mcpClient := client.NewClient(transport.NewIO(responses, requests, noLogs), opts...)
@@ -69,8 +85,11 @@ func (s *Server) CallLocally(ctx context.Context, call LocalCall) (LocalResult, 
 	req.Params.Name, req.Params.Arguments = call.Tool, call.Arguments
 	result, err := mcpClient.CallTool(callCtx, req)
 	_ = requests.Close()
-	if err != nil && ctx.Err() != nil {
+	switch cause := context.Cause(callCtx); {
+	case err != nil && ctx.Err() != nil:
 		err = ErrInterrupted
+	case err != nil && cause != nil:
+		err = cause
 	}
 	if err = errors.Join(err, <-served); err != nil {
 		return LocalResult{}, err

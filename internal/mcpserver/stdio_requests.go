@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/mark3labs/mcp-go/mcp"
+
+	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // stdioRequest is a running request.
@@ -23,7 +25,7 @@ func (c *connection) handleLine(ctx context.Context, shutdown <-chan struct{}, l
 		c.respond((&rpcError{nil, mcp.INVALID_REQUEST, text}).toMessage(), shutdown)
 		return
 	}
-	raw := bytes.TrimSpace(l.data)
+	raw := bytes.TrimSpace(sanitize.TrimByteOrderMark(l.data))
 	if len(raw) == 0 {
 		return
 	}

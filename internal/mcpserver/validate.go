@@ -48,7 +48,7 @@ func (s *Server) validateToolCall(m *rpcMessage) *rpcError {
 	if name == "" {
 		return m.invalidParams("params.name must be the name of a tool")
 	}
-	if arguments, ok := m.members["arguments"]; ok && arguments[0] != '{' {
+	if arguments, ok := m.members["arguments"]; ok && arguments[0] != '{' && !isNull(arguments) {
 		return m.invalidParams("params.arguments must be an object")
 	}
 	names := s.tools.Names()
