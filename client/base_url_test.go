@@ -39,7 +39,9 @@ func TestCanonicalBaseURL(t *testing.T) {
 // A host in other letters would be another spelling of the same name.
 func TestBaseURL_NonASCII(t *testing.T) {
 	t.Parallel()
-	for _, spelling := range []string{"https://ｗｗｗ.wesendall.com", "https://www。wesendall。com", "https://www.wesenda\u212A.com", "https://ex%C3%A4mple.com"} {
+	for _, spelling := range []string{
+		"https://ｗｗｗ.wesendall.com", "https://www。wesendall。com", "https://www.wesenda\u212A.com", "https://ex%C3%A4mple.com",
+	} {
 		if _, err := New(Options{BaseURL: spelling}); err == nil {
 			t.Errorf("%s is accepted", spelling)
 		}

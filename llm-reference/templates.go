@@ -19,7 +19,8 @@ func TemplateFuncs() template.FuncMap {
 		"retryableStatuses": func() string { return RetryableStatuses },
 		"installCommand":    func() string { return InstallCommand },
 		// advice
-		"retryAdvice": RetryAdvice, "summaryAdvice": SummaryAdvice, "verifyAdvice": VerifyAdvice, "wayOut": client.WayOut, "topUpPending": func() string { return client.TopUpPending },
+		"retryAdvice": RetryAdvice, "summaryAdvice": SummaryAdvice, "verifyAdvice": VerifyAdvice,
+		"wayOut": client.WayOut, "topUpPending": func() string { return client.TopUpPending },
 		// examples
 		"exampleBody": exampleBody, "exampleBodyInline": exampleBodyInline, "exampleURL": exampleURL,
 		// formats

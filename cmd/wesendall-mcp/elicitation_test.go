@@ -9,6 +9,16 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
+// sendWithQuote makes the call of TestElicitation_Stdio with a quote.
+func sendWithQuote(t *testing.T, s *mcp.ClientSession, quoteID any) {
+	t.Helper()
+	retry, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms",
+		Arguments: map[string]any{"recipient": "0700000010", "message": "Hi", "quote": quoteID}})
+	if err != nil || retry.IsError {
+		t.Errorf("%+v, %v", retry, err)
+	}
+}
+
 // The user is asked in both protocols, and only an accept spends.
 func TestElicitation_Stdio(t *testing.T) {
 	t.Parallel()
@@ -65,11 +75,7 @@ func TestElicitation_Stdio(t *testing.T) {
 					t.Error(question)
 				}
 				if quote, ok := got["quote"].(map[string]any); ok && c.code == "confirmation_required" {
-					retry, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "send_sms",
-						Arguments: map[string]any{"recipient": "0700000010", "message": "Hi", "quote": quote["id"]}})
-					if err != nil || retry.IsError {
-						t.Errorf("%+v, %v", retry, err)
-					}
+					sendWithQuote(t, s, quote["id"])
 				}
 			})
 		}

@@ -181,7 +181,7 @@ func (s *modelStep) checkSent(p *rapid.T) {
 		p.Fatalf("a dry run sent a request")
 	case len(s.near) > 0 && !s.consent:
 		p.Fatalf("%s was sent near an unknown outcome, and nobody agreed", s.key())
-	case len(s.repeated) > 0 && !(s.consent && s.opts.AllowDuplicate):
+	case len(s.repeated) > 0 && (!s.consent || !s.opts.AllowDuplicate):
 		p.Fatalf("%s repeats an unknown outcome, and nobody agreed", s.key())
 	}
 	if len(s.near) > 0 {

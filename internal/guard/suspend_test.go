@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
@@ -114,10 +115,10 @@ func actAsSuspended(t *testing.T) bool {
 	_, err = g.Send(t.Context(), sendRequest(suspendedMessage, phone1), SpendOptions{Elicit: elicit})
 	s.reach("after the outcome")
 	code := "ok"
-	if failure, ok := err.(*Error); ok {
+	if failure, ok := errors.AsType[*Error](err); ok {
 		code = failure.Code
 	}
-	fmt.Println("outcome: " + code)
+	fmt.Println("outcome: " + code) //nolint:forbidigo // the parent process reads it
 	_ = g.Close()
 	return true
 }

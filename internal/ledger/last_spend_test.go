@@ -82,7 +82,8 @@ func TestLastSpend_Pruned(t *testing.T) {
 	clock.advance(retention + 25*time.Hour)
 	send("Hu")
 	var notes int
-	if err := ledgertest.OpenDB(t, source).QueryRow(`SELECT count(*) FROM meta WHERE name LIKE 'last %'`).Scan(&notes); err != nil || notes != 1 {
+	row := ledgertest.OpenDB(t, source).QueryRow(`SELECT count(*) FROM meta WHERE name LIKE 'last %'`)
+	if err := row.Scan(&notes); err != nil || notes != 1 {
 		t.Errorf("%d notes, %v", notes, err)
 	}
 }

@@ -41,11 +41,18 @@ func TestOpen_FileRefused(t *testing.T) {
 			write(filepath.Join(dir, "other.db"))
 			must(os.Link(filepath.Join(dir, "other.db"), path))
 		}, "has 2 names", false},
-		"a log that is a link":     {func(_, path string) { write(path); must(os.Symlink("other.db", path+"-wal")) }, "-wal is a symbolic link", false},
+		"a log that is a link": {func(_, path string) {
+			write(path)
+			must(os.Symlink("other.db", path+"-wal"))
+		}, "-wal is a symbolic link", false},
 		"a log without a ledger":   {func(_, path string) { must(os.Symlink("other.db", path+"-shm")) }, "-shm is a symbolic link", false},
 		"writable by others":       {func(_, path string) { write(path); must(os.Chmod(path, 0o602)) }, "can be written by every user", false},
 		"open to all":              {func(_, path string) { write(path); must(os.Chmod(path, 0o666)) }, "mode 0666", false},
-		"a log writable by others": {func(_, path string) { write(path); write(path + "-wal"); must(os.Chmod(path+"-wal", 0o666)) }, "-wal can be written", false},
+		"a log writable by others": {func(_, path string) {
+			write(path)
+			write(path + "-wal")
+			must(os.Chmod(path+"-wal", 0o666))
+		}, "-wal can be written", false},
 		"another owner's":          {func(_, path string) { write(path); must(os.Chown(path, 12345, -1)) }, "belongs to user 12345", true},
 		"a folder":                 {func(_, path string) { must(os.Mkdir(path, 0o700)) }, "is not a file", false},
 	} {

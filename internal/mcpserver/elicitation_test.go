@@ -39,6 +39,29 @@ func statelessElicitRequest(id, params string) string {
 		`"io.modelcontextprotocol/clientCapabilities":{"elicitation":{"form":{}}}`, 1)
 }
 
+// readQuestion reads the question about expensiveSend, and returns its state.
+func readQuestion(t *testing.T, w *stdioClient) string {
+	t.Helper()
+	asked := w.read()
+	var result struct {
+		ResultType, RequestState string
+		InputRequests            map[string]struct {
+			Method string
+			Params struct {
+				Message         string
+				RequestedSchema json.RawMessage
+			}
+		}
+	}
+	if asked.Error != nil || json.Unmarshal(asked.Result, &result) != nil || result.ResultType != "input_required" ||
+		result.InputRequests["confirm"].Method != "elicitation/create" ||
+		!strings.Contains(result.InputRequests["confirm"].Params.Message, "UGX 2,000") ||
+		string(result.InputRequests["confirm"].Params.RequestedSchema) != sendForm {
+		t.Fatal(asked.line)
+	}
+	return result.RequestState
+}
+
 // In the stateless protocol the client sends the state back and can change it. Only
 // a clean yes to the same question spends.
 func TestElicitation_StateTampering(t *testing.T) {
@@ -74,32 +97,16 @@ func TestElicitation_StateTampering(t *testing.T) {
 			f := newInstantFake()
 			w := newStdioClient(t, expensiveFake{f})
 			w.write(statelessElicitRequest("1", expensiveSend))
-			asked := w.read()
-			var result struct {
-				ResultType, RequestState string
-				InputRequests            map[string]struct {
-					Method string
-					Params struct {
-						Message         string
-						RequestedSchema json.RawMessage
-					}
-				}
-			}
-			if asked.Error != nil || json.Unmarshal(asked.Result, &result) != nil || result.ResultType != "input_required" ||
-				result.InputRequests["confirm"].Method != "elicitation/create" ||
-				!strings.Contains(result.InputRequests["confirm"].Params.Message, "UGX 2,000") ||
-				string(result.InputRequests["confirm"].Params.RequestedSchema) != sendForm {
-				t.Fatal(asked.line)
-			}
+			requestState := readQuestion(t, w)
 			if f.count() != 0 {
 				t.Fatal("it was sent before anybody agreed")
 			}
-			w.write(statelessElicitRequest("2", strings.Replace(c.params, "STATE", result.RequestState, 1)))
+			w.write(statelessElicitRequest("2", strings.Replace(c.params, "STATE", requestState, 1)))
 			if a := w.read(); !strings.Contains(a.line, c.says) || (f.count() == 1) != (name == "a clean yes") {
 				t.Errorf("%d sent, %s", f.count(), a.line)
 			}
 			// An answer cannot be used twice.
-			w.write(statelessElicitRequest("3", strings.Replace(expensiveSend+yes+state, "STATE", result.RequestState, 1)))
+			w.write(statelessElicitRequest("3", strings.Replace(expensiveSend+yes+state, "STATE", requestState, 1)))
 			if a := w.read(); name != "a state of its own" && name != "no state" &&
 				strings.Contains(a.line, `"sent":true`) || f.count() > 1 {
 				t.Errorf("a replay: %d sent, %s", f.count(), a.line)
