@@ -113,7 +113,7 @@ type errorBody struct{ code, message, details string }
 func (c *Client) readFailure(httpResp *http.Response, body []byte, readErr error) errorBody {
 	switch {
 	case httpResp.StatusCode/100 == 2 && readErr != nil:
-		return errorBody{message: "the answer broke off: " + readErr.Error()}
+		return errorBody{message: "the connection was lost during the answer: " + readErr.Error()}
 	case len(body) > maxResponseBytes:
 		return errorBody{message: fmt.Sprintf("the answer is longer than %d MiB", maxResponseBytes>>20)}
 	case httpResp.StatusCode/100 == 3:

@@ -116,7 +116,7 @@ func (s *clientSession) RequestElicitation(
 func (s *clientSession) notifyCancelled(id string) {
 	var n mcp.JSONRPCNotification
 	n.JSONRPC, n.Method = mcp.JSONRPC_VERSION, string(mcp.MethodNotificationCancelled)
-	n.Params.AdditionalFields = map[string]any{"requestId": id, "reason": "nobody answered in time"}
+	n.Params.AdditionalFields = map[string]any{"requestId": id, "reason": "the user did not answer in time"}
 	select {
 	case s.notifications <- n:
 	default:

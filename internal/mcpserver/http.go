@@ -125,7 +125,7 @@ func (h *HTTPHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.handleMCP(rw, r)
 	default:
 		rw.writeError(http.StatusNotFound,
-			&rpcError{nil, mcp.INVALID_REQUEST, "there is nothing here; MCP is served at /mcp"})
+			&rpcError{nil, mcp.INVALID_REQUEST, "there is no such path: MCP is served at /mcp"})
 	}
 }
 
@@ -167,7 +167,7 @@ func (h *HTTPHandler) handleMCP(rw *responseWriter, r *http.Request) {
 		// The server sends nothing outside of an answer, so GET has no stream.
 		rw.w.Header().Set("Allow", "POST, DELETE, OPTIONS")
 		rw.writeError(http.StatusMethodNotAllowed,
-			&rpcError{nil, mcp.INVALID_REQUEST, r.Method + " is not served here: send messages by POST"})
+			&rpcError{nil, mcp.INVALID_REQUEST, r.Method + " is not supported: send messages by POST"})
 	}
 }
 
@@ -206,6 +206,6 @@ func (h *HTTPHandler) writeSessionKeyError(rw *responseWriter, id json.RawMessag
 
 var (
 	errMissingSession = &rpcError{nil, mcp.INVALID_REQUEST, mcp.HeaderSessionID + " is missing: " +
-		"begin with initialize, or name a protocol version without sessions in every request"}
-	errUnknownSession = &rpcError{nil, mcp.INVALID_REQUEST, "there is no such session: begin again with initialize"}
+		"send initialize first, or name a protocol version without sessions (2026-07-28) in every request"}
+	errUnknownSession = &rpcError{nil, mcp.INVALID_REQUEST, "the session is unknown or has ended: send initialize again"}
 )

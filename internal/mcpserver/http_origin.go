@@ -67,11 +67,11 @@ func (p originPolicy) check(r *http.Request) string {
 			stripDefaultPort(name, "80") == stripDefaultPort(host, "80")
 	}
 	if p.allowedHosts != nil && !slices.ContainsFunc(p.allowedHosts, matchesHost) {
-		return "this server does not serve the name in the Host header (--allowed-host adds one)"
+		return "the name in the Host header is not allowed (--allowed-host adds one)"
 	}
 	origins := r.Header.Values("Origin")
 	if len(origins) > 1 || len(origins) == 1 && !slices.Contains(p.allowedOrigins, strings.ToLower(origins[0])) {
-		return "pages of this Origin may not call (--allowed-origin adds one)"
+		return "web pages of this Origin are not allowed (--allowed-origin adds one)"
 	}
 	return ""
 }

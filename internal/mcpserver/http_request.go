@@ -127,7 +127,7 @@ func readBody(rw *responseWriter, r *http.Request) (body []byte, status int, rpc
 	if netErr, ok := errors.AsType[net.Error](err); ok && netErr.Timeout() {
 		return fail(http.StatusRequestTimeout, "the body did not arrive in time")
 	}
-	return fail(http.StatusBadRequest, "the body ended too early")
+	return fail(http.StatusBadRequest, "the body is incomplete")
 }
 
 // handleStateless answers a message of the stateless protocol (2026-07-28). The
@@ -137,7 +137,7 @@ func (h *HTTPHandler) handleStateless(req *httpRequest, headerVersion, metaVersi
 	switch {
 	case m.method == "":
 		req.writeError(http.StatusBadRequest, mcp.INVALID_REQUEST,
-			"this version of the protocol has no requests to the client, so no responses of it")
+			"this version of the protocol has no requests to the client, so the client cannot send a response")
 	case m.id == nil: // a request is cancelled by ending its stream
 		req.writer.w.WriteHeader(http.StatusAccepted)
 	case headerVersion == "" || req.request.Header.Get(mcp.HeaderLastEventID) != "":

@@ -110,8 +110,8 @@ func (req *httpRequest) stream(responses <-chan mcp.JSONRPCMessage, cancel conte
 }
 
 // errTextShutdown is the error of a call that still runs when the server shuts down.
-const errTextShutdown = "this server ends before the call did, and something may have been sent or charged: " +
-	"look there before repeating it (list_sms_history, get_balance)"
+const errTextShutdown = "the server shut down before the call ended, and something may have been sent or charged: " +
+	"check list_sms_history and get_balance before repeating it"
 
 // respond writes the answer, and the id of the session if one begins with it.
 func (req *httpRequest) respond(resp mcp.JSONRPCMessage) {

@@ -69,7 +69,7 @@ func TestHTTP_ShutdownGrace(t *testing.T) {
 	for a.Method != "" {
 		a = stream.read()
 	}
-	if a.Error == nil || !strings.Contains(a.line, "look there before repeating it") {
+	if a.Error == nil || !strings.Contains(a.line, "something may have been sent or charged") {
 		t.Errorf("the client is not told that the outcome is unknown: %s", a.line)
 	}
 	close(f.release)
