@@ -65,7 +65,7 @@ func (g *Guard) checkAnswer(ctx context.Context, c spendCall, o SpendOptions) er
 func (g *Guard) confirm(
 	ctx context.Context, c spendCall, cost spendCost, o SpendOptions, d ledger.Decision,
 ) (quoteID string, err error) {
-	reason := g.confirmReason(g.newIntent(c, cost, o), d)
+	reason := g.confirmReason(g.newIntent(c, cost.withoutOptOuts(c), o), d)
 	if g.cannotConfirm(o) {
 		return "", cannotConfirmError(reason)
 	}
@@ -73,26 +73,26 @@ func (g *Guard) confirm(
 		return "", err
 	}
 	ask := o.canAsk() && (g.options.Confirm == ConfirmAuto || g.options.Confirm == ConfirmElicit)
-	quote := newQuote(c, cost)
 	// The price may be another by now, or someone else sent the same: the ledger
 	// decides again when it stores the quote, and the user reads the new reason.
-	if d, err = g.storeQuote(ctx, c, cost, o, &quote, ask && o.AskLater); err != nil {
+	quote, err := g.storeQuote(ctx, c, cost, o, ask && o.AskLater)
+	if err != nil {
 		return "", err
 	}
-	if d.Verdict == ledger.Refused {
-		return "", g.refusalError(g.newIntent(c, cost, o), d)
-	}
-	if d.Verdict == ledger.NeedsConfirmation {
-		reason = g.confirmReason(g.newIntent(c, cost, o), d)
+	switch quote.decision.Verdict {
+	case ledger.Refused:
+		return "", g.refusalError(quote.intent, quote.decision)
+	case ledger.NeedsConfirmation:
+		reason = g.confirmReason(quote.intent, quote.decision)
 	}
 	quote.NeedsConfirmation = &ConfirmationNeed{reason}
 	required := NewError(CodeConfirmationRequired, "Nothing was sent yet, because "+reason+". Show your user the quote; "+
 		"if they agree, call again with the same arguments and quote: \""+quote.ID+"\".")
-	required.Quote = &quote
+	required.Quote = &quote.Quote
 	if !ask {
 		return "", required
 	}
-	required.ConfirmationPrompt = confirmationPrompt(c, quote, reason)
+	required.ConfirmationPrompt = confirmationPrompt(c, quote.Quote, reason)
 	if o.AskLater {
 		return "", required
 	}

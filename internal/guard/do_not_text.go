@@ -96,6 +96,8 @@ type optOuts struct {
 	kept, dropped []string
 }
 
+func (o optOuts) nobodyLeft() bool { return len(o.kept) == 0 && len(o.dropped) > 0 }
+
 // readOptOuts reads the do-not-text list for a send. A group cannot be filtered, but
 // a list that cannot be used stops it too.
 func (g *Guard) readOptOuts(c spendCall) (optOuts, error) {
@@ -135,43 +137,47 @@ func (g *Guard) doNotTextError(err error) *Error {
 		"The operator must fix it. Reading works.", where, reason))
 }
 
-// withoutOptOuts returns the cost of a send to the recipients that are not on the
-// do-not-text list. The list is read each time.
-func (g *Guard) withoutOptOuts(c spendCall, cost spendCost) (spendCost, error) {
+// withOptOuts adds to a cost which recipients are on the do-not-text list, and what a
+// quote says about it. The list is read each time. A quote covers the numbers on it
+// too: the list may change before the send.
+func (g *Guard) withOptOuts(c spendCall, cost spendCost) (spendCost, error) {
 	o, err := g.readOptOuts(c)
-	switch {
-	case err != nil:
+	if err != nil {
 		return spendCost{}, err
-	case len(o.kept) == 0:
-		return spendCost{}, nobodyLeftError(len(o.dropped))
-	case len(o.dropped) == 0:
-		cost.optOutNote = ""
-		return cost, nil
 	}
-	cost.targets, cost.recipients = o.kept, len(o.kept)
-	cost.totalUGX = estimateTotal(c.intent.Units, cost.recipients, cost.unitUGX)
-	cost.audience = formatRecipients(o.kept)
-	cost.optOutNote = fmt.Sprintf("%s dropped, because the operator's do-not-text list (WESENDALL_DO_NOT_TEXT) names them: %s.",
-		pluralizeNumbers(len(o.dropped), "was", "were"), listNumbers(o.dropped))
-	return cost, nil
-}
-
-// withOptOutNote adds to a cost what a quote says about the do-not-text list. The
-// quote covers the numbers on it too: the list may change before the send.
-func (g *Guard) withOptOutNote(c spendCall, cost spendCost) (spendCost, error) {
-	o, err := g.readOptOuts(c)
+	cost.optOuts, cost.optOutNote = o, ""
 	switch {
-	case err != nil:
-		return spendCost{}, err
 	case len(o.dropped) > 0:
-		cost.nobodyLeft = len(o.kept) == 0
 		cost.optOutNote = fmt.Sprintf("%s not be texted, because the operator's do-not-text list (WESENDALL_DO_NOT_TEXT) "+
 			"names them: %s. The quote covers the whole list.",
 			pluralizeNumbers(len(o.dropped), "will", "will"), listNumbers(o.dropped))
+		if reached := cost.withoutOptOuts(c); reached.targets != nil {
+			cost.optOutNote += fmt.Sprintf(" Now it would reach %s for about UGX %s.",
+				sanitize.Pluralize(reached.recipients, "recipient"), sanitize.FormatThousands(reached.totalUGX))
+		}
 	case g.options.DoNotText != nil && c.intent.Tool == client.ToolSendGroupSMS:
 		cost.optOutNote = "The do-not-text list (WESENDALL_DO_NOT_TEXT) does not apply to a group: its numbers cannot be listed."
 	}
 	return cost, nil
+}
+
+// withoutOptOuts returns the cost of a send to the recipients that are not on the
+// do-not-text list; the cost itself if nobody is left.
+func (cost spendCost) withoutOptOuts(c spendCall) spendCost {
+	o := cost.optOuts
+	switch {
+	case o.nobodyLeft() || cost.targets != nil:
+		return cost
+	case len(o.dropped) == 0:
+		cost.optOutNote = ""
+		return cost
+	}
+	cost.targets, cost.recipients, cost.quotedUGX = o.kept, len(o.kept), cost.totalUGX
+	cost.totalUGX = estimateTotal(c.intent.Units, cost.recipients, cost.unitUGX)
+	cost.audience = formatRecipients(o.kept)
+	cost.optOutNote = fmt.Sprintf("%s dropped, because the operator's do-not-text list (WESENDALL_DO_NOT_TEXT) names them: %s.",
+		pluralizeNumbers(len(o.dropped), "was", "were"), listNumbers(o.dropped))
+	return cost
 }
 
 func nobodyLeftError(count int) *Error {

@@ -52,10 +52,13 @@ func (g *Guard) execute(ctx context.Context, c spendCall, o SpendOptions) (*Rece
 	policy := g.newPolicy(o)
 	confirmed := confirmedBefore(policy, o)
 	for {
-		reserved, err := g.withoutOptOuts(c, cost)
-		if err != nil {
+		if cost, err = g.withOptOuts(c, cost); err != nil {
 			return nil, err
 		}
+		if cost.optOuts.nobodyLeft() {
+			return nil, nobodyLeftError(len(cost.optOuts.dropped))
+		}
+		reserved := cost.withoutOptOuts(c)
 		d, err := g.reserve(ctx, g.newIntent(c, reserved, o), policy)
 		if err != nil {
 			return nil, err
@@ -109,7 +112,7 @@ func (g *Guard) newIntent(c spendCall, cost spendCost, o SpendOptions) ledger.In
 		in.BalanceBeforeUGX = &cost.balanceUGX
 	}
 	if cost.targets != nil {
-		in.QuotedTargets, in.Targets = in.Targets, cost.targets
+		in.QuotedTargets, in.QuotedUGX, in.Targets = in.Targets, cost.quotedUGX, cost.targets
 	}
 	if o.AllowDuplicate { // a quote without it does not cover a call with it
 		in.Arguments = append(slices.Clip(in.Arguments), "allow_duplicate")
@@ -205,32 +208,45 @@ func (g *Guard) dryRun(ctx context.Context, c spendCall, cost spendCost, o Spend
 	if err != nil {
 		return nil, err
 	}
-	quote := newQuote(c, cost)
-	if len(quote.Rejected) > 0 {
+	if cost, err = g.withOptOuts(c, cost); err != nil {
+		return nil, err
+	}
+	if len(c.quote.Rejected) > 0 {
+		quote := newQuote(c, cost)
 		return &Receipt{Quote: &quote}, nil
 	}
 	// The quote tells what a call without an earlier quote would meet.
 	o.QuoteID, o.PresentedQuoteID, o.Answer = "", "", AnswerNone
-	if _, err := g.storeQuote(ctx, c, cost, o, &quote, false); err != nil {
+	quote, err := g.storeQuote(ctx, c, cost, o, false)
+	if err != nil {
 		return nil, err
 	}
-	return &Receipt{Quote: &quote}, nil
+	return &Receipt{Quote: &quote.Quote}, nil
 }
 
-// storeQuote stores a quote, and returns what the ledger would decide now.
-func (g *Guard) storeQuote(
-	ctx context.Context, c spendCall, cost spendCost, o SpendOptions, q *Quote, asked bool,
-) (ledger.Decision, error) {
+// judgedQuote is a stored quote, with what the ledger would decide now about the intent
+// of its call.
+type judgedQuote struct {
+	Quote
+	intent   ledger.Intent // for those who would be reached
+	decision ledger.Decision
+}
+
+// storeQuote stores a quote for all recipients that the call names. It is judged by
+// those who would be reached.
+func (g *Guard) storeQuote(ctx context.Context, c spendCall, cost spendCost, o SpendOptions, asked bool) (judgedQuote, error) {
+	q := judgedQuote{Quote: newQuote(c, cost), intent: g.newIntent(c, cost.withoutOptOuts(c), o)}
 	l, err := g.openLedger(ctx)
 	if err != nil {
-		return ledger.Decision{}, err
+		return q, err
 	}
-	in, policy := g.newIntent(c, cost, o), g.newPolicy(o)
-	policy.QuietHours = g.disturbsQuietHours(in)
-	stored, d, err := l.Quote(ctx, in, policy, asked)
+	policy := g.newPolicy(o)
+	policy.QuietHours = g.disturbsQuietHours(q.intent)
+	stored, d, err := l.Quote(ctx, q.intent, policy, asked)
 	if err != nil {
-		return d, g.ledgerError(err)
+		return q, g.ledgerError(err)
 	}
+	q.decision = d
 	expiresAt := stored.ExpiresAt.In(kampalaZone).Truncate(time.Second)
 	q.ID, q.ExpiresAt = stored.ID, &expiresAt
 	if o.AllowDuplicate && d.Duplicates != nil {
@@ -239,9 +255,11 @@ func (g *Guard) storeQuote(
 	if len(d.Near) > 0 {
 		q.Notes = append(q.Notes, describeNear(d.Near))
 	}
-	g.addVerdict(q, in, o, d)
-	if cost.nobodyLeft {
-		q.WouldRefuse = expectRefusal(nobodyLeftError(c.intent.Recipients))
+	if cost.optOuts.nobodyLeft() {
+		q.LeftTodayUGX = &d.RemainingUGX
+		q.WouldRefuse = expectRefusal(nobodyLeftError(len(cost.optOuts.dropped)))
+		return q, nil
 	}
-	return d, nil
+	g.addVerdict(&q.Quote, q.intent, o, d)
+	return q, nil
 }

@@ -17,10 +17,11 @@ type spendCost struct {
 	sizeUnknown bool     // the group's size could not be read: totalUGX is only reserved
 	groupTitle  string   // "" if it is not known
 	notes       []string // about the group
+	optOuts     optOuts  // of the recipients that the call names
 	optOutNote  string   // about the do-not-text list
-	nobodyLeft  bool     // all are on it
 	unitUGX     float64
 	totalUGX    int64
+	quotedUGX   int64 // with targets: the total for all that the call names
 	balanceRead bool
 	balanceUGX  int64
 }
@@ -33,9 +34,6 @@ func (g *Guard) readCost(ctx context.Context, c spendCall) (spendCost, error) {
 		if cost, err = g.readGroup(ctx, c); err != nil {
 			return spendCost{}, err
 		}
-	}
-	if cost, err = g.withOptOutNote(c, cost); err != nil {
-		return spendCost{}, err
 	}
 	// Where the size is not known, it costs at most what the wallet holds. What the
 	// wallet held before a top-up shows later whether the payer paid.

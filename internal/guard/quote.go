@@ -31,7 +31,7 @@ type Quote struct {
 	// no price, so there is no total.
 	ReservedUGX     int64           `json:"reserved,omitempty"`
 	BalanceUGX      int64           `json:"balance"`
-	BalanceAfterUGX *int64          `json:"balance_after,omitempty"` // nil where it is not known
+	BalanceAfterUGX *int64          `json:"balance_after,omitempty"` // nil where it is not known, or only those reached can be paid
 	Carrier         *client.GSMInfo `json:"carrier,omitempty"`
 
 	// What the real call would meet now.
@@ -81,8 +81,11 @@ func newQuote(c spendCall, cost spendCost) Quote {
 	if c.intent.Kind == ledger.KindTopUp {
 		balanceAfterUGX = cost.balanceUGX + cost.totalUGX
 	}
-	q.BalanceAfterUGX = &balanceAfterUGX
-	if balanceAfterUGX < 0 {
+	switch {
+	case balanceAfterUGX >= 0:
+		q.BalanceAfterUGX = &balanceAfterUGX
+	case cost.withoutOptOuts(c).totalUGX > cost.balanceUGX:
+		q.BalanceAfterUGX = &balanceAfterUGX
 		q.Notes = append(q.Notes, "The balance does not cover it.")
 	}
 	return q

@@ -37,11 +37,12 @@ func (g *Guard) addVerdict(q *Quote, in ledger.Intent, o SpendOptions, d ledger.
 			return
 		}
 	}
-	if in.Kind == ledger.KindSend && q.BalanceAfterUGX != nil && *q.BalanceAfterUGX < 0 {
+	heldUGX := in.BalanceBeforeUGX
+	if in.Kind == ledger.KindSend && !isSizeUnknown(in) && heldUGX != nil && in.TotalUGX > *heldUGX {
 		q.WouldRefuse = &ExpectedRefusal{client.CodeInsufficientBalance,
-			"it takes UGX " + sanitize.FormatThousands(q.TotalUGX) +
-				", and the wallet holds UGX " + sanitize.FormatThousands(q.BalanceUGX) +
-				" (UGX " + sanitize.FormatThousands(-*q.BalanceAfterUGX) + " are missing)"}
+			"it takes UGX " + sanitize.FormatThousands(in.TotalUGX) +
+				", and the wallet holds UGX " + sanitize.FormatThousands(*heldUGX) +
+				" (UGX " + sanitize.FormatThousands(in.TotalUGX-*heldUGX) + " are missing)"}
 	}
 }
 

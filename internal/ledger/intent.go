@@ -33,9 +33,11 @@ type Intent struct {
 	// Content is the folded text: messages that read the same have the same.
 	Content []string
 	Targets []string // phone numbers, a group's id, or the payer
-	// QuotedTargets are the targets that the call names, if it reaches fewer. A
-	// quote is for all of them; nil for Targets.
+	// QuotedTargets are the targets that the call names, if it reaches fewer, and
+	// QuotedUGX is what all of them cost. A quote is for all of them, and is judged by
+	// those that are reached; nil for Targets.
 	QuotedTargets []string
+	QuotedUGX     int64
 	// Arguments are the call's other arguments. A quote is bound to all three.
 	Arguments  []string
 	Recipients int // 0 where their number is unknown
@@ -43,6 +45,14 @@ type Intent struct {
 	TotalUGX   int64
 	// BalanceBeforeUGX is what the wallet held just before; nil where it was not read.
 	BalanceBeforeUGX *int64
+}
+
+// quoted returns the intent to reach all targets that the call names.
+func (in Intent) quoted() Intent {
+	if in.QuotedTargets != nil {
+		in.Targets, in.Recipients, in.TotalUGX = in.QuotedTargets, len(in.QuotedTargets), in.QuotedUGX
+	}
+	return in
 }
 
 func (l *Ledger) dedupHash(in Intent) []byte {

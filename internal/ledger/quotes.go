@@ -35,7 +35,7 @@ func (l *Ledger) Quote(ctx context.Context, in Intent, p Policy, asked bool) (Qu
 		if d, err = l.evaluate(ctx, tx, in, p, "", now); err != nil {
 			return err
 		}
-		r = newSpendRow(in, StateQuoted, now, now.Add(p.QuoteTTL))
+		r = newSpendRow(in.quoted(), StateQuoted, now, now.Add(p.QuoteTTL))
 		r.asked = asked
 		named := d.Near
 		if p.AllowDuplicate && d.Duplicates != nil {
