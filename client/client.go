@@ -97,7 +97,11 @@ func parseBaseURL(raw string) (string, error) {
 	if raw == "" {
 		return DefaultBaseURL, nil
 	}
+	raw = strings.TrimSpace(raw)
 	u, err := url.Parse(raw)
+	if !strings.Contains(raw, "://") && !strings.ContainsAny(raw, "@?#") { // which may hold a secret
+		return "", fmt.Errorf("base URL %q: must begin with https://", raw)
+	}
 	if err != nil {
 		return "", errors.New("base URL: cannot be read as a URL") // err would repeat a password in it
 	}

@@ -105,7 +105,7 @@ func TestBaseURL(t *testing.T) {
 		"https://u:hunter2@example.test:": "must not contain a user name",
 		"https://u:hunter2@exa mple.test": "cannot be read",
 		"https://":                        "must be an address",
-		"www.wesendall.com":               "must be an address",
+		"www.wesendall.com":               `base URL "www.wesendall.com": must begin with https://`,
 		"https://example.test?x=1":        "must not have a query",
 		"https://example.test/#x":         "must not have a query",
 		"https://example.test/api/v1/":    "must not end in /api/v1",

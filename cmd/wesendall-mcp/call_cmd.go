@@ -31,6 +31,9 @@ func (c callCmd) Run(ctx context.Context, env environment, cfg *Config) error {
 	if err != nil {
 		return err
 	}
+	for _, notice := range cfg.ignoredSettings(env) {
+		logf(env, "warning: %s", notice)
+	}
 	b, err := cfg.newBackend(ctx, env)
 	if err != nil {
 		return err

@@ -44,14 +44,14 @@ type kongExit int
 // newParser returns the parser of the command line. Variables and defaults come from env.
 func (c *cli) newParser(ctx context.Context, env environment) (*kong.Kong, error) {
 	c.variables = &variables{lookupEnv: env.lookupEnv}
-	parser, err := kong.New(c,
+	parser, err := kong.New(c, append(wholeNumberOptions(),
 		kong.Name("wesendall-mcp"), kong.Description(programDescription), kong.UsageOnError(),
 		kong.Writers(env.stdout, env.stderr), kong.Exit(func(code int) { panic(kongExit(code)) }),
 		kong.Vars{"version": version(), "hosts": hostEnum(), "balance": strconv.Itoa(sandbox.DefaultBalance)},
 		kong.Resolvers(&variableResolver{&c.Config}), kong.ValueFormatter(formatHelp),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Bind(env, &c.Config), kong.BindTo(ctx, (*context.Context)(nil)),
-	)
+	)...)
 	if err != nil {
 		return nil, err
 	}

@@ -106,11 +106,15 @@ func readCredentials(lookup lookupFunc, origin string) credentials {
 	var problems []string
 	value := func(name string) string {
 		text, _ := lookup(name)
-		if sanitize.Placeholder(text) != "" {
-			problems = append(problems, name+" is still a placeholder")
+		text = strings.TrimSpace(text)
+		if name == envAPISecretFile && sanitize.Placeholder(text) == "" {
+			return text // a path
+		}
+		if fault := credentialFault(text); fault != "" {
+			problems = append(problems, name+fault)
 			return ""
 		}
-		return strings.TrimSpace(text)
+		return text
 	}
 	c.key, c.wallet = value(envAPIKey), value(envWalletID)
 	secret, file := value(envAPISecret), value(envAPISecretFile)
@@ -136,6 +140,10 @@ func readCredentials(lookup lookupFunc, origin string) credentials {
 	isSecret := func(text string) bool {
 		return secretPattern.MatchString(text) || len(secret) >= minRedactedLen && strings.Contains(text, secret)
 	}
+	if areSwapped(c.key, secret) {
+		problems = append(problems, envAPIKey+" and "+envAPISecret+" are swapped: the key begins with sk_")
+		c.key, secret = "", ""
+	}
 	if isSecret(c.key) {
 		problems, c.key = append(problems, misplacedSecretError(envAPIKey).Error()), ""
 	}
@@ -149,18 +157,29 @@ func readCredentials(lookup lookupFunc, origin string) credentials {
 	return c
 }
 
-// readSecretFile reads a file that holds only the secret. The problem continues a sentence
-// that starts with the variable's name.
+// areSwapped tells whether the secret is where the key belongs, and the other way round.
+func areSwapped(key, secret string) bool {
+	return keyPattern.MatchString(secret) && !keyPattern.MatchString(key)
+}
+
+// readSecretFile reads a file that holds only the secret, with or without a byte order mark.
+// The problem continues a sentence that starts with the variable's name.
 func readSecretFile(path string) (secret, problem string) {
 	text, err := os.ReadFile(path) //nolint:gosec // the operator chooses it
 	if err != nil {
 		return "", " cannot be read: " + err.Error()
+	}
+	if isUTF16(text) {
+		return "", " names a file in UTF-16: save it as UTF-8"
 	}
 	switch secret = strings.TrimSpace(string(sanitize.TrimByteOrderMark(text))); {
 	case secret == "":
 		return "", " names an empty file"
 	case sanitize.Placeholder(secret) != "":
 		return secret, " names a file with a placeholder"
+	}
+	if fault := credentialFault(secret); fault != "" {
+		return secret, " names a file of which the content cannot be a secret: it" + fault
 	}
 	return secret, ""
 }

@@ -109,6 +109,10 @@ func (cfg *Config) doctorOptions(
 		opts.Self.Args = append(opts.Self.Args, formatFlag(parsed, flag))
 	}
 	opts.Self.Env = os.Environ()
+	opts.UnknownNames = env.unknownEnvironmentNames()
+	if notice := cfg.ignoredDotEnvLines(env); notice != "" {
+		opts.IgnoredLines = notice + ". To use the whole file, start with --env-file"
+	}
 	opts.Hosts = hostconfig.Detect(hostconfig.CurrentDirs(xdg.Home, configDir(env)), opts.Self.Path)
 	opts.CheckHostEntry = func(entry hostconfig.ServerEntry) string { return checkHostEntry(ctx, entry, env.defaults) }
 	return opts, release, nil

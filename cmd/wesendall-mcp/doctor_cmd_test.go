@@ -91,7 +91,7 @@ func TestDoctor_Problems(t *testing.T) {
 			"failure credentials: get_balance: the connection failed"},
 		"another path": {withEnv("WESENDALL_BASE_URL=" + url + "/elsewhere"), nil,
 			"failure credentials: get_balance: 404"},
-		"no wallet":          {env[:3], nil, "warning wallet: WESENDALL_WALLET_ID is not set"},
+		"no wallet":          {env[:3], nil, "failure wallet: WESENDALL_WALLET_ID is not set"},
 		"a broken ledger":    {withEnv("WESENDALL_LEDGER=" + t.TempDir()), nil, "failure ledger: "},
 		"no tools":           {env, []string{"--tools", ""}, "ok self-test"},
 		"no host":            {env, nil, "warning host: no known host is on this machine"},

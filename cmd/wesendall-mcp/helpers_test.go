@@ -138,7 +138,7 @@ func runWithDefaults(
 	var stderr strings.Builder
 	code := run(context.WithoutCancel(t.Context()), environment{
 		args: args, stdin: stdinFile, stdout: stdoutFile, stderr: &stderr,
-		lookupEnv: lookupIn(env), workDir: dir, defaults: defaults,
+		lookupEnv: lookupIn(env), envNames: namesOf(env), workDir: dir, defaults: defaults,
 	})
 	text, err := os.ReadFile(stdoutFile.Name())
 	if err != nil {

@@ -36,6 +36,7 @@ type environment struct {
 	stdout    *os.File
 	stderr    io.Writer
 	lookupEnv lookupFunc
+	envNames  []string // the names of all variables
 	workDir   string
 	defaults  guard.Options
 }
@@ -55,7 +56,7 @@ func runMain(args []string, lookupEnv lookupFunc) int {
 	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	return run(ctx, environment{
 		args: args, stdin: os.Stdin, stdout: stdout, stderr: os.Stderr,
-		lookupEnv: lookupEnv, workDir: ".", defaults: guard.DefaultOptions(),
+		lookupEnv: lookupEnv, envNames: namesOf(os.Environ()), workDir: ".", defaults: guard.DefaultOptions(),
 	})
 }
 

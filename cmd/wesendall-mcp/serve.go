@@ -12,6 +12,9 @@ type serveCmd struct{}
 // Run serves MCP over HTTP, or on stdin and stdout until stdin ends or a signal comes.
 func (serveCmd) Run(ctx context.Context, env environment, cfg *Config) error {
 	log := cfg.newLogger(env)
+	for _, notice := range cfg.ignoredSettings(env) {
+		log.Warn("setting ignored", "because", notice)
+	}
 	if cfg.HTTPAddr != "" {
 		return cfg.serveHTTP(ctx, env, log)
 	}

@@ -2,13 +2,11 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
-	"github.com/joho/godotenv"
 
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
@@ -17,7 +15,7 @@ import (
 type lookupFunc func(name string) (value string, ok bool)
 
 // variables are the WESENDALL_* variables: of the environment, then of the file of
-// --env-file. An empty variable counts as not set.
+// --env-file. Space around a value is removed. An empty variable counts as not set.
 type variables struct {
 	lookupEnv lookupFunc
 	path      string // of the file
@@ -32,22 +30,26 @@ func (v *variables) readFile(path string) {
 	}
 	v.path = path
 	var err error
-	if v.file, err = readEnvFile(path); err != nil {
+	if v.file, err = readEnvFile(path); err == nil {
+		err = unknownNamesIn(path, v.file)
+	}
+	if err != nil {
 		v.err = usageErrorf("--env-file: %w", err)
 	}
 }
 
 func (v *variables) lookup(name string) (string, bool) {
 	if v.inEnvironment(name) {
-		return v.lookupEnv(name)
+		value, ok := v.lookupEnv(name)
+		return strings.TrimSpace(value), ok
 	}
-	value := v.file[name]
+	value := strings.TrimSpace(v.file[name])
 	return value, value != ""
 }
 
 func (v *variables) inEnvironment(name string) bool {
 	value, ok := v.lookupEnv(name)
-	return ok && value != ""
+	return ok && strings.TrimSpace(value) != ""
 }
 
 // source says where a variable is set; "" if it is not set.
@@ -55,7 +57,7 @@ func (v *variables) source(name string) string {
 	if v.inEnvironment(name) {
 		return "environment"
 	}
-	if v.file[name] != "" {
+	if strings.TrimSpace(v.file[name]) != "" {
 		return v.path
 	}
 	return ""
@@ -97,7 +99,9 @@ func (r *variableResolver) Resolve(c *kong.Context, _ *kong.Path, flag *kong.Fla
 	case err == nil:
 		return value, nil
 	case c.Command() == doctorCommand: // which reports it with everything else
-		r.config.invalid = append(r.config.invalid, err.Error())
+		if !slices.Contains(r.config.invalid, err.Error()) {
+			r.config.invalid = append(r.config.invalid, err.Error())
+		}
 		return nil, nil
 	}
 	return nil, err
@@ -117,35 +121,4 @@ func validateFlagValue(flag *kong.Flag, name, value string) error {
 		return fmt.Errorf("%s must be one of %s, not %q", name, strings.Join(allowed, ", "), value)
 	}
 	return nil
-}
-
-// dollarPlaceholder replaces $ while a file is parsed: godotenv expands $NAME, but a secret
-// may contain a dollar sign.
-const dollarPlaceholder = "\ue024"
-
-// readEnvFile reads a file of NAME=value lines without expanding them. Its errors never
-// quote a line.
-func readEnvFile(path string) (map[string]string, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // the operator chooses it
-	if err != nil {
-		return nil, err
-	}
-	values, err := parseEnvFile(string(text))
-	if err != nil {
-		return nil, fmt.Errorf("%s is not a file of NAME=value lines", path)
-	}
-	return values, nil
-}
-
-// parseEnvFile parses NAME=value lines. The text may start with a byte order mark.
-func parseEnvFile(text string) (map[string]string, error) {
-	text = strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "$", dollarPlaceholder)
-	values, err := godotenv.Unmarshal(text)
-	if err != nil {
-		return nil, err
-	}
-	for name, value := range values {
-		values[name] = strings.ReplaceAll(value, dollarPlaceholder, "$")
-	}
-	return values, nil
 }

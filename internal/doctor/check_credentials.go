@@ -25,7 +25,7 @@ func (o Options) checkCredentials(ctx context.Context) []Finding {
 			"if the wallet is yours, wesendall-mcp config HOST creates a file for the credentials"))
 	}
 	if o.Wallet == "" {
-		findings = append(findings, warning("wallet", "WESENDALL_WALLET_ID is not set: only reading works",
+		findings = append(findings, failure("wallet", "WESENDALL_WALLET_ID is not set: only reading works",
 			"set it to the id next to the API keys"))
 	}
 	response, err := o.API.Balance(ctx, client.BalanceRequest{WalletID: o.Wallet})

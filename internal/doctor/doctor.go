@@ -47,6 +47,8 @@ type Options struct {
 	Version           string
 	Settings          []EffectiveSetting
 	ConfigErrors      []string // settings that cannot be used
+	UnknownNames      []string // variables of the environment that look like settings and are none
+	IgnoredLines      string   // which lines of the .env in the working directory do not count
 	SecretFiles       []string // files that only their owner should be able to read
 	TokensWithoutID   int      // lines of the token file that the ledger knows by their names
 	CredentialProblem string   // what to set, if the credentials cannot be used
@@ -75,6 +77,12 @@ func Run(ctx context.Context, o Options) []Finding {
 		findings = append(findings, failure("setting", problem,
 			"fix it where it is set: on the command line, in the environment, or in the file of --env-file"))
 	}
+	for _, problem := range o.UnknownNames {
+		findings = append(findings, failure("setting", problem, "rename the variable, or remove it"))
+	}
+	if o.IgnoredLines != "" {
+		findings = append(findings, warning("setting", o.IgnoredLines, "remove the lines, or move them to the file of --env-file"))
+	}
 	for _, file := range o.SecretFiles {
 		findings = append(findings, checkFileMode("setting", file)...)
 	}
@@ -87,11 +95,11 @@ func Run(ctx context.Context, o Options) []Finding {
 	if len(o.ConfigErrors) == 0 {
 		findings = append(findings, o.checkCredentials(ctx)...)
 		findings = append(findings, o.checkLedger(ctx)...)
-	} else {
+		findings = append(findings, o.Self.checkSelf(ctx)...)
+	} else { // the program would end with the same problem
 		findings = append(findings,
 			warning("credentials", "credentials and ledger were not checked", "fix the settings first"))
 	}
-	findings = append(findings, o.Self.checkSelf(ctx)...)
 	return append(findings, o.checkHosts()...)
 }
 

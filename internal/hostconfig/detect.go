@@ -126,7 +126,7 @@ func matchingServers(root map[string]any, path []string, project, program string
 		if s.URL == "" {
 			s.IsThisBinary, s.Err = sameBinary(s.Command, program)
 		}
-		if name == ServerName || s.IsThisBinary || s.hasBinaryName() {
+		if strings.EqualFold(name, ServerName) || s.IsThisBinary || s.hasBinaryName() {
 			matches = append(matches, s)
 		}
 	}

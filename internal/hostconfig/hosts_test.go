@@ -112,9 +112,19 @@ func TestHosts_Complete(t *testing.T) {
 func TestShellQuote(t *testing.T) {
 	t.Parallel()
 	for goos, want := range map[string]string{"linux": `a 'b c' 'it'\''s' '$x' '' '{"a":1}' --x=/y 'a\b'`,
-		"windows": `a "b c" "it's" "$x" "" "{\"a\":1}" --x=/y a\b`} {
+		"windows": `a 'b c' 'it''s' '$x' '' '{\"a\":1}' --x=/y a\b`} {
 		if got := ShellQuote([]string{"a", "b c", "it's", "$x", "", `{"a":1}`, "--x=/y", `a\b`}, goos); got != want {
 			t.Errorf("%s: %s", goos, got)
 		}
+	}
+}
+
+// PowerShell starts a quoted program with &, and reads commas and -- itself.
+func TestShellQuote_PowerShell(t *testing.T) {
+	t.Parallel()
+	command := []string{`C:\Program Files\w.exe`, "--tools=a,b", "--", "@x"}
+	const want = `& 'C:\Program Files\w.exe' '--tools=a,b' '--' '@x'`
+	if got := ShellQuote(command, "windows"); got != want {
+		t.Error(got)
 	}
 }
