@@ -98,6 +98,8 @@ func TestBaseURL(t *testing.T) {
 		"http://127.0.0.1:8787":           "http://127.0.0.1:8787",
 		"http://[::1]:8787/stub/":         "http://[::1]:8787/stub",
 		"http://localhost:8787":           "http://localhost:8787",
+		"http://localhost.:8787":          "http://localhost.:8787",
+		"http://localhost.example.test":   "must begin with https://",
 		"http://www.wesendall.com":        "must begin with https://",
 		"http://127.0.0.1.example.test":   "must begin with https://",
 		"ftp://127.0.0.1":                 "must begin with https://",

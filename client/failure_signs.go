@@ -2,34 +2,43 @@ package client
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
+// failedStatuses are the values of "status" that say that a call failed.
+var failedStatuses = []string{"error", "errors", "fail", "failed", "failure"}
+
 // failureSign says how the top level of a 2xx answer tells of a failure, or returns
-// "". Wesendall documents only "success"; the other signs are common. What data holds
-// is no sign: a list of messages has some with the status failed.
+// "". Wesendall documents only "success"; the other signs are common. Names and values
+// count in any case. What data holds is no sign: a list of messages has some with the
+// status failed.
 func failureSign(fields map[string]json.RawMessage, write bool) string {
-	for _, name := range []string{"success", "ok"} {
-		value, present := fields[name]
-		if present && (string(value) == "false" || write && string(value) != "true") {
-			return `says "` + name + `": ` + sanitize.TruncateBytes(string(value), 40)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if isFailure(strings.ToLower(name), fields[name], write) {
+			return `says "` + sanitize.TruncateName(name) + `": ` + sanitize.TruncateBytes(string(fields[name]), 40)
 		}
 	}
-	var status string
-	if json.Unmarshal(fields["status"], &status) == nil &&
-		slices.Contains([]string{"error", "failed", "failure"}, strings.ToLower(strings.TrimSpace(status))) {
-		return `says "status": "` + sanitize.TruncateBytes(status, 40) + `"`
-	}
-	if value, present := fields["error"]; present && string(value) != "null" {
-		return "holds an error"
-	}
-	if value, present := fields["errors"]; present && !isEmptyJSON(value) {
-		return "holds errors"
-	}
 	return ""
+}
+
+// isFailure reports whether the field with a name in lower case tells of a failure.
+func isFailure(name string, value json.RawMessage, write bool) bool {
+	switch name {
+	case "success", "ok":
+		return string(value) == "false" || write && string(value) != "true"
+	case "status":
+		var status string
+		return json.Unmarshal(value, &status) == nil &&
+			slices.Contains(failedStatuses, strings.ToLower(strings.TrimSpace(status)))
+	case "error", "errors":
+		return !isEmptyJSON(value)
+	default:
+		return false
+	}
 }
 
 // isEmptyJSON reports whether a JSON value says that there is nothing.

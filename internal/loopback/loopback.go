@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// IsHost reports whether host, without a port, is localhost in any case, or a
-// loopback IP address. Any other name is not, wherever it resolves to.
+// IsHost reports whether host, without a port, is localhost in any case, also with a dot
+// after it, or a loopback IP address. Any other name is not, wherever it resolves to.
 func IsHost(host string) bool {
-	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
+	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") || net.ParseIP(host).IsLoopback()
 }
