@@ -88,7 +88,7 @@ func groupSize(group map[string]any) (size int, known bool) {
 
 var (
 	sizeWords    = []string{"contact", "member", "recipient", "size"}
-	notSizeWords = []string{"id", "sent", "message", "cost", "price"}
+	notSizeWords = []string{"id", "sent", "message", "cost", "price", "at", "updated", "created", "time", "timestamp", "date", "since"}
 )
 
 // collectSizes collects the whole numbers of an object whose name, or whose
