@@ -90,7 +90,7 @@ func (cfg *Config) guardOptions(baseURL string, log *slog.Logger) (*guard.Option
 	}
 	return &guard.Options{
 		BaseURL: client.CanonicalBaseURL(baseURL), Confirm: cfg.Confirm, Countries: countries, Rate: cfg.Rate, Logger: log,
-		QuietHours: cfg.QuietHours, DoNotText: guard.NewDoNotTextList(doNotText),
+		QuietHours: cfg.QuietHours, DoNotText: guard.NewDoNotTextList(doNotText, countries),
 		Limits: cfg.limits(),
 		OpenLedger: func(ctx context.Context, o ledger.Options) (*ledger.Ledger, error) {
 			return ledger.Open(ctx, source, o)

@@ -12,7 +12,7 @@ func TestRun_DoNotText(t *testing.T) {
 	t.Parallel()
 	o := healthyOptions(t)
 	path := filepath.Join(t.TempDir(), "list")
-	o.DoNotText = guard.NewDoNotTextList(path)
+	o.DoNotText = guard.NewDoNotTextList(path, nil)
 	expectFinding(t, o, "failure do-not-text list")
 	for text, want := range map[string]string{
 		"0700000010\n+256700000010\n0700000011": "ok do-not-text list: numbers that are never texted: 2",

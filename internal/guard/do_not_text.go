@@ -16,7 +16,8 @@ import (
 // DoNotTextList is a file of phone numbers that are never texted, one a line. What
 // follows a # is a comment. The nil list is empty. It is safe for concurrent use.
 type DoNotTextList struct {
-	path string
+	path      string
+	countries []string // allowed calling codes
 
 	mu      sync.Mutex
 	sum     [sha256.Size]byte // of the file that numbers are from
@@ -24,11 +25,13 @@ type DoNotTextList struct {
 }
 
 // NewDoNotTextList returns the list in a file; nil if path is "". It reads nothing.
-func NewDoNotTextList(path string) *DoNotTextList {
+// countries are the allowed calling codes: their numbers may be without a plus, as in
+// the recipients of a send.
+func NewDoNotTextList(path string, countries []string) *DoNotTextList {
 	if path == "" {
 		return nil
 	}
-	return &DoNotTextList{path: path}
+	return &DoNotTextList{path: path, countries: countries}
 }
 
 // maxDoNotTextBytes is how much of a list is read.
@@ -65,7 +68,7 @@ func (l *DoNotTextList) read() (map[string]bool, error) {
 	if l.numbers != nil && sum == l.sum {
 		return l.numbers, nil
 	}
-	numbers, err := parseDoNotText(string(text))
+	numbers, err := parseDoNotText(string(text), l.countries)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +76,7 @@ func (l *DoNotTextList) read() (map[string]bool, error) {
 	return numbers, nil
 }
 
-func parseDoNotText(text string) (map[string]bool, error) {
+func parseDoNotText(text string, countries []string) (map[string]bool, error) {
 	numbers := map[string]bool{}
 	lineNumber := 0
 	for line := range strings.SplitSeq(strings.TrimPrefix(text, "\ufeff"), "\n") {
@@ -82,7 +85,7 @@ func parseDoNotText(text string) (map[string]bool, error) {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
-		phones := parseNumbers([]string{line}, nil)
+		phones := parseNumbers([]string{line}, countries)
 		if len(phones.e164) != 1 || len(phones.rejected) > 0 {
 			return nil, fmt.Errorf("line %d is not one phone number", lineNumber)
 		}

@@ -19,7 +19,7 @@ func newOptOutEnv(t *testing.T, list string, change func(*Options)) optOutEnv {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "do-not-text")
 	env := optOutEnv{newTestEnv(t, 5000, func(o *Options) {
-		o.DoNotText = NewDoNotTextList(path)
+		o.DoNotText = NewDoNotTextList(path, []string{"256", "254"})
 		if change != nil {
 			change(o)
 		}
@@ -60,10 +60,12 @@ func TestDoNotText_Parse(t *testing.T) {
 		"0700000010\nnobody\n":                  "line 2 is not one phone number",
 		"\n\n0700000010, 0700000011":            "line 3 is not one phone number",
 		"07000":                                 "line 1 is not one phone number",
+		"254700000010":                          "+254700000010",                  // Kenya, which is allowed
+		"255700000010":                          "line 1 is not one phone number", // Tanzania, which is not
 		"0700000010 Anna":                       "line 1 is not one phone number",
 		"0700000010\n*\n":                       "line 2 is not one phone number",
 	} {
-		numbers, err := parseDoNotText(text)
+		numbers, err := parseDoNotText(text, []string{"256", "254"})
 		var got []string
 		for number := range numbers {
 			got = append(got, number)
