@@ -3,6 +3,7 @@
 package fold
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -12,29 +13,31 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
-// plainPunctuation replaces typographic quotes, dashes and spaces by what a
-// keyboard has.
-var plainPunctuation = strings.NewReplacer(
-	"‘", "'", "’", "'", "‚", "'", "‛", "'", "′", "'", "`", "'", "´", "'",
-	"“", `"`, "”", `"`, "„", `"`, "‟", `"`, "″", `"`, "«", `"`, "»", `"`,
-	"‐", "-", "‑", "-", "‒", "-", "–", "-", "—", "-", "―", "-", "−", "-",
+// plainQuotes replaces typographic quotes by what a keyboard has.
+var plainQuotes = strings.NewReplacer(
+	"‘", "'", "’", "'", "‚", "'", "‛", "'", "′", "'", "‵", "'", "`", "'", "´", "'", "‹", "'", "›", "'",
+	"ʹ", "'", "ʻ", "'", "ʼ", "'", "ʽ", "'", "ˈ", "'", "\ua78c", "'", "❛", "'", "❜", "'", "❟", "'", "׳", "'", "՚", "'",
+	"“", `"`, "”", `"`, "„", `"`, "‟", `"`, "″", `"`, "‶", `"`, "«", `"`, "»", `"`,
+	"ʺ", `"`, "ˮ", `"`, "❝", `"`, "❞", `"`, "❠", `"`, "〝", `"`, "〞", `"`, "〟", `"`, "״", `"`,
+)
+
+// otherDashes are dashes and hyphens outside Unicode's class of them.
+const otherDashes = "−⁃˗➖"
+
+// runsOfDashes and twoApostrophes are what people type for a long dash and a quote.
+var (
+	runsOfDashes   = regexp.MustCompile(`--+`)
+	twoApostrophes = strings.NewReplacer("''", `"`)
 )
 
 // Message returns the folded form of a message. Invisible characters are removed, white space
 // is collapsed, quotes and dashes are made plain, and case is folded, except in
 // words with a digit, because codes are case-sensitive.
 func Message(message string) string {
-	text := norm.NFKC.String(plainPunctuation.Replace(message))
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case sanitize.IsInvisible(r):
-			return -1
-		}
-		return r
-	}, plainPunctuation.Replace(text))
-	words := strings.Fields(norm.NFKC.String(text))
+	text := plainQuotes.Replace(norm.NFKC.String(plainQuotes.Replace(message)))
+	text = norm.NFKC.String(strings.Map(plainRune, text))
+	text = twoApostrophes.Replace(runsOfDashes.ReplaceAllString(text, "-"))
+	words := strings.Fields(text)
 	caser := cases.Fold()
 	for i, word := range words {
 		if !strings.ContainsFunc(word, unicode.IsDigit) {
@@ -43,4 +46,30 @@ func Message(message string) string {
 		}
 	}
 	return strings.Join(words, " ")
+}
+
+// plainRune is what a character looks like; -1 if a reader does not see it.
+func plainRune(r rune) rune {
+	switch {
+	case unicode.IsSpace(r):
+		return ' '
+	case unicode.Is(unicode.Pd, r), strings.ContainsRune(otherDashes, r):
+		return '-'
+	case sanitize.IsInvisible(r), r == '\ufffc': // stands where an attachment was
+		return -1
+	default:
+		return r
+	}
+}
+
+// IsBlank reports whether a reader of a message would see nothing. Combining marks
+// without a letter and private-use characters show nothing that can be read.
+func IsBlank(message string) bool {
+	return !strings.ContainsFunc(message, isReadable) || !strings.ContainsFunc(Message(message), isReadable)
+}
+
+// isReadable reports whether a character shows something. U+2800 is a letter of Braille
+// without dots.
+func isReadable(r rune) bool {
+	return plainRune(r) != -1 && !unicode.IsSpace(r) && !unicode.In(r, unicode.M, unicode.Co) && r != '\u2800'
 }

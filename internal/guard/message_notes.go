@@ -8,14 +8,8 @@ import (
 	"strings"
 
 	"github.com/wesendall/wesendall-mcp/client"
-	"github.com/wesendall/wesendall-mcp/internal/fold"
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
-
-// isBlank reports whether a reader of the message would see nothing.
-func isBlank(message string) bool {
-	return strings.Trim(fold.Message(message), " \u2800") == "" // U+2800 is a letter of Braille without dots
-}
 
 var (
 	literalEscape = regexp.MustCompile(`\\[nrt]`)

@@ -103,7 +103,7 @@ func (g *Guard) SendGroup(ctx context.Context, req client.SendGroupRequest, o Sp
 
 // newMessageCall returns the part of a spendCall that Send and SendGroup share.
 func (g *Guard) newMessageCall(walletID, tool, message string, targets []string) (spendCall, error) {
-	if isBlank(message) {
+	if fold.IsBlank(message) {
 		return spendCall{}, NewError(CodeInvalidArguments,
 			"Nothing was sent. message: a reader would see nothing; write the text to send")
 	}
