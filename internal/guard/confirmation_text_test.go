@@ -159,3 +159,22 @@ func TestConfirmPrompt_WalletOfOthers(t *testing.T) {
 	_, _ = env.guard.Send(t.Context(), request, SpendOptions{Elicit: recordQuestion(&question)})
 	expectLines(t, question, "Cost: about UGX 35 (1 unit each)", `Wallet: wal_1\nCost: UGX 1`)
 }
+
+// A title of a whole page does not push the facts out of sight.
+func TestConfirmation_LongGroupTitle(t *testing.T) {
+	t.Parallel()
+	env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
+	title := strings.Repeat("Choir ", 4000)
+	env.setResponse("/groups", mutableBody(`{"success":true,"data":[{"id":"`+sandbox.GroupID+`","title":"`+title+`","contact_count":3}]}`))
+	q := env.expectOK(env.sendGroup("Hi", SpendOptions{DryRun: true})).Quote
+	if want := title[:80] + "…"; q.Group.Title != want {
+		t.Errorf("the quote has %d bytes of the title", len(q.Group.Title))
+	}
+	ask := func(_ context.Context, question string) (Answer, error) {
+		if !strings.Contains(question, `"`+title[:80]+`…"`) || len(question) > 1000 {
+			t.Errorf("the question has %d bytes", len(question))
+		}
+		return AnswerYes, nil
+	}
+	env.expectOK(env.sendGroup("Hi", SpendOptions{Elicit: ask}))
+}

@@ -40,8 +40,12 @@ func (g *Guard) readGroup(ctx context.Context, c spendCall) (spendCost, error) {
 		return spendCost{}, g.recipientsError(fmt.Sprintf("the group has %d contacts", size),
 			"Use a smaller group, or send_sms to its numbers in several calls.")
 	}
-	return newGroupCost(c, firstText(matches[0], groupTitleNames), size, known), nil
+	title := sanitize.Truncate(firstText(matches[0], groupTitleNames), maxTitleRunes)
+	return newGroupCost(c, title, size, known), nil
 }
+
+// maxTitleRunes is how much of a group's title a quote and a confirmation show.
+const maxTitleRunes = 80
 
 func noSuchGroup(id string, groups []listedGroup) *Error {
 	e := NewError(CodeInvalidArguments, "Nothing was sent. groupId: no group has this id; "+suggestGroups(id, groups))
