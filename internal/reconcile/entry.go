@@ -18,7 +18,7 @@ type entry struct {
 	phone  string    // in E.164; "" if none can be read
 	texts  []string  // what may be the message
 	at     time.Time // the earliest time of the entry; zero if none can be read
-	status string
+	status status
 	key    string // equal for the same entry on two pages
 }
 
@@ -70,16 +70,17 @@ var (
 	phoneName   = regexp.MustCompile(`(?i)phone|recipient|msisdn|mobile|number|^to$`)
 	senderName  = regexp.MustCompile(`(?i)sender|from`)
 	timeName    = regexp.MustCompile(`(?i)time|date|created|_at$|At$`)
-	statusName  = regexp.MustCompile(`(?i)status|state`)
 )
 
 // readObject reads an object's own fields. What it does not say, outer says.
 func readObject(object map[string]any, outer entry) (own entry, phones []string) {
 	own = outer
+	own.status.text = ""
 	var texts, others []string
 	var earliest time.Time
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		value := object[name]
+		isStatus := own.status.add(name, value)
 		if at, ok := readTime(name, value); ok {
 			if earliest.IsZero() || at.Before(earliest) {
 				earliest = at
@@ -95,11 +96,13 @@ func readObject(object map[string]any, outer entry) (own entry, phones []string)
 		case !isText:
 		case messageName.MatchString(name):
 			texts = append(texts, text)
-		case statusName.MatchString(name):
-			own.status = text
+		case isStatus:
 		default:
 			others = append(others, text)
 		}
+	}
+	if own.status.text == "" {
+		own.status.text = outer.status.text
 	}
 	if !earliest.IsZero() {
 		own.at = earliest

@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"time"
 
@@ -46,7 +45,7 @@ type findings struct {
 	evidence   []entry // can only be of this spend
 	shared     []entry // may be of another spend with the same text
 	unclear    []entry // have no time or number that can be read
-	failed     []entry // have a status that says that they failed
+	failed     []entry // have a status that does not say that they were sent
 	phones     map[string]bool
 	recipients int
 }
@@ -140,9 +139,6 @@ func notOlderThan(at time.Time, entries []entry) (newer []entry) {
 	return newer
 }
 
-// failedStatus matches a status that says that nothing was sent.
-var failedStatus = regexp.MustCompile(`(?i)fail|reject|refund|cancel|error|invalid`)
-
 // add sorts the entries with the right text and recipient. Those after the spend and
 // before the next one with the same text are evidence, unless so few entries follow an
 // earlier spend of the last hour that they may belong to it, with a late time.
@@ -160,10 +156,10 @@ func (f *findings) add(entries []entry, c candidateSpends) {
 		case e.at.IsZero():
 			f.unclear = append(f.unclear, e)
 		case e.at.Before(start):
-			if !failedStatus.MatchString(e.status) {
+			if !e.status.isFault {
 				beforeNext = append(beforeNext, e)
 			}
-		case failedStatus.MatchString(e.status):
+		case e.status.isFault:
 			f.failed = append(f.failed, e)
 		case isBefore(e):
 			beforeNext = append(beforeNext, e)
@@ -211,7 +207,7 @@ func (f *Finding) describe(found findings, searched Search) {
 	all := slices.Concat(found.evidence, found.shared, found.unclear, found.failed)
 	f.MatchCount = len(all)
 	for _, e := range all[:min(len(all), maxMatches)] {
-		m := Match{Phone: maskPhone(e.phone), Status: sanitize.Truncate(sanitize.Text(e.status), maxStatusRunes)}
+		m := Match{Phone: maskPhone(e.phone), Status: sanitize.Truncate(sanitize.Text(e.status.text), maxStatusRunes)}
 		if at := e.at.In(kampalaZone); !e.at.IsZero() {
 			m.At = &at
 		}
@@ -226,7 +222,7 @@ func (f *Finding) describe(found findings, searched Search) {
 	case len(found.unclear) > 0:
 		f.Summary = "The history has this text, but when or to whom it was sent cannot be read."
 	case len(found.failed) > 0:
-		f.Summary = "The history has this text after the send, with a status that says that it failed. " +
+		f.Summary = "The history has this text after the send, with a status that does not say that it was sent. " +
 			"Whether it was charged is not known."
 	default:
 		f.Summary = searched.noMatch()

@@ -154,7 +154,7 @@ var suggestionCases = map[string]struct {
 	"the entry failed": {func(env *testEnv) (string, []string) {
 		at := env.now()
 		return env.spend(send, "Hi", "unknown", "", phone1), []string{historyEntry(phone1, "Hi", "failed", at)}
-	}, false, "with a status that says that it failed"},
+	}, false, "with a status that does not say that it was sent"},
 	"the entry has no time": {func(env *testEnv) (string, []string) {
 		return env.spend(send, "Hi", "unknown", "", phone1),
 			[]string{`{"phone":"+256700000010","message":"Hi","created_at":"yesterday"}`}
