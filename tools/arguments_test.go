@@ -143,6 +143,8 @@ func FuzzArguments(f *testing.F) {
 	}
 	f.Add(4, []byte(`{"page":99999999999999999999}`))
 	f.Add(2, []byte(`{"recipient":["0700000010"],"message":"\ud800","x":[[1e9999]]}`))
+	f.Add(2, []byte(`{"recipient":"[\"0700000010\",null,1e9999]","message":"Hi","dry_run":"TRUE"}`))
+	f.Add(7, []byte(`{"groupId":"g","contacts":"[{\"phone\":\"0700000010\",\"name\":null}]"}`))
 	f.Fuzz(func(t *testing.T, i int, raw []byte) {
 		tool := s.tools[uint(i)%uint(len(s.tools))]
 		args, problems := tool.decodeArguments(raw)
