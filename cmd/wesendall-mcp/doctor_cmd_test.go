@@ -295,7 +295,7 @@ func TestDoctor_Fixes(t *testing.T) {
 		"the clock of a refusal": {append(env, "WESENDALL_API_SECRET=wrong"), nil, exitError, "ok clock: within"},
 		"a proxy's page":         {apiEnv(page.URL), nil, exitError, "something else answers there"},
 		"a ledger that is none": {append(env, "WESENDALL_LEDGER="+damaged), nil, exitError,
-			"move the file away once you know"},
+			"then move the file away"},
 		"and it is not needed": {append(env, "WESENDALL_LEDGER="+damaged), []string{"--read-only"}, 0,
 			"warning ledger: "},
 		"a file with the command name": {nil, []string{"--env-file", named}, 0, "ok self-test: over stdio, 2026-07-28"},
