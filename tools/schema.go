@@ -35,6 +35,9 @@ func (t Tool) buildSchemas(withWallet bool) (input, output json.RawMessage, argN
 	out.Required = nil // some clients also check errors, which have other members
 	out.Properties.Set("data", &jsonschema.Schema{Extras: map[string]any{}})
 	out.Properties.Delete("meta")
+	if _, ok := out.Properties.Get("matches"); ok {
+		out.Properties.Set("matches", &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Extras: map[string]any{}}})
+	}
 	return mustMarshal(in), mustMarshal(out), argNames
 }
 

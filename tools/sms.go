@@ -79,11 +79,3 @@ func (inv *invocation) sendResult(r *guard.Receipt, err error) (SendResult, erro
 		EstimatedCost: r.Quote.TotalUGX, BalanceAfter: balanceAfter, Confirmed: r.Confirmed, Notes: r.Quote.Notes,
 	}, nil
 }
-
-func listSMSHistory(ctx context.Context, inv *invocation, r client.HistoryRequest) (Result, error) {
-	response, err := inv.guard.History(ctx, r)
-	if err != nil {
-		return Result{}, err
-	}
-	return inv.newResult(response, "A page of what was sent."), nil
-}

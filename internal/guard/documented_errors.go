@@ -81,8 +81,8 @@ func (g *Guard) describeShortfall(ctx context.Context, err error, c spendCall, c
 		e.HeldUGX = &info.balanceUGX
 		e.MissingUGX = max(e.NeededUGX-info.balanceUGX, 0)
 	}
-	e.Message = "Nothing was sent: the wallet's balance is too low (insufficient_balance). " + shortfall(e.NeededUGX, e.HeldUGX) +
-		"Tell your user the figures and ask before topup_wallet: it charges a payer's phone."
+	e.Message = "Nothing was sent: the wallet's balance is too low (insufficient_balance). " +
+		shortfall(e.NeededUGX, e.HeldUGX) + "Tell your user the figures and ask before topup_wallet: it charges a payer's phone."
 	return &e
 }
 
