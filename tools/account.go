@@ -15,12 +15,12 @@ func accountTools() []Tool {
 		newTool(client.ToolGetBalance, "Check balance",
 			"Reads the wallet's balance in UGX and the cost of one SMS unit. "+
 				"Use it when your user asks, after a top-up, or after outcome_unknown; dry_run prices a send better. "+
-				"Free. It knows no history and no pending top-up.",
+				"Free. It shows no pending top-up.",
 			getBalance),
 		newTool(client.ToolTopUpWallet, "Top up by Mobile Money",
 			"Asks a payer's phone for Mobile Money. Use it only when your user wants it and names payer and amount. "+
-				"Real money: the payer is charged and the wallet credited once the payer approves on the phone. "+
-				"Accepted is not paid, and no call tells the state: compare get_balance for some minutes. "+
+				"Real money: the wallet is credited once the payer approves on the phone. "+
+				"Accepted is not paid; no call tells the state: compare get_balance. "+
 				"Never repeat it unless the result says not_charged.",
 			topUpWallet),
 	}
