@@ -16,9 +16,9 @@ func smsTools() []Tool {
 				"send again; look at list_sms_history. It cannot schedule or personalise.",
 			sendSMS),
 		newTool(client.ToolSendGroupSMS, "Send SMS to a group",
-			"Sends one text to every contact of a saved group now. list_groups has the ids. Charges the wallet for each "+
-				"contact, as send_sms does. Accepted is not delivered. On outcome_unknown do not send again; look at "+
-				"list_sms_history. It cannot leave contacts out or schedule.",
+			"Sends one text to every contact of a saved group now. list_groups has the ids. Charges for each contact "+
+				"as send_sms does. Accepted is not delivered. On outcome_unknown do not send again; look at "+
+				"list_sms_history. It cannot leave contacts out.",
 			sendGroupSMS),
 		newTool(client.ToolListSMSHistory, "List sent SMS",
 			"Lists what the wallet has sent, a page at a time. Use it to report, or to see whether a send with unknown "+
