@@ -64,13 +64,18 @@ type testEnv struct {
 	*clock
 	options      Options
 	guard        *Guard
+	keptDB       *sql.DB                    // nil opens a new connection each time
 	ledgerSource string                     // the file of the ledger, or the URL of its database
 	background   map[*Guard]*sync.WaitGroup // background work of each guard's ledger
 }
 
-// db opens another connection to the ledger's database.
+// db opens another connection to the ledger's database, or returns the one that is
+// kept.
 func (env *testEnv) db() *sql.DB {
 	env.Helper()
+	if env.keptDB != nil {
+		return env.keptDB
+	}
 	return ledgertest.OpenDB(env.TB, env.ledgerSource)
 }
 

@@ -64,6 +64,7 @@ func newRandomHistory(t testing.TB, mode ConfirmMode, confirmAbove int64, events
 		o.Confirm = mode
 		o.Limits.PerDay, o.Limits.TopUp, o.Limits.ConfirmAbove = perDay, perDayTopUps, confirmAbove
 	})
+	h.keptDB = h.db() // there are thousands of steps
 	h.guards = []*Guard{h.guard}
 	h.fault.Store(noFault)
 	h.setFault(func(w http.ResponseWriter, r *http.Request, pass func(http.ResponseWriter)) {
