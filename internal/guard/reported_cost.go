@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -65,7 +66,7 @@ func costIn(value any, recipients, depth int) (costUGX float64) {
 	case map[string]any:
 		for name, inner := range v {
 			if isCostName(name) {
-				costUGX = max(costUGX, plainNumber(inner))
+				costUGX = max(costUGX, amountIn(inner))
 			} else if depth > 0 {
 				costUGX = max(costUGX, costIn(inner, recipients, depth-1))
 			}
@@ -81,24 +82,64 @@ func costIn(value any, recipients, depth int) (costUGX float64) {
 	return costUGX
 }
 
-// isCostName recognises cost and total_cost in any case, and the same with the
-// currency. A cost of something smaller, such as cost_per_sms, is none.
-func isCostName(name string) bool {
-	name = strings.ToLower(strings.ReplaceAll(name, "_", ""))
-	name = strings.TrimSuffix(name, "ugx")
-	return name == "cost" || name == "totalcost" || name == "costtotal"
+// amountIn is the amount of a cost: as it is, or in an object with its currency, which
+// must be UGX.
+func amountIn(value any) (costUGX float64) {
+	object, isObject := value.(map[string]any)
+	if !isObject {
+		return plainNumber(value)
+	}
+	for name, inner := range object {
+		if currency, isText := inner.(string); isText && strings.EqualFold(name, "currency") && !strings.EqualFold(currency, "UGX") {
+			return 0
+		}
+		words := splitWords(name)
+		if isCostName(name) || hasWord(words, []string{"amount", "value", "ugx"}) && !hasWord(words, notCostWords) {
+			costUGX = max(costUGX, plainNumber(inner))
+		}
+	}
+	return costUGX
 }
 
-var plainNumberPattern = regexp.MustCompile(`^\d{1,16}(\.\d+)?$`)
+var (
+	costWords = []string{"cost", "charge", "charged", "price"}
+	// A total is a cost only where nothing says that it counts something else.
+	totalWords = []string{"total", "grand", "sum", "amount", "ugx"}
+	// notCostWords are in the names of what is not the cost of the whole call.
+	notCostWords = []string{
+		"unit", "per", "each", "single", "balance", "wallet", "remaining", "left", "limit", "max", "min", "average", "previou",
+		"today", "daily", "day", "month", "monthly", "year", "week", "lifetime", "id", "count", "at", "time", "date", "rate", "percent",
+	}
+	// joinedCostName matches a name whose words have no border, such as TOTALCOST.
+	joinedCostName = regexp.MustCompile(`^(total)?(cost|charged?|charges|price)(total)?(ugx)?$`)
+)
 
-// plainNumber is a number, or a text of digits; 0 for anything else.
+// isCostName recognises the names of what the whole call cost, such as total_cost and
+// amountCharged. A cost of something smaller, such as cost_per_sms, is none.
+func isCostName(name string) bool {
+	words := splitWords(name)
+	switch {
+	case len(words) == 0 || hasWord(words, notCostWords):
+		return false
+	case hasWord(words, costWords), joinedCostName.MatchString(strings.Join(words, "")):
+		return true
+	}
+	isOther := func(word string) bool { return !slices.Contains(totalWords, singular(word)) }
+	return hasWord(words, []string{"total"}) && !slices.ContainsFunc(words, isOther)
+}
+
+// plainNumberPattern matches an amount in UGX as texts have it: 3500, 3,500.00, UGX 3500, 3,500/=.
+var plainNumberPattern = regexp.MustCompile(
+	`(?i)^(?:ugx|ush|shs?)?\.?\s*(\d{1,3}(?:,\d{3})+|\d{1,16})(\.\d+)?\s*(?:ugx|ush|shs?|/[=-])?$`)
+
+// plainNumber is a number, or a text with an amount; 0 for anything else.
 func plainNumber(value any) float64 {
 	switch v := value.(type) {
 	case float64:
 		return v
 	case string:
-		if text := strings.TrimSpace(v); plainNumberPattern.MatchString(text) {
-			number, _ := strconv.ParseFloat(text, 64) // always matches
+		if match := plainNumberPattern.FindStringSubmatch(strings.TrimSpace(v)); match != nil {
+			number, _ := strconv.ParseFloat(strings.ReplaceAll(match[1], ",", "")+match[2], 64) // always matches
 			return number
 		}
 	}

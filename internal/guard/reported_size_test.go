@@ -47,7 +47,8 @@ func TestReportedSize(t *testing.T) {
 		`{"success":true,"data":[{"count":22,"cost":770}]}`:                    9000,
 		`{"success":true,"data":{"recipients":22,"total_cost":770}}`:           9000,
 		`{"success":true,"data":{"count":22,"cost":770,"total_cost":800}}`:     9000, // it contradicts itself
-		`{"success":true,"data":{"count":22,"cost":770},"total_cost":"9,000"}`: 770,  // no number
+		`{"success":true,"data":{"count":22,"cost":770},"total_cost":"9,000"}`: 9000,
+		`{"success":true,"data":{"count":22,"cost":770},"total_cost":"a lot"}`: 770, // no number
 		`{"success":true,"data":{"count":300,"cost":10500}}`:                   10500,
 	} {
 		t.Run(data, func(t *testing.T) {
