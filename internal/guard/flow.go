@@ -52,6 +52,9 @@ func (g *Guard) execute(ctx context.Context, c spendCall, o SpendOptions) (*Rece
 	policy := g.newPolicy(o)
 	confirmed := confirmedBefore(policy, o)
 	for {
+		if cost.tooLarge != nil {
+			return nil, cost.tooLarge
+		}
 		if cost, err = g.withOptOuts(c, cost); err != nil {
 			return nil, err
 		}
@@ -258,6 +261,10 @@ func (g *Guard) storeQuote(ctx context.Context, c spendCall, cost spendCost, o S
 	if cost.optOuts.nobodyLeft() {
 		q.LeftTodayUGX = &d.RemainingUGX
 		q.WouldRefuse = expectRefusal(nobodyLeftError(len(cost.optOuts.dropped)))
+		return q, nil
+	}
+	if cost.tooLarge != nil {
+		q.LeftTodayUGX, q.WouldRefuse = &d.RemainingUGX, expectRefusal(cost.tooLarge)
 		return q, nil
 	}
 	g.addVerdict(&q.Quote, q.intent, o, d)

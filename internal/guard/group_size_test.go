@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wesendall/wesendall-mcp/client"
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
@@ -163,4 +164,40 @@ func TestGroup_UnknownSizeRecipients(t *testing.T) {
 	env.options.Limits.Recipients = 26 // UGX 900 pays for 25.7 messages
 	env.restart()
 	env.expectOK(env.sendGroup("Hi", SpendOptions{}))
+}
+
+// A quote tells that the real call would be refused; it is no error itself.
+func TestGroup_UnknownSizeQuote(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		balanceUGX, reservedUGX int64
+		code, says, note        string
+	}{
+		"more than one call may reach": {50_000, 50_000, CodeLimitExceeded, "1000 recipients", "reserves all that the wallet holds"},
+		"less than one message": {30, 35, client.CodeInsufficientBalance,
+			"the message to one contact of the group takes UGX 35, and the wallet holds UGX 30", "less than the price for one contact"},
+		"enough": {900, 900, "", "", "reserves all that the wallet holds"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := newTestEnv(t, c.balanceUGX, func(o *Options) { o.Confirm = ConfirmOff })
+			env.setResponse("/groups", mutableBody(`{"success":true,"data":[{"name":"Customers"}]}`))
+			q := env.expectOK(env.sendGroup("Hi", SpendOptions{DryRun: true})).Quote
+			if q.ReservedUGX != c.reservedUGX || q.TotalUGX != 0 || !strings.Contains(strings.Join(q.Notes, " "), c.note) {
+				t.Errorf("%+v", q)
+			}
+			if c.code == "" {
+				if q.WouldRefuse != nil {
+					t.Errorf("%+v", q.WouldRefuse)
+				}
+				return
+			}
+			if q.WouldRefuse == nil || q.WouldRefuse.Code != c.code || !strings.Contains(q.WouldRefuse.Reason, c.says) {
+				t.Fatalf("%+v", q.WouldRefuse)
+			}
+			if c.code == CodeLimitExceeded {
+				env.expectError(c.code)(env.sendGroup("Hi", SpendOptions{QuoteID: q.ID, Elicit: elicitYes})).says("WESENDALL_MAX_RECIPIENTS")
+			}
+		})
+	}
 }

@@ -19,6 +19,7 @@ type spendCost struct {
 	notes       []string // about the group
 	optOuts     optOuts  // of the recipients that the call names
 	optOutNote  string   // about the do-not-text list
+	tooLarge    *Error   // a group of unknown size may be larger than one call may reach
 	unitUGX     float64
 	totalUGX    int64
 	quotedUGX   int64 // with targets: the total for all that the call names
@@ -71,7 +72,7 @@ func (g *Guard) withPrice(c spendCall, cost spendCost, unitUGX float64) (spendCo
 	if cost.sizeUnknown {
 		cost.totalUGX = max(cost.balanceUGX, estimateTotal(c.intent.Units, 1, unitUGX))
 		if maxCount, limitName := g.maxRecipients(); cost.totalUGX > estimateTotal(c.intent.Units, maxCount, unitUGX) {
-			return spendCost{}, NewError(CodeLimitExceeded, fmt.Sprintf("Nothing was sent: the group's size cannot be read, "+
+			cost.tooLarge = NewError(CodeLimitExceeded, fmt.Sprintf("Nothing was sent: the group's size cannot be read, "+
 				"and the wallet could pay for more than the %d recipients that one call may reach (%s). "+
 				"Send to the numbers themselves with send_sms; only the operator can change the limit.", maxCount, limitName))
 		}

@@ -67,8 +67,7 @@ func newQuote(c spendCall, cost spendCost) Quote {
 	}
 	if cost.sizeUnknown {
 		q.TotalUGX, q.ReservedUGX = 0, cost.totalUGX
-		q.Notes = append(q.Notes, "The group's size cannot be read, so its price is not known. "+
-			"The call reserves all that the wallet holds.")
+		q.Notes = append(q.Notes, "The group's size cannot be read, so its price is not known. "+reservationNote(cost))
 	}
 	if !cost.balanceRead {
 		return q
@@ -89,4 +88,12 @@ func newQuote(c spendCall, cost spendCost) Quote {
 		q.Notes = append(q.Notes, "The balance does not cover it.")
 	}
 	return q
+}
+
+// reservationNote says what a call reserves where a group's size is unknown.
+func reservationNote(cost spendCost) string {
+	if cost.totalUGX > cost.balanceUGX {
+		return "The wallet holds less than the price for one contact, which the call reserves."
+	}
+	return "The call reserves all that the wallet holds."
 }

@@ -38,9 +38,13 @@ func (g *Guard) addVerdict(q *Quote, in ledger.Intent, o SpendOptions, d ledger.
 		}
 	}
 	heldUGX := in.BalanceBeforeUGX
-	if in.Kind == ledger.KindSend && !isSizeUnknown(in) && heldUGX != nil && in.TotalUGX > *heldUGX {
+	if in.Kind == ledger.KindSend && heldUGX != nil && in.TotalUGX > *heldUGX {
+		takes := "it takes UGX "
+		if isSizeUnknown(in) { // more than the balance is the price for one contact
+			takes = "the message to one contact of the group takes UGX "
+		}
 		q.WouldRefuse = &ExpectedRefusal{client.CodeInsufficientBalance,
-			"it takes UGX " + sanitize.FormatThousands(in.TotalUGX) +
+			takes + sanitize.FormatThousands(in.TotalUGX) +
 				", and the wallet holds UGX " + sanitize.FormatThousands(*heldUGX) +
 				" (UGX " + sanitize.FormatThousands(in.TotalUGX-*heldUGX) + " are missing)"}
 	}
