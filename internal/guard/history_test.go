@@ -78,25 +78,40 @@ func TestSearchHistory_Pages(t *testing.T) {
 // Entries are found in any of the usual shapes, and come back as they were.
 func TestSearchHistory_Shapes(t *testing.T) {
 	t.Parallel()
-	for data, want := range map[string]string{
-		`[{"phone":"0700000010","status":"sent"},{"phone":"0700000011","status":"sent"}]`:                      `{"phone":"0700000010","status":"sent"}`,
-		`{"rows":[{"msisdn":256700000010,"state":"Sent","n":1.50}]}`:                                           `{"msisdn":256700000010,"state":"Sent","n":1.50}`,
-		`{"page":{"items":[{"recipient":"+256 700 000 010","status":"SENT"}]}}`:                                `{"recipient":"+256 700 000 010","status":"SENT"}`,
-		`{"items":[{"recipients":["0700000011","0700000010"],"status":"SENT"}]}`:                               `{"recipients":["0700000011","0700000010"],"status":"SENT"}`,
-		`{"items":[{"status":"SENT","messages":[{"to":"0700000010"}]}]}`:                                       `{"status":"SENT","messages":[{"to":"0700000010"}]}`,
-		`{"items":[{"messages":[{"to":"0700000010","status":"failed"},{"to":"0700000011","status":"sent"}]}]}`: "",
-		`{"items":[{"from":"0700000010","to":"0700000011","status":"sent"}]}`:                                  "",
-		`{"items":[{"to":"0700000010","status":"unsent"}]}`:                                                    "",
-		`{"items":[]}`: "",
+	for _, c := range []struct{ data, want string }{
+		{
+			`[{"phone":"0700000010","status":"sent"},{"phone":"0700000011","status":"sent"}]`,
+			`{"phone":"0700000010","status":"sent"}`,
+		},
+		{
+			`{"rows":[{"msisdn":256700000010,"state":"Sent","n":1.50}]}`,
+			`{"msisdn":256700000010,"state":"Sent","n":1.50}`,
+		},
+		{
+			`{"page":{"items":[{"recipient":"+256 700 000 010","status":"SENT"}]}}`,
+			`{"recipient":"+256 700 000 010","status":"SENT"}`,
+		},
+		{
+			`{"items":[{"recipients":["0700000011","0700000010"],"status":"SENT"}]}`,
+			`{"recipients":["0700000011","0700000010"],"status":"SENT"}`,
+		},
+		{
+			`{"items":[{"status":"SENT","messages":[{"to":"0700000010"}]}]}`,
+			`{"status":"SENT","messages":[{"to":"0700000010"}]}`,
+		},
+		{`{"items":[{"messages":[{"to":"0700000010","status":"failed"},{"to":"0700000011","status":"sent"}]}]}`, ""},
+		{`{"items":[{"from":"0700000010","to":"0700000011","status":"sent"}]}`, ""},
+		{`{"items":[{"to":"0700000010","status":"unsent"}]}`, ""},
+		{`{"items":[]}`, ""},
 	} {
 		filter := HistoryFilter{PhoneNumber: "+256700000010", Status: "sent"}
-		found, err := search(t, serveHistory(func(int, int) string { return data }), filter, 0, 0)
+		found, err := search(t, serveHistory(func(int, int) string { return c.data }), filter, 0, 0)
 		var got []string
 		for _, entry := range found.Entries {
 			got = append(got, string(entry))
 		}
-		if err != nil || !found.Recognized || strings.Join(got, ";") != want || !found.Complete {
-			t.Errorf("%s: %q, %+v, %v", data, got, found, err)
+		if err != nil || !found.Recognized || strings.Join(got, ";") != c.want || !found.Complete {
+			t.Errorf("%s: %q, %+v, %v", c.data, got, found, err)
 		}
 	}
 }
