@@ -86,7 +86,7 @@ func (g *Guard) confirm(
 		reason = g.confirmReason(quote.intent, quote.decision)
 	}
 	quote.NeedsConfirmation = &ConfirmationNeed{reason}
-	required := NewError(CodeConfirmationRequired, "Nothing was sent yet, because "+reason+". Show your user the quote; "+
+	required := NewError(CodeConfirmationRequired, "Nothing was sent yet, because "+reason+". "+quoteFacts(c)+" Show your user the quote; "+
 		"if they agree, call again with the same arguments and quote: \""+quote.ID+"\".")
 	required.Quote = &quote.Quote
 	if !ask {

@@ -47,11 +47,14 @@ func balanceFact(q Quote, after string) string {
 	return fact
 }
 
+// networkFeeNote is what Wesendall says publicly about the price of a top-up.
+const networkFeeNote = "The mobile network may add its own fee."
+
 func topUpFacts(c spendCall, q Quote) []string {
 	lines := []string{
 		"Ask for money by Mobile Money?",
 		"Payer: " + q.PhoneNumber,
-		"Amount: UGX " + sanitize.FormatThousands(q.TotalUGX) + ". The mobile network may add its own fee.",
+		"Amount: UGX " + sanitize.FormatThousands(q.TotalUGX) + ". " + networkFeeNote,
 	}
 	if c.description != "" {
 		lines = append(lines, "Description: "+quoted(c.description))
@@ -94,6 +97,19 @@ func messageLines(message string, length int) []string {
 		lines = append(lines, `(In it, \n is a line break and \{…} what cannot be seen; \ also marks its quotation marks.)`)
 	}
 	return append(lines, `"`+shown+`"`)
+}
+
+// quoteFacts are sentences for an error with a quote: what its first sentence does not
+// say, and a user must know.
+func quoteFacts(c spendCall) string {
+	if c.intent.Kind != ledger.KindTopUp {
+		return "It is paid from the wallet " + quoted(c.walletID) + "."
+	}
+	facts := "The money goes into the wallet " + quoted(c.walletID) + ". " + networkFeeNote
+	if c.description != "" {
+		facts += " Its description is " + quoted(c.description) + "."
+	}
+	return facts
 }
 
 func quoted(text string) string { return `"` + sanitize.Visible(text) + `"` }

@@ -19,6 +19,8 @@ type Quote struct {
 	NumbersListed    int              `json:"numbers_listed,omitempty"` // of Recipients
 	Group            *QuotedGroup     `json:"group,omitempty"`
 	PhoneNumber      string           `json:"phone_number,omitempty"` // the payer of a top-up
+	Description      string           `json:"description,omitempty"`  // of a top-up
+	Wallet           string           `json:"wallet,omitempty"`       // that is charged or topped up
 	Rejected         []RejectedNumber `json:"refused,omitempty"`
 	Notes            []string         `json:"notes,omitempty"`
 	Message          string           `json:"message,omitempty"`        // its first 200 UTF-16 code units
@@ -58,7 +60,11 @@ const maxListed = 50
 func newQuote(c spendCall, cost spendCost) Quote {
 	q := c.quote
 	q.Recipients, q.CostPerSMS, q.TotalUGX = cost.recipients, cost.unitUGX, cost.totalUGX
+	q.Wallet, q.Description = c.walletID, c.description
 	q.Notes = slices.Concat(q.Notes, cost.notes)
+	if c.intent.Kind == ledger.KindTopUp {
+		q.Notes = append(q.Notes, networkFeeNote)
+	}
 	if c.groupID != "" {
 		q.Group = &QuotedGroup{c.groupID, cost.groupTitle}
 	}
