@@ -20,9 +20,9 @@ import (
 )
 
 type callCmd struct {
-	Tool      string `arg:"" help:"Name of the tool."`
-	Arguments string `arg:"" optional:"" default:"{}" help:"Arguments as a JSON object, or - to read them from stdin."`
-	Yes       bool   `help:"Confirm what the user would be asked. Limits still apply."`
+	Tool      string   `arg:"" help:"Name of the tool."`
+	Arguments []string `arg:"" optional:"" default:"{}" sep:"none" help:"Arguments as a JSON object, or - to read them from stdin."`
+	Yes       bool     `help:"Confirm what the user would be asked. Limits still apply."`
 }
 
 // Run calls one tool as a host would, with a client and the server in one process.
@@ -55,8 +55,12 @@ func (c callCmd) Run(ctx context.Context, env environment, cfg *Config) error {
 
 // readArguments returns the arguments as they were written.
 func (c callCmd) readArguments(env environment) (json.RawMessage, error) {
-	arguments := []byte(c.Arguments)
-	if c.Arguments == "-" {
+	const onStdin = "on stdin they arrive unchanged: wesendall-mcp call TOOL - <arguments.json"
+	if len(c.Arguments) > 1 {
+		return nil, usageErrorf("the shell has cut the arguments into %d parts; %s", len(c.Arguments), onStdin)
+	}
+	arguments := []byte(c.Arguments[0])
+	if c.Arguments[0] == "-" {
 		var err error
 		if arguments, err = io.ReadAll(env.stdin); err != nil {
 			return nil, err
@@ -74,6 +78,9 @@ func (c callCmd) readArguments(env environment) (json.RawMessage, error) {
 	}
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(arguments, &object); err != nil || object == nil {
+		if text := bytes.Trim(arguments, "'\" "); err != nil && bytes.HasPrefix(text, []byte("{")) && c.Arguments[0] != "-" {
+			return nil, usageErrorf("the arguments are not JSON, perhaps because the shell has removed quotes; %s", onStdin)
+		}
 		return nil, usageErrorf("the arguments must be a JSON object, such as " +
 			`'{"recipient":"+256700000010","message":"Hello"}'`)
 	}

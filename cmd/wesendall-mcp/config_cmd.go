@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -50,11 +51,21 @@ func (c configCmd) Run(env environment, cfg *Config, parsed *kong.Context) error
 		}
 		return usageErrorf("config: --write is for Claude Desktop and Cursor; for %s, %s", host.Title, alternative)
 	}
-	entry, err := c.hostEntry(env, cfg, parsed)
+	executable, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	if err := c.printOrWrite(env, host, entry); err != nil {
+	servers := host.ExistingServers(hostDirs(env), executable)
+	entryEnv, hasCredentials := withEntryCredentials(env, servers)
+	entry, err := c.hostEntry(entryEnv, cfg, parsed)
+	if err != nil {
+		return err
+	}
+	describeExisting(env, host, hostDirs(env), servers)
+	if envFile := entry.FlagValue("--env-file"); hasCredentials && envFile != "" {
+		logf(env, "The entry of %s has credentials. From now on the server reads those in %s.", host.Title, envFile)
+	}
+	if err := c.printOrWrite(env, host, entry, servers); err != nil {
 		return err
 	}
 	command := []string{entry.Command, doctorCommand}
@@ -70,14 +81,17 @@ func (c configCmd) Run(env environment, cfg *Config, parsed *kong.Context) error
 	return nil
 }
 
-func (c configCmd) printOrWrite(env environment, host hostconfig.Host, entry hostconfig.Entry) error {
+func (c configCmd) printOrWrite(
+	env environment, host hostconfig.Host, entry hostconfig.Entry, servers []hostconfig.ServerEntry,
+) error {
 	dirs := hostDirs(env)
 	switch {
 	case c.Write:
 		return writeHostFile(env, host, entry, dirs)
 	case host.AddCommand != nil:
 		logf(env, addHint, host.Title)
-		_, err := fmt.Fprintln(env.stdout, hostconfig.ShellQuote(host.AddCommand(entry), runtime.GOOS))
+		_, err := fmt.Fprintln(env.stdout,
+			removeFirst(host, servers)+hostconfig.ShellQuote(host.AddCommand(entry), runtime.GOOS))
 		return err
 	}
 	hint := ""

@@ -28,7 +28,7 @@ func (c configCmd) hostEntry(env environment, cfg *Config, parsed *kong.Context)
 			"Install the program first (go install ./cmd/wesendall-mcp) and run that.")
 	}
 	entry := hostconfig.Entry{
-		Command: executable, Args: []string{},
+		Command: pathInPATH(executable), Args: []string{},
 		Overrides: append([]string{"--sandbox", "--env-file"}, credentialVariables()...),
 	}
 	switch {

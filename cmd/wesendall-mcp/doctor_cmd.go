@@ -114,6 +114,9 @@ func (cfg *Config) doctorOptions(
 		opts.IgnoredLines = notice + ". To use the whole file, start with --env-file"
 	}
 	opts.Hosts = hostconfig.Detect(hostconfig.CurrentDirs(xdg.Home, configDir(env)), opts.Self.Path)
+	opts.DescribeHostEntry = func(entry hostconfig.ServerEntry) (string, string) {
+		return cfg.describeHostEntry(ctx, env, entry)
+	}
 	opts.CheckHostEntry = func(entry hostconfig.ServerEntry) string { return checkHostEntry(ctx, entry, env.defaults) }
 	return opts, release, nil
 }

@@ -42,7 +42,7 @@ func TestDoctor_Healthy(t *testing.T) {
 	t.Parallel()
 	env, _ := upstream(t)
 	home := t.TempDir()
-	if got := runInHome(t, home, nil, "config", "cursor", "--sandbox", "--write"); got.exitCode != 0 {
+	if got := runInHome(t, home, env, "config", "cursor", "--write"); got.exitCode != 0 {
 		t.Fatalf("%+v", got)
 	}
 	lines, code := runDoctor(t, home, append(env, "WESENDALL_MAX_PER_DAY=70"), "--confirm", "quote")
@@ -62,8 +62,8 @@ func TestDoctor_Healthy(t *testing.T) {
 			t.Errorf("no %q in %q", want, lines)
 		}
 	}
-	got := runInHome(t, home, nil, "doctor", "--sandbox")
-	if got.exitCode != 0 || !strings.Contains(got.stdout, "ok       credentials  accepted") ||
+	got := runInHome(t, home, nil, "doctor", "--sandbox") // the host is live
+	if got.exitCode != exitError || !strings.Contains(got.stdout, "; doctor checks sandbox here") || !strings.Contains(got.stdout, "ok       credentials  accepted") ||
 		!strings.Contains(got.stdout, "the sandbox's own") {
 		t.Errorf("%+v", got)
 	}

@@ -33,6 +33,9 @@ func (cfg *Config) ensureEnvFile(env environment) (string, error) {
 	case err != nil:
 		return "", err
 	}
+	if err := fillPlaceholders(env, path, info.Mode().Perm()); err != nil {
+		return "", err
+	}
 	values, parseErr := readEnvFile(path)
 	if parseErr == nil && readCredentials(mapLookup(values), path).problem != "" {
 		logf(env, "Fill in the missing values in %s.", path)
@@ -41,6 +44,25 @@ func (cfg *Config) ensureEnvFile(env environment) (string, error) {
 		logf(env, "Other users can read %s. Run chmod 600 on it.", path)
 	}
 	return path, nil
+}
+
+// fillPlaceholders replaces the untouched placeholders of a created file by the credentials of
+// the environment.
+func fillPlaceholders(env environment, path string, mode fs.FileMode) error {
+	old, err := os.ReadFile(path) //nolint:gosec // the operator chooses it
+	if err != nil {
+		return err
+	}
+	text := string(old)
+	for _, name := range []string{envAPIKey, envAPISecret, envWalletID} {
+		placeholder := name + "=YOUR_" + strings.TrimPrefix(name, "WESENDALL_")
+		text = strings.Replace(text, "\n"+placeholder+"\n", "\n"+envLine(env, name)+"\n", 1)
+	}
+	if text == string(old) {
+		return nil
+	}
+	logf(env, "The credentials that were missing in %s are filled in.", path)
+	return os.WriteFile(path, []byte(text), mode)
 }
 
 // createEnvFile writes the file with the credentials of the environment, and placeholders

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -78,6 +79,9 @@ func explainBalanceError(err error, wallet string) Finding {
 		fix = "WESENDALL_WALLET_ID must be a wallet of the key's owner"
 	case apiErr.Code == client.CodeValidationFailed && wallet == "":
 		return warning("credentials", "accepted, as far as can be checked without a wallet", "set WESENDALL_WALLET_ID")
+	case isUnknownAuthority(err):
+		fix = "if a proxy or an own authority signs the certificate, name its file: SSL_CERT_FILE=FILE (on Linux); " +
+			"on macOS and Windows add it to the system's store"
 	case apiErr.Status == 0:
 		fix = "check the network. Then " + checkAddress
 	case apiErr.Status >= 300 && apiErr.Status < 400, apiErr.Status == 404:
@@ -88,4 +92,10 @@ func explainBalanceError(err error, wallet string) Finding {
 		fix = "something else answers there, such as a proxy's page: " + checkAddress
 	}
 	return failure("credentials", err.Error(), fix)
+}
+
+// isUnknownAuthority tells whether the certificate was signed by nobody that this machine trusts.
+func isUnknownAuthority(err error) bool {
+	_, unknown := errors.AsType[x509.UnknownAuthorityError](err)
+	return unknown
 }

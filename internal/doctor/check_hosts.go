@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/wesendall/wesendall-mcp/internal/hostconfig"
 )
@@ -33,6 +34,9 @@ func (o Options) checkHost(host hostconfig.DetectedHost) []Finding {
 		add(StatusWarning, "has no entry for this server", configCommand)
 	}
 	for _, s := range host.Servers {
+		if s.Name != hostconfig.ServerName && s.Name != "" && s.Project == "" && hasStandardEntry(host) {
+			add(StatusWarning, "has this server twice, also as "+s.Name, "remove that entry: the agent gets each tool twice")
+		}
 		scope := ""
 		if s.Project != "" {
 			scope = " (only in " + s.Project + ")"
@@ -45,7 +49,7 @@ func (o Options) checkHost(host hostconfig.DetectedHost) []Finding {
 		case s.Err != nil:
 			add(StatusError, "cannot start "+s.Name+scope+": "+s.Err.Error(), configCommand)
 		case !s.IsThisBinary:
-			add(StatusWarning, "starts another program"+scope+": "+s.Command, configCommand)
+			add(StatusError, "starts another program"+scope+": "+s.Command, configCommand)
 		default:
 			add(StatusOK, "starts this program"+scope, "")
 			findings = append(findings, o.checkHostEntry(host, s)...)
@@ -54,14 +58,38 @@ func (o Options) checkHost(host hostconfig.DetectedHost) []Finding {
 	return findings
 }
 
+// hasStandardEntry tells whether a host has an entry under the usual name.
+func hasStandardEntry(host hostconfig.DetectedHost) bool {
+	return slices.ContainsFunc(host.Servers, func(s hostconfig.ServerEntry) bool {
+		return s.Name == hostconfig.ServerName && s.Project == ""
+	})
+}
+
+// describeHostEntry says what an entry runs. It fails where that is not what doctor checks.
+func (o Options) describeHostEntry(host hostconfig.DetectedHost, s hostconfig.ServerEntry) []Finding {
+	if o.DescribeHostEntry == nil {
+		return nil
+	}
+	description, difference := o.DescribeHostEntry(s)
+	switch {
+	case description == "":
+		return nil
+	case difference != "":
+		return []Finding{failure("host", host.Title+" "+description+"; "+difference,
+			"run doctor with the --sandbox or --env-file of the entry, or change the entry: wesendall-mcp config "+host.Name)}
+	}
+	return []Finding{ok("host", host.Title+" "+description)}
+}
+
 // checkHostEntry checks the arguments and credentials of an entry that starts this program.
 func (o Options) checkHostEntry(host hostconfig.DetectedHost, s hostconfig.ServerEntry) []Finding {
 	if s.HasVariables() {
 		return []Finding{warning("host", host.Title+" replaces variables in its entry (${…}), so it cannot be checked here",
 			"if the server then reports a placeholder, write the value itself")}
 	}
-	findings := append(checkFileMode("host", s.FlagValue("--env-file")),
-		checkFileMode("host", s.Env["WESENDALL_API_SECRET_FILE"])...)
+	findings := o.describeHostEntry(host, s)
+	findings = append(findings, checkFileMode("host", s.FlagValue("--env-file"))...)
+	findings = append(findings, checkFileMode("host", s.Env["WESENDALL_API_SECRET_FILE"])...)
 	if s.Env["WESENDALL_API_SECRET"] != "" {
 		findings = append(findings, checkFileMode("host", host.ConfigFile)...)
 	}

@@ -63,7 +63,10 @@ type Options struct {
 	// CheckHostEntry says what is wrong with the arguments and credentials of a host's entry;
 	// "" if nothing is.
 	CheckHostEntry func(hostconfig.ServerEntry) string
-	Now            func() time.Time
+	// DescribeHostEntry says what a host's entry runs, in which mode and with which credentials,
+	// and in what that differs from what is checked here; "" if in nothing.
+	DescribeHostEntry func(hostconfig.ServerEntry) (description, difference string)
+	Now               func() time.Time
 }
 
 // Run makes all checks. With wrong settings it contacts neither Wesendall nor the ledger,

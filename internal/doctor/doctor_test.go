@@ -298,7 +298,7 @@ func TestRun_Hosts(t *testing.T) {
 			func(h *hostconfig.DetectedHost) {
 				h.Servers[0].IsThisBinary, h.Servers[0].Project, h.Servers[0].Command = false, "/src", "/old"
 			},
-			"warning host: Cursor starts another program (only in /src): /old" + file + " → wesendall-mcp config cursor",
+			"failure host: Cursor starts another program (only in /src): /old" + file + " → wesendall-mcp config cursor",
 		},
 		"variables": {
 			func(h *hostconfig.DetectedHost) { h.Servers[0].Args = []string{"--ledger=${HOME}/l"} },
