@@ -11,50 +11,63 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sandbox"
 )
 
+// longMessage takes ten units.
+var longMessage = strings.Repeat("a", 1600)
+
+func sendHi(env *testEnv) { env.expectOK(env.send("Hi", SpendOptions{}, testNumbers(1)...)) }
+
+// verdict is what a quote says about the real call.
+type verdict struct{ needs, code, reason string }
+
+func verdictOf(q *Quote) (v verdict) {
+	if q.NeedsConfirmation != nil {
+		v.needs = q.NeedsConfirmation.Reason
+	}
+	if q.WouldRefuse != nil {
+		v.code, v.reason = q.WouldRefuse.Code, q.WouldRefuse.Reason
+	}
+	return v
+}
+
+var verdictCases = map[string]struct {
+	balance int64
+	change  func(*Options)
+	before  func(*testEnv)
+	opts    SpendOptions
+	message string
+	to      []string
+	want    verdict
+	left    int64
+}{
+	"nothing is in the way": {5000, nil, nil, SpendOptions{}, "Hi", testNumbers(1), verdict{}, 100_000},
+	"the user must agree": {5000, nil, nil, SpendOptions{}, longMessage, testNumbers(4),
+		verdict{needs: "it costs more than UGX 1,000"}, 100_000},
+	"confirmations are off": {5000, func(o *Options) { o.Confirm = ConfirmOff }, nil, SpendOptions{}, longMessage, testNumbers(4),
+		verdict{}, 100_000},
+	"nobody can be asked": {5000, func(o *Options) { o.Confirm = ConfirmElicit }, nil, SpendOptions{}, longMessage, testNumbers(4),
+		verdict{"it costs more than UGX 1,000", CodeConfirmationRequired, "WESENDALL_CONFIRM=elicit"}, 100_000},
+	"the host can ask": {5000, func(o *Options) { o.Confirm = ConfirmElicit }, nil, SpendOptions{Elicit: elicitYes}, longMessage,
+		testNumbers(4), verdict{needs: "it costs more than UGX 1,000"}, 100_000},
+	"little is left of the day": {5000, func(o *Options) { o.Limits.PerDay = 385 }, sendHi, SpendOptions{}, "Ho", testNumbers(20),
+		verdict{code: CodeLimitExceeded, reason: "WESENDALL_MAX_PER_DAY"}, 350},
+	"one call may take less": {5000, func(o *Options) { o.Limits.PerCall = 600 }, nil, SpendOptions{}, "Ho", testNumbers(20),
+		verdict{code: CodeLimitExceeded, reason: "WESENDALL_MAX_PER_CALL"}, 100_000},
+	"the balance is too small": {600, nil, nil, SpendOptions{}, "Ho", testNumbers(20),
+		verdict{code: client.CodeInsufficientBalance, reason: "it takes UGX 700, and the wallet holds UGX 600"}, 100_000},
+	"the same was sent": {5000, nil, sendHi, SpendOptions{}, "hi ", testNumbers(20),
+		verdict{code: CodeDuplicateSend, reason: "2026-11-24T12:00:00+03:00"}, 99_965},
+	"the same was sent, and may be again": {5000, nil, sendHi, SpendOptions{AllowDuplicate: true}, "hi ", testNumbers(20),
+		verdict{needs: "it repeats one of 2026-11-24T12:00:00+03:00 (UGX 35)"}, 99_965},
+	"the same has an unknown outcome": {5000, nil, func(env *testEnv) { env.loseSend("Hi") }, SpendOptions{}, "Hi",
+		[]string{phoneUnknown}, verdict{code: CodeDuplicateSend, reason: "unknown outcome"}, 99_965},
+	"another text has an unknown outcome": {5000, nil, func(env *testEnv) { env.loseSend("Hi") }, SpendOptions{}, "Ho",
+		[]string{phoneUnknown}, verdict{needs: "may or may not have arrived"}, 99_965},
+}
+
 // A dry run tells what the real call would meet.
 func TestQuote_Verdict(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("a", 1600)
-	twenty := make([]string, 20)
-	for i := range twenty {
-		twenty[i] = fmt.Sprintf("+2567000000%02d", 10+i)
-	}
-	type verdict struct{ needs, code, reason string }
-	spendFirst := func(env *testEnv) { env.expectOK(env.send("Hi", SpendOptions{}, phone1)) }
-	for name, c := range map[string]struct {
-		balance int64
-		change  func(*Options)
-		before  func(*testEnv)
-		opts    SpendOptions
-		message string
-		to      []string
-		want    verdict
-		left    int64
-	}{
-		"nothing is in the way": {5000, nil, nil, SpendOptions{}, "Hi", twenty[:1], verdict{}, 100_000},
-		"the user must agree": {5000, nil, nil, SpendOptions{}, long, twenty[:4],
-			verdict{needs: "it costs more than UGX 1,000"}, 100_000},
-		"confirmations are off": {5000, func(o *Options) { o.Confirm = ConfirmOff }, nil, SpendOptions{}, long, twenty[:4],
-			verdict{}, 100_000},
-		"nobody can be asked": {5000, func(o *Options) { o.Confirm = ConfirmElicit }, nil, SpendOptions{}, long, twenty[:4],
-			verdict{"it costs more than UGX 1,000", CodeConfirmationRequired, "WESENDALL_CONFIRM=elicit"}, 100_000},
-		"the host can ask": {5000, func(o *Options) { o.Confirm = ConfirmElicit }, nil, SpendOptions{Elicit: elicitYes}, long,
-			twenty[:4], verdict{needs: "it costs more than UGX 1,000"}, 100_000},
-		"little is left of the day": {5000, func(o *Options) { o.Limits.PerDay = 385 }, spendFirst, SpendOptions{}, "Ho", twenty,
-			verdict{code: CodeLimitExceeded, reason: "WESENDALL_MAX_PER_DAY"}, 350},
-		"one call may take less": {5000, func(o *Options) { o.Limits.PerCall = 600 }, nil, SpendOptions{}, "Ho", twenty,
-			verdict{code: CodeLimitExceeded, reason: "WESENDALL_MAX_PER_CALL"}, 100_000},
-		"the balance is too small": {600, nil, nil, SpendOptions{}, "Ho", twenty,
-			verdict{code: client.CodeInsufficientBalance, reason: "it takes UGX 700, and the wallet holds UGX 600"}, 100_000},
-		"the same was sent": {5000, nil, spendFirst, SpendOptions{}, "hi ", twenty,
-			verdict{code: CodeDuplicateSend, reason: "2026-11-24T12:00:00+03:00"}, 99_965},
-		"the same was sent, and may be again": {5000, nil, spendFirst, SpendOptions{AllowDuplicate: true}, "hi ", twenty,
-			verdict{needs: "it repeats one of 2026-11-24T12:00:00+03:00 (UGX 35)"}, 99_965},
-		"the same has an unknown outcome": {5000, nil, func(env *testEnv) { env.loseSend("Hi") }, SpendOptions{}, "Hi",
-			[]string{phoneUnknown}, verdict{code: CodeDuplicateSend, reason: "unknown outcome"}, 99_965},
-		"another text has an unknown outcome": {5000, nil, func(env *testEnv) { env.loseSend("Hi") }, SpendOptions{}, "Ho",
-			[]string{phoneUnknown}, verdict{needs: "may or may not have arrived"}, 99_965},
-	} {
+	for name, c := range verdictCases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			env := newTestEnv(t, c.balance, c.change)
@@ -63,13 +76,7 @@ func TestQuote_Verdict(t *testing.T) {
 			}
 			c.opts.DryRun = true
 			q := env.expectOK(env.send(c.message, c.opts, c.to...)).Quote
-			var got verdict
-			if q.NeedsConfirmation != nil {
-				got.needs = q.NeedsConfirmation.Reason
-			}
-			if q.WouldRefuse != nil {
-				got.code, got.reason = q.WouldRefuse.Code, q.WouldRefuse.Reason
-			}
+			got := verdictOf(q)
 			if got.code != c.want.code || !strings.Contains(got.reason, c.want.reason) ||
 				!strings.Contains(got.needs, c.want.needs) || (got.needs == "") != (c.want.needs == "") {
 				t.Errorf("%+v, want %+v", got, c.want)
