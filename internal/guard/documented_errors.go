@@ -55,6 +55,9 @@ func describeRefund(e *Error, clientErr *client.Error) {
 			"and send only to the others. " + repeat
 		return
 	}
+	if clientErr.Attempts > 1 {
+		e.Message += fmt.Sprintf("It was tried %d times. ", clientErr.Attempts)
+	}
 	wait := max(refundWait, clientErr.RetryAfter)
 	e.Message += fmt.Sprintf("Wait %.0f seconds, then make the same call once more. If that fails too, tell your user. ",
 		wait.Seconds()) + repeat

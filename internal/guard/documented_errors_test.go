@@ -62,7 +62,7 @@ func TestSendFailed_SaysHowToRepeat(t *testing.T) {
 		pass(w)
 	})
 	env.expectAnswer(client.CodeSendFailed)(env.send("Hi", SpendOptions{}, phone1)).
-		says("Wait 60 seconds", "once more", "needs no allow_duplicate")
+		says("It was tried 2 times", "Wait 60 seconds", "once more", "needs no allow_duplicate")
 	env.expectAnswer(client.CodeSendFailed)(env.send("Hi", SpendOptions{}, phone1, phone2)).
 		says("look at list_sms_history before", "needs no allow_duplicate")
 	retryAfter = "90"
