@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -36,6 +37,8 @@ type Response struct {
 	RequestID  string
 	Attempts   int       // how often the request was sent
 	ServerTime time.Time // from the Date header; zero without one
+	// HasNextPage is true if a Link header names a further page.
+	HasNextPage bool
 }
 
 // decodeResponse turns an HTTP response into a Response or an Error.
@@ -51,6 +54,7 @@ func (c *Client) decodeResponse(r request, httpResp *http.Response) (*Response, 
 			return &Response{
 				Data: c.redactor.redactJSON(data), Meta: c.redactor.redactFields(meta),
 				Status: httpResp.StatusCode, RequestID: requestID, Attempts: 1, ServerTime: serverTime(httpResp),
+				HasNextPage: hasNextPage(httpResp.Header),
 			}, nil
 		}
 		problem = err.Error()
@@ -202,6 +206,13 @@ func findRequestID(h http.Header) string {
 		}
 	}
 	return ""
+}
+
+var nextLink = regexp.MustCompile(`(?i);\s*rel\s*=\s*("[^"]*\bnext\b|next\b)`)
+
+// hasNextPage reads the Link headers (RFC 8288).
+func hasNextPage(h http.Header) bool {
+	return slices.ContainsFunc(h.Values("Link"), nextLink.MatchString)
 }
 
 // serverTime reads the Date header. It returns the zero time without one.

@@ -19,13 +19,15 @@ import (
 type groupList struct {
 	data any
 	meta map[string]any // members of the answer next to data
+	// hasNextPage is true if the answer's headers name a further page.
+	hasNextPage bool
 }
 
 // listedGroup is one group of the list.
 type listedGroup struct{ id, title string }
 
 func parseGroupList(response *client.Response) groupList {
-	l := groupList{data: decodeJSON(response.Data), meta: map[string]any{}}
+	l := groupList{data: decodeJSON(response.Data), meta: map[string]any{}, hasNextPage: response.HasNextPage}
 	for name, raw := range response.Meta {
 		l.meta[name] = decodeJSON(raw)
 	}
@@ -103,59 +105,12 @@ func (l groupList) lacks(id string) (lacks bool, groups []listedGroup) {
 	found := false
 	walkObjects(l.data, func(object map[string]any) (descend bool) {
 		for name, value := range object {
-			isID := anyText(value) == id && !slices.Contains(groupTitleNames, name) && name != "description"
+			isID := name == id || anyText(value) == id && !slices.Contains(groupTitleNames, name) && name != "description"
 			found = found || isID
 		}
 		return true
 	})
 	return !found, groups
-}
-
-// isPartial reports whether a field around the groups says that there are more
-// than these.
-func (l groupList) isPartial(count int) bool {
-	hints := pageHints{count: count}
-	hints.read(l.data)
-	hints.read(l.meta)
-	return hints.more || hints.fullPage && !hints.complete
-}
-
-// pageHints says whether the fields around a list of count groups name further pages.
-type pageHints struct {
-	count    int
-	more     bool // there are more groups
-	fullPage bool // there are as many groups as fit
-	complete bool // these are all
-}
-
-// read reads the fields of an object and of the objects in it, but not of lists.
-func (h *pageHints) read(value any) {
-	object, _ := value.(map[string]any)
-	for name, value := range object {
-		h.readField(splitWords(name), value)
-		h.read(value)
-	}
-}
-
-func (h *pageHints) readField(words []string, value any) {
-	has := func(names ...string) bool {
-		return slices.ContainsFunc(words, func(word string) bool { return slices.Contains(names, singular(word)) })
-	}
-	number, isNumber := wholeNumber(value)
-	switch {
-	case has("next", "cursor", "more", "truncated", "partial", "incomplete", "offset", "skip", "prev", "previou"):
-		h.more = h.more || saysSo(value)
-		h.complete = h.complete || has("more") && value == false
-	case !isNumber || has("contact", "member", "recipient", "message"):
-	case has("per", "limit", "size"):
-		h.fullPage = h.fullPage || number > 0 && number <= int64(h.count)
-	case has("page"):
-		h.more = h.more || number > 1
-		h.complete = h.complete || has("total", "last") && number == 1
-	case has("total", "count"):
-		h.more = h.more || number > int64(h.count)
-		h.complete = h.complete || has("total") && number == int64(h.count)
-	}
 }
 
 // saysSo reports whether a value is set: not empty, zero, false or null.

@@ -3,6 +3,8 @@ package guard
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -61,6 +63,52 @@ func TestGroupList_Lacks(t *testing.T) {
 		`{"data":[{"id":"a"},"g7"]}`:                                    false,
 		`{"data":{"groups":[{"id":"a"}],"archived":[{"id":"b"}]}}`:      false,
 		`{"data":{"groups":[{"id":"a"}],"errors":[]}}`:                  true,
+		// Signs of a further page, or of other groups.
+		`{"data":{` + groups + `,"isLastPage":false}}`:                     false,
+		`{"data":{` + groups + `,"isLastPage":"false"}}`:                   false,
+		`{"data":{` + groups + `,"isLastPage":0}}`:                         false,
+		`{"data":{` + groups + `,"isLastPage":true}}`:                      true,
+		`{"data":{` + groups + `,"last":false}}`:                           false,
+		`{"data":{` + groups + `,"first":true,"last":true}}`:               true,
+		`{"data":{` + groups + `,"first":false}}`:                          false,
+		`{"data":{` + groups + `,"complete":false}}`:                       false,
+		`{"data":{` + groups + `,"complete":true}}`:                        true,
+		`{"data":{` + groups + `,"paginated":true}}`:                       false,
+		`{"data":{` + groups + `,"LastEvaluatedKey":{"id":{"S":"b"}}}}`:    false,
+		`{"data":{` + groups + `,"LastEvaluatedKey":{"n":1}}}`:             false,
+		`{"data":{` + groups + `,"LastEvaluatedKey":null}}`:                true,
+		`{"data":{` + groups + `,"continuationToken":"abc"}}`:              false,
+		`{"data":{` + groups + `,"continuation_token":7}}`:                 false,
+		`{"data":{` + groups + `,"after":"b"}}`:                            false,
+		`{"data":{` + groups + `,"after":2}}`:                              false,
+		`{"data":{` + groups + `,"remaining":30}}`:                         false,
+		`{"data":{` + groups + `,"remaining":0}}`:                          true,
+		`{"data":{` + groups + `,"last":3}}`:                               false,
+		`{"data":{` + groups + `,"groupCount":30}}`:                        false,
+		`{"data":{` + groups + `,"x":"abc"}}`:                              false,
+		`{"data":{` + groups + `,"x":""}}`:                                 true,
+		`{"data":{` + groups + `,"active":false}}`:                         true,
+		`{"data":{` + groups + `,"wallet_id":"wal_1"}}`:                    true,
+		`{"data":[{"id":"a"}],"status":"success"}`:                         true,
+		`{"data":[{"id":"a"}],"remaining":30}`:                             false,
+		`{"data":[{"id":"a"}],"meta":{"pagination":{"isLastPage":false}}}`: false,
+		`{"data":[{"id":"a"}],"archived":[{"id":"b"}]}`:                    false,
+		`{"data":[{"id":"a"}],"others":{"b":{"title":"Club"}}}`:            false,
+		`{"data":{` + groups + `,"archived":{"c":{"title":"Parents"}}}}`:   false,
+		`{"data":{` + groups + `,"archived":{"c":{"members":3}}}}`:         false,
+		`{"data":{` + groups + `,"archived":{}}}`:                          true,
+		`{"data":{"groups":{"c":{"members":3,"contacts":[]}}}}`:            false,
+		`{"data":{"g7":{"members":3,"contacts":[]}}}`:                      false,
+		`{"data":{"result":{` + groups + `}}}`:                             true,
+		`{"data":` + listOfGroups(10) + `}`:                                false,
+		`{"data":` + listOfGroups(20) + `}`:                                false,
+		`{"data":` + listOfGroups(25) + `}`:                                false,
+		`{"data":` + listOfGroups(50) + `}`:                                false,
+		`{"data":` + listOfGroups(100) + `}`:                               false,
+		`{"data":` + listOfGroups(11) + `}`:                                true,
+		`{"data":` + listOfGroups(10) + `,"total":10}`:                     true,
+		`{"data":` + listOfGroups(10) + `,"has_more":false}`:               true,
+		`{"data":` + listOfGroups(10) + `,"limit":20}`:                     false,
 		`{"data":"g7"}`:                     false,
 		`{"data":null}`:                     false,
 		`{"data":{}}`:                       false,
@@ -78,6 +126,46 @@ func TestGroupList_Lacks(t *testing.T) {
 		}
 		if got, _ := list.lacks("g7"); got != want {
 			t.Errorf("%s: lacks %v", raw, got)
+		}
+	}
+}
+
+// listOfGroups are groups with the ids x1, x2 and so on.
+func listOfGroups(count int) string {
+	groups := make([]string, count)
+	for i := range groups {
+		groups[i] = fmt.Sprintf(`{"id":"x%d"}`, i+1)
+	}
+	return "[" + strings.Join(groups, ",") + "]"
+}
+
+// A header may be the only sign of a further page. Then nobody knows that the group does
+// not exist.
+func TestGroup_LinkHeader(t *testing.T) {
+	t.Parallel()
+	for link, isNext := range map[string]bool{
+		`<https://example.test/groups?page=2>; rel="next"`:                    true,
+		`<https://example.test/groups?page=1>; rel="last", </x>; REL=Next`:    true,
+		`<https://example.test/groups?page=9>; title="x"; rel="section next"`: true,
+		`<https://example.test/next>; rel="prev"`:                             false,
+		``: false,
+	} {
+		env := newTestEnv(t, 900, func(o *Options) { o.Confirm = ConfirmOff })
+		env.setFault(func(w http.ResponseWriter, r *http.Request, pass func(http.ResponseWriter)) {
+			if !strings.HasSuffix(r.URL.Path, "/groups") {
+				pass(w)
+				return
+			}
+			w.Header().Set("Link", link)
+			_, _ = w.Write([]byte(`{"success":true,"data":[{"id":"a"}]}`))
+		})
+		receipt, err := env.sendGroup("Hi", SpendOptions{DryRun: true})
+		if isNext {
+			if q := env.expectOK(receipt, err).Quote; q.ReservedUGX != 900 {
+				t.Errorf("%s: %+v", link, q)
+			}
+		} else {
+			env.expectError(CodeInvalidArguments)(receipt, err).says("no group has this id")
 		}
 	}
 }
