@@ -85,6 +85,7 @@ func (cfg *Config) doctorOptions(
 		release = func() { _ = b.closeFn() }
 		opts.API, opts.CredentialProblem, opts.Wallet = b.API, b.NotConfiguredReason, b.Wallet
 		opts.WalletNotice = b.walletNotice
+		opts.ProxyProblems = proxyProblems(env.lookupEnv, b.baseURL)
 		if opts.Ledger, err = cfg.ledgerSource(b.baseURL); err == nil {
 			var options *guard.Options
 			if options, err = cfg.guardOptions(b.baseURL, nil); err == nil {

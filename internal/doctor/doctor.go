@@ -49,6 +49,7 @@ type Options struct {
 	ConfigErrors      []string // settings that cannot be used
 	UnknownNames      []string // variables of the environment that look like settings and are none
 	IgnoredLines      string   // which lines of the .env in the working directory do not count
+	ProxyProblems     []string // proxy variables that do nothing
 	SecretFiles       []string // files that only their owner should be able to read
 	TokensWithoutID   int      // lines of the token file that the ledger knows by their names
 	CredentialProblem string   // what to set, if the credentials cannot be used
@@ -85,6 +86,9 @@ func Run(ctx context.Context, o Options) []Finding {
 	}
 	if o.IgnoredLines != "" {
 		findings = append(findings, warning("setting", o.IgnoredLines, "remove the lines, or move them to the file of --env-file"))
+	}
+	for _, problem := range o.ProxyProblems {
+		findings = append(findings, warning("proxy", problem, "set HTTPS_PROXY to the address of the proxy, or remove it"))
 	}
 	for _, file := range o.SecretFiles {
 		findings = append(findings, checkFileMode("setting", file)...)
