@@ -14,7 +14,8 @@ var (
 	shellReference = regexp.MustCompile(`^\$(?:(?i:env):)?(?:[A-Z_][A-Z0-9_]*|[A-Za-z_]+)$|^\$\(.*\)$|^%[A-Za-z_][A-Za-z0-9_]*%$|` +
 		`^!?\{\{?.*\}\}?$|^![A-Za-z_]+!$`)
 	managerReference = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://|^(?i:env|file|keychain|vault):`)
-	exampleValue     = regexp.MustCompile(`(?i)x{6,}|[-_]x{3,}$|^x+$|\*{3,}|\.{3}|…|0{8,}|^_*(?:change[-_ ]?me|todo|tbd|example|placeholder|` +
+	exampleValue     = regexp.MustCompile(`(?i)x{6,}|[-_]x{3,}$|^x+$|\*{3,}|\.{3}|…|0{8,}|` +
+		`^_*(?:change[-_ ]?me|todo|tbd|example|placeholder|` +
 		`replace[-_ ].*|my[-_ ].*|insert[-_ ].*|(?:api[-_ ]?)?(?:key|secret)|wallet(?:[-_ ]?id)?)_*$`)
 	assignedValue = regexp.MustCompile(`^(?:(?i:export|setx?)\s+)?[A-Z][A-Z0-9_]*\s*=[^=]`)
 	keyPattern    = regexp.MustCompile(`^(?:sk|pk)_(?:live|test)_`)

@@ -105,9 +105,10 @@ func TestDotEnv_IgnoredLinesAreNamed(t *testing.T) {
 	}{
 		"a limit":                       {env[:1], dotEnvText + "WESENDALL_MAX_PER_DAY=70\n", "does not set WESENDALL_MAX_PER_DAY (line 4): "},
 		"a limit that is spelled wrong": {env[:1], dotEnvText + "\nWESENDALL_READONLY=1\n", "does not set WESENDALL_READONLY (line 5): "},
-		"credentials beside others":     {env, dotEnvText, "does not set WESENDALL_API_KEY (line 1), WESENDALL_API_SECRET (line 2), WESENDALL_WALLET_ID (line 3): "},
-		"nothing of ours":               {env, "DATABASE_URL=x\n", ""},
-		"only what counts":              {env[:1], dotEnvText, ""},
+		"credentials beside others": {env, dotEnvText, "does not set WESENDALL_API_KEY (line 1), " +
+			"WESENDALL_API_SECRET (line 2), WESENDALL_WALLET_ID (line 3): "},
+		"nothing of ours":  {env, "DATABASE_URL=x\n", ""},
+		"only what counts": {env[:1], dotEnvText, ""},
 	} {
 		dir := t.TempDir()
 		writeFile(t, dir, ".env", c.dotEnv)
