@@ -51,6 +51,14 @@ func documents(t *testing.T) map[string]string {
 	return texts
 }
 
+// The user must know what the check for duplicates cannot see.
+func TestDocs_GroupsCannotBeCompared(t *testing.T) {
+	t.Parallel()
+	if want := "A group and the numbers in it cannot be compared"; !strings.Contains(documents(t)["docs/safety.md"], want) {
+		t.Errorf("docs/safety.md does not say %q", want)
+	}
+}
+
 func TestDocs_READMELength(t *testing.T) {
 	t.Parallel()
 	readme := documents(t)["README.md"]
