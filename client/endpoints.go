@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 // The tools' names. Each of the eight endpoints has the name of the tool that calls it.
@@ -182,6 +183,16 @@ var (
 		},
 	}
 )
+
+// FindEndpoint returns the endpoint of a tool.
+func FindEndpoint(tool string) (Endpoint, bool) {
+	endpoints := Endpoints()
+	i := slices.IndexFunc(endpoints, func(e Endpoint) bool { return e.Name == tool })
+	if i < 0 {
+		return Endpoint{}, false
+	}
+	return endpoints[i], true
+}
 
 // Endpoints returns the eight endpoints in the order of the documents.
 func Endpoints() []Endpoint {

@@ -64,7 +64,7 @@ func ExampleURI(language, endpoint string) string {
 // Example returns a complete program that calls an endpoint.
 func (d *Document) Example(language, endpointName string) (string, bool) {
 	l, languageFound := FindLanguage(language)
-	e, endpointFound := findEndpoint(endpointName)
+	e, endpointFound := client.FindEndpoint(endpointName)
 	if !languageFound || !endpointFound {
 		return "", false
 	}

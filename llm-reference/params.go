@@ -8,18 +8,9 @@ import (
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
-func findEndpoint(name string) (client.Endpoint, bool) {
-	endpoints := client.Endpoints()
-	index := slices.IndexFunc(endpoints, func(e client.Endpoint) bool { return e.Name == name })
-	if index < 0 {
-		return client.Endpoint{}, false
-	}
-	return endpoints[index], true
-}
-
 // FindParam returns a parameter of an endpoint. It panics if there is none.
 func FindParam(endpoint, paramName string) client.Param {
-	e, _ := findEndpoint(endpoint)
+	e, _ := client.FindEndpoint(endpoint)
 	index := slices.IndexFunc(e.Params, func(p client.Param) bool { return p.Name == paramName })
 	return e.Params[index]
 }

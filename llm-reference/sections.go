@@ -65,7 +65,7 @@ func renderSections() []Section {
 	sections, templates := sectionList(), parseTemplates("sections/*")
 	for i, s := range sections {
 		data, name := any(nil), s.Name
-		if e, ok := findEndpoint(s.Name); ok {
+		if e, ok := client.FindEndpoint(s.Name); ok {
 			data, name = endpointPage{e, s.Title, mustExecute(templates, s.Name+".md", nil)}, "endpoint"
 		}
 		sections[i].Text = mustExecute(templates, name+".md", data)

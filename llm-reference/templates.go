@@ -20,7 +20,7 @@ func TemplateFuncs() template.FuncMap {
 		"installCommand":    func() string { return InstallCommand },
 		// advice
 		"retryAdvice": RetryAdvice, "summaryAdvice": SummaryAdvice, "verifyAdvice": VerifyAdvice,
-		"wayOut": client.WayOut, "topUpPending": func() string { return client.TopUpPending },
+		"unknownOutcomeAdvice": client.UnknownOutcomeAdvice, "topUpPending": func() string { return client.TopUpPending },
 		// examples
 		"exampleBody": exampleBody, "exampleBodyInline": exampleBodyInline, "exampleURL": exampleURL,
 		// formats

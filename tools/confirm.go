@@ -23,10 +23,10 @@ type SpendArgs struct {
 func (inv *invocation) spendOptions(args SpendArgs) guard.SpendOptions {
 	opts := guard.SpendOptions{
 		DryRun: args.DryRun, QuoteID: args.Quote, AllowDuplicate: args.AllowDuplicate,
-		Elicit: inv.elicit, AskLater: inv.askLater, Answer: inv.answer,
+		Elicit: inv.elicit, InputRequired: inv.askLater, Answer: inv.answer,
 	}
 	if inv.requestState != "" {
-		opts.QuoteID, opts.PresentedQuoteID = inv.requestState, args.Quote
+		opts.QuoteID, opts.ArgumentQuoteID = inv.requestState, args.Quote
 	}
 	return opts
 }

@@ -56,10 +56,9 @@ func AllTools() []Tool {
 func newTool[In, Out any](
 	name, title, description string, run func(context.Context, *invocation, In) (Out, error),
 ) Tool {
-	endpoints := client.Endpoints()
-	i := slices.IndexFunc(endpoints, func(e client.Endpoint) bool { return e.Name == name })
+	endpoint, _ := client.FindEndpoint(name)
 	return Tool{
-		Name: name, Title: title, Description: description, Endpoint: endpoints[i],
+		Name: name, Title: title, Description: description, Endpoint: endpoint,
 		inputType: reflect.TypeFor[In](), outputType: reflect.TypeFor[Out](),
 		run: func(ctx context.Context, inv *invocation, args map[string]any) (any, error) {
 			var in In

@@ -51,8 +51,8 @@ func commonFlags(t *testing.T) []*kong.Flag {
 
 // wayOutList has what to do about an unknown outcome, as results and refusals say it.
 func wayOutList() string {
-	return "- **A message**: " + client.WayOut(client.ToolSendSMS) + "\n" +
-		"- **A top-up**: " + client.WayOut(client.ToolTopUpWallet) + "\n"
+	return "- **A message**: " + client.UnknownOutcomeAdvice(client.ToolSendSMS) + "\n" +
+		"- **A top-up**: " + client.UnknownOutcomeAdvice(client.ToolTopUpWallet) + "\n"
 }
 
 func toolsTable() string {

@@ -31,23 +31,23 @@ func (g *Guard) fetchBalance(ctx context.Context, walletID string) (balanceInfo,
 	if err != nil {
 		e := *toError(err)
 		if e.HTTPStatus == http.StatusUnauthorized || e.HTTPStatus == http.StatusForbidden {
-			g.forgetWallet(walletID)
+			g.invalidateWallet(walletID)
 		}
 		e.Message = "Nothing was sent: the price could not be read. " + e.Message
 		return balanceInfo{}, &e
 	}
-	return g.cacheBalance(walletID, response)
+	return g.parseAndCachePrice(walletID, response)
 }
 
-// cacheBalance reads the response of a balance call, and caches its price if a spend
+// parseAndCachePrice reads the response of a balance call, and caches its price if a spend
 // may use it.
-func (g *Guard) cacheBalance(walletID string, response *client.Response) (balanceInfo, error) {
+func (g *Guard) parseAndCachePrice(walletID string, response *client.Response) (balanceInfo, error) {
 	info, err := g.readBalance(walletID, response.Data)
 	if err != nil {
-		g.forgetWallet(walletID)
+		g.invalidateWallet(walletID)
 		return balanceInfo{}, err
 	}
-	g.keepBalance(walletID, info.unitCost)
+	g.cachePriceAndAccess(walletID, info.unitCost)
 	return info, nil
 }
 

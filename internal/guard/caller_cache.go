@@ -23,8 +23,8 @@ func newCallerState(perSecond float64) *callerState {
 	}
 }
 
-// rateUsed reports whether some of the rate is used up.
-func (s *callerState) rateUsed(now time.Time) bool {
+// hasUsedTokens reports whether some of the rate is used up.
+func (s *callerState) hasUsedTokens(now time.Time) bool {
 	return s.rate != nil && s.rate.TokensAt(now) < float64(s.rate.Burst())
 }
 
@@ -82,7 +82,7 @@ func (c *callerCache) evict(now time.Time) {
 			return
 		}
 		prev := elem.Prev()
-		if !state.rateUsed(now) {
+		if !state.hasUsedTokens(now) {
 			c.lru.Remove(elem)
 			delete(c.states, state.id)
 		}

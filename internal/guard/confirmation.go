@@ -22,16 +22,16 @@ const (
 
 // SpendOptions say how a spend is to be made.
 type SpendOptions struct {
-	DryRun           bool     // only make a quote
-	QuoteID          string   // the quote to use
-	PresentedQuoteID string   // another that the call came with, before the user was asked about QuoteID
-	AllowDuplicate   bool     // with the user's agreement
-	Elicit           Elicitor // asks the user during the call; nil if the client cannot
-	AskLater         bool     // the client asks the user, and calls again with the answer
-	Answer           Answer   // to an elicitation about QuoteID by an earlier call
+	DryRun          bool     // only make a quote
+	QuoteID         string   // the quote to use
+	ArgumentQuoteID string   // another that the call came with, before the user was asked about QuoteID
+	AllowDuplicate  bool     // with the user's agreement
+	Elicit          Elicitor // asks the user during the call; nil if the client cannot
+	InputRequired   bool     // the client asks the user, and calls again with the answer
+	Answer          Answer   // to an elicitation about QuoteID by an earlier call
 }
 
-func (o SpendOptions) canAsk() bool { return o.Elicit != nil || o.AskLater }
+func (o SpendOptions) canAsk() bool { return o.Elicit != nil || o.InputRequired }
 
 // Elicitor asks the user a question and waits for the answer.
 type Elicitor func(ctx context.Context, question string) (Answer, error)
@@ -53,7 +53,7 @@ func (g *Guard) checkAnswer(ctx context.Context, c spendCall, o SpendOptions) er
 	}
 	switch {
 	case o.Answer == AnswerNo:
-		return g.decline(ctx, c, declineReason(g.quoteAge(ctx, c, o.QuoteID)), o.QuoteID, o.PresentedQuoteID)
+		return g.decline(ctx, c, declineReason(g.quoteAge(ctx, c, o.QuoteID)), o.QuoteID, o.ArgumentQuoteID)
 	case o.Answer == AnswerYes && o.QuoteID == "":
 		return NewError(CodeConfirmationRequired, "Nothing was sent: the answer belongs to no question.")
 	}
@@ -75,7 +75,7 @@ func (g *Guard) confirm(
 	ask := o.canAsk() && (g.options.Confirm == ConfirmAuto || g.options.Confirm == ConfirmElicit)
 	// The price may be another by now, or someone else sent the same: the ledger
 	// decides again when it stores the quote, and the user reads the new reason.
-	quote, err := g.storeQuote(ctx, c, cost, o, ask && o.AskLater)
+	quote, err := g.storeQuote(ctx, c, cost, o, ask && o.InputRequired)
 	if err != nil {
 		return "", err
 	}
@@ -93,7 +93,7 @@ func (g *Guard) confirm(
 		return "", required
 	}
 	required.ConfirmationPrompt = confirmationPrompt(c, quote.Quote, reason)
-	if o.AskLater {
+	if o.InputRequired {
 		return "", required
 	}
 	return quote.ID, g.elicit(ctx, c, o, required)
@@ -112,7 +112,7 @@ func (g *Guard) elicit(ctx context.Context, c spendCall, o SpendOptions, require
 	case answer != AnswerYes:
 		return g.decline(ctx, c, declineReason(waited), required.Quote.ID, o.QuoteID)
 	}
-	g.forgetWallet(c.walletID) // minutes may have passed
+	g.invalidateWallet(c.walletID) // minutes may have passed
 	return g.checkWalletAccess(ctx, c.walletID)
 }
 
@@ -141,14 +141,14 @@ func ownConfirmReason(in ledger.Intent, d ledger.Decision) string {
 	threshold := sanitize.FormatThousands(c.ThresholdUGX)
 	switch c.Reason {
 	case ledger.ConfirmTopUp:
-		if len(d.Near) > 0 {
-			return "it asks somebody for money, and " + describeNear(d.Near)
+		if len(d.Unsettled) > 0 {
+			return "it asks somebody for money, and " + describeUnsettled(d.Unsettled)
 		}
 		return "it asks somebody for money"
 	case ledger.ConfirmDuplicate:
 		return describeDuplicates(d.Duplicates.Spends)
-	case ledger.ConfirmNear:
-		return describeNear(d.Near)
+	case ledger.ConfirmUnsettled:
+		return describeUnsettled(d.Unsettled)
 	case ledger.ConfirmThreshold:
 		if isSizeUnknown(in) {
 			return fmt.Sprintf("it may cost more than UGX %s: the group's size cannot be read", threshold)

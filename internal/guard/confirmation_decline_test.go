@@ -24,9 +24,9 @@ func TestDecline_ByTheHost(t *testing.T) {
 			env.expectError(CodeDeclined)(env.send("Hi", SpendOptions{Elicit: slowNo}, phone1)).says(want)
 
 			// The stateless protocol (2026-07-28) brings the answer with another call.
-			asked := env.expectError(CodeConfirmationRequired)(env.send("Hi", SpendOptions{AskLater: true}, phone1))
+			asked := env.expectError(CodeConfirmationRequired)(env.send("Hi", SpendOptions{InputRequired: true}, phone1))
 			env.advance(waited)
-			no := SpendOptions{AskLater: true, QuoteID: asked.Quote.ID, Answer: AnswerNo}
+			no := SpendOptions{InputRequired: true, QuoteID: asked.Quote.ID, Answer: AnswerNo}
 			env.expectError(CodeDeclined)(env.send("Hi", no, phone1)).says(want)
 			no.Answer = AnswerYes // the quote is void
 			env.expectError(CodeConfirmationRequired)(env.send("Hi", no, phone1))
@@ -38,6 +38,6 @@ func TestDecline_ByTheHost(t *testing.T) {
 func TestDecline_UnknownQuote(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, askEverything)
-	no := SpendOptions{AskLater: true, QuoteID: "none", Answer: AnswerNo}
+	no := SpendOptions{InputRequired: true, QuoteID: "none", Answer: AnswerNo}
 	env.expectError(CodeDeclined)(env.send("Hi", no, phone1)).says("your user did not agree")
 }

@@ -45,16 +45,16 @@ func TestConfirmation(t *testing.T) {
 				},
 			} {
 				if c.code == "" {
-					env.expectOK(call(SpendOptions{Elicit: c.ask, AskLater: c.askLater}))
+					env.expectOK(call(SpendOptions{Elicit: c.ask, InputRequired: c.askLater}))
 					continue
 				}
-				failure := env.expectError(c.code)(call(SpendOptions{Elicit: c.ask, AskLater: c.askLater})).says("othing was sent")
+				failure := env.expectError(c.code)(call(SpendOptions{Elicit: c.ask, InputRequired: c.askLater})).says("othing was sent")
 				switch c.then {
 				case "spends":
 					if failure.ConfirmationPrompt != "" {
 						t.Error("there is a question, but the client cannot ask it")
 					}
-					env.expectOK(call(SpendOptions{Elicit: c.ask, AskLater: c.askLater, QuoteID: failure.Quote.ID}))
+					env.expectOK(call(SpendOptions{Elicit: c.ask, InputRequired: c.askLater, QuoteID: failure.Quote.ID}))
 				case "no quote":
 					if failure.Quote != nil {
 						t.Errorf("%+v", failure.Quote)
@@ -159,7 +159,7 @@ func TestAnswer_BoundToQuote(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			env := newTestEnv(t, 5000, func(o *Options) { o.Limits.ConfirmAbove = 0 })
-			failure := env.expectError(CodeConfirmationRequired)(env.send("Hi", SpendOptions{AskLater: true}, phone1))
+			failure := env.expectError(CodeConfirmationRequired)(env.send("Hi", SpendOptions{InputRequired: true}, phone1))
 			if failure.ConfirmationPrompt == "" {
 				t.Fatal("there is no question")
 			}
@@ -167,7 +167,7 @@ func TestAnswer_BoundToQuote(t *testing.T) {
 			if c.other {
 				env.guard = env.guard.ForCaller(env.newClient(t, env.url), "b", nil)
 			}
-			opts := SpendOptions{AskLater: true, QuoteID: cmp.Or(c.quoteID, failure.Quote.ID), Answer: c.answer}
+			opts := SpendOptions{InputRequired: true, QuoteID: cmp.Or(c.quoteID, failure.Quote.ID), Answer: c.answer}
 			if c.quoteID == noQuote {
 				opts.QuoteID = ""
 			}
@@ -181,7 +181,7 @@ func TestAnswer_BoundToQuote(t *testing.T) {
 				return
 			}
 			env.expectError(c.code)(again())
-			yes := SpendOptions{AskLater: true, QuoteID: failure.Quote.ID, Answer: AnswerYes}
+			yes := SpendOptions{InputRequired: true, QuoteID: failure.Quote.ID, Answer: AnswerYes}
 			if c.usable {
 				env.expectOK(env.send("Hi", yes, phone1))
 				return

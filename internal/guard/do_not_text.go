@@ -94,32 +94,32 @@ func parseDoNotText(text string, countries []string) (map[string]bool, error) {
 	return numbers, nil
 }
 
-// optOuts are the recipients of a send that the do-not-text list names.
-type optOuts struct {
-	kept, dropped []string
+// recipientFilter are the recipients of a send that the do-not-text list names.
+type recipientFilter struct {
+	allowed, blocked []string
 }
 
-func (o optOuts) nobodyLeft() bool { return len(o.kept) == 0 && len(o.dropped) > 0 }
+func (o recipientFilter) nobodyLeft() bool { return len(o.allowed) == 0 && len(o.blocked) > 0 }
 
 // readOptOuts reads the do-not-text list for a send. A group cannot be filtered, but
 // a list that cannot be used stops it too.
-func (g *Guard) readOptOuts(c spendCall) (optOuts, error) {
+func (g *Guard) readOptOuts(c spendCall) (recipientFilter, error) {
 	if g.options.DoNotText == nil || c.intent.Kind != ledger.KindSend {
-		return optOuts{kept: c.intent.Targets}, nil
+		return recipientFilter{allowed: c.intent.Targets}, nil
 	}
 	numbers, err := g.options.DoNotText.read()
 	if err != nil {
-		return optOuts{}, g.doNotTextError(err)
+		return recipientFilter{}, g.doNotTextError(err)
 	}
 	if c.intent.Tool != client.ToolSendSMS {
-		return optOuts{kept: c.intent.Targets}, nil
+		return recipientFilter{allowed: c.intent.Targets}, nil
 	}
-	var o optOuts
+	var o recipientFilter
 	for _, target := range c.intent.Targets {
 		if numbers[target] {
-			o.dropped = append(o.dropped, target)
+			o.blocked = append(o.blocked, target)
 		} else {
-			o.kept = append(o.kept, target)
+			o.allowed = append(o.allowed, target)
 		}
 	}
 	return o, nil
@@ -150,10 +150,10 @@ func (g *Guard) withOptOuts(c spendCall, cost spendCost) (spendCost, error) {
 	}
 	cost.optOuts, cost.optOutNote = o, ""
 	switch {
-	case len(o.dropped) > 0:
+	case len(o.blocked) > 0:
 		cost.optOutNote = fmt.Sprintf("%s not be texted, because the operator's do-not-text list (WESENDALL_DO_NOT_TEXT) "+
 			"names them: %s. The quote covers the whole list.",
-			pluralizeNumbers(len(o.dropped), "will", "will"), listNumbers(o.dropped))
+			pluralizeNumbers(len(o.blocked), "will", "will"), listNumbers(o.blocked))
 		if reached := cost.withoutOptOuts(c); reached.targets != nil {
 			cost.optOutNote += fmt.Sprintf(" Now it would reach %s for about UGX %s.",
 				sanitize.Pluralize(reached.recipients, "recipient"), sanitize.FormatThousands(reached.totalUGX))
@@ -171,15 +171,15 @@ func (cost spendCost) withoutOptOuts(c spendCall) spendCost {
 	switch {
 	case o.nobodyLeft() || cost.targets != nil:
 		return cost
-	case len(o.dropped) == 0:
+	case len(o.blocked) == 0:
 		cost.optOutNote = ""
 		return cost
 	}
-	cost.targets, cost.recipients, cost.quotedUGX = o.kept, len(o.kept), cost.totalUGX
+	cost.targets, cost.recipients, cost.quotedUGX = o.allowed, len(o.allowed), cost.totalUGX
 	cost.totalUGX = estimateTotal(c.intent.Units, cost.recipients, cost.unitUGX)
-	cost.audience = formatRecipients(o.kept)
+	cost.audience = formatRecipients(o.allowed)
 	cost.optOutNote = fmt.Sprintf("%s dropped, because the operator's do-not-text list (WESENDALL_DO_NOT_TEXT) names them: %s.",
-		pluralizeNumbers(len(o.dropped), "was", "were"), listNumbers(o.dropped))
+		pluralizeNumbers(len(o.blocked), "was", "were"), listNumbers(o.blocked))
 	return cost
 }
 

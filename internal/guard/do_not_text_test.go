@@ -120,9 +120,9 @@ func TestDoNotText_ReadAtEachReserve(t *testing.T) {
 			return env.expectOK(env.send("Hi", SpendOptions{Elicit: ask}, phone1, phone2))
 		},
 		"an answer in a later call": func(env optOutEnv) *Receipt {
-			required := env.expectError(CodeConfirmationRequired)(env.send("Hi", SpendOptions{AskLater: true}, phone1, phone2))
+			required := env.expectError(CodeConfirmationRequired)(env.send("Hi", SpendOptions{InputRequired: true}, phone1, phone2))
 			env.write(phone2)
-			return env.expectOK(env.send("Hi", SpendOptions{AskLater: true, QuoteID: required.Quote.ID, Answer: AnswerYes}, phone1, phone2))
+			return env.expectOK(env.send("Hi", SpendOptions{InputRequired: true, QuoteID: required.Quote.ID, Answer: AnswerYes}, phone1, phone2))
 		},
 		"off the list after a quote": func(env optOutEnv) *Receipt {
 			env.write(phone1 + "\n" + phone2)

@@ -79,8 +79,8 @@ func TestDoNotText_AskedAboutReached(t *testing.T) {
 		t.Error(question)
 	}
 	env.expectOK(env.send("Hi", SpendOptions{Elicit: elicitYes}, numbers...))
-	required := env.expectError(CodeConfirmationRequired)(env.send("Ho", SpendOptions{AskLater: true}, numbers...))
-	env.expectOK(env.send("Ho", SpendOptions{AskLater: true, QuoteID: required.Quote.ID, Answer: AnswerYes}, numbers...))
+	required := env.expectError(CodeConfirmationRequired)(env.send("Ho", SpendOptions{InputRequired: true}, numbers...))
+	env.expectOK(env.send("Ho", SpendOptions{InputRequired: true, QuoteID: required.Quote.ID, Answer: AnswerYes}, numbers...))
 	if total := env.reservedTotal(); total != 350 {
 		t.Errorf("UGX %d were booked", total)
 	}

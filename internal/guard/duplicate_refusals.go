@@ -33,7 +33,7 @@ func (g *Guard) duplicateError(in ledger.Intent, d *ledger.Duplicates) *Error {
 	}
 	if first.State == ledger.StateUnknown || first.State == ledger.StateInProgress {
 		e.SpendID, e.Retry = first.ID, client.RetryAfterSettled
-		e.Message += " " + g.wayOut(in.Tool, first.ID)
+		e.Message += " " + g.unknownOutcomeAdvice(in.Tool, first.ID)
 		return e
 	}
 	e.Message += " Look at " + e.NextTool + ". Only if your user wants it twice, call again with allow_duplicate: true."

@@ -3,7 +3,6 @@ package guard
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/wesendall/wesendall-mcp/client"
@@ -66,16 +65,16 @@ func fromClientError(clientErr *client.Error) *Error {
 
 // classify finds the code of a failure and its sentence.
 func classify(clientErr *client.Error) *Error {
-	endpoints := client.Endpoints()
-	endpoint := endpoints[slices.IndexFunc(endpoints, func(e client.Endpoint) bool { return e.Name == clientErr.Endpoint })]
+	endpoint, _ := client.FindEndpoint(clientErr.Endpoint)
+	_, documented := client.LookupErrorCode(clientErr.Status, clientErr.Code)
 	switch {
 	case !clientErr.Sent && clientErr.Advice == client.RetryAfterFix:
 		return NewError(CodeInvalidArguments, clientErr.Message)
 	case !clientErr.Sent:
 		return NewError(CodeUnreachable, "The request never left: "+clientErr.Message+". Nothing was sent and nothing was charged.")
 	case clientErr.OutcomeUnknown():
-		return NewOutcomeUnknown(endpoint, describe(clientErr))
-	case isDocumented(clientErr):
+		return NewOutcomeUnknown(endpoint, describeAnswer(clientErr))
+	case documented:
 		return documentedError(clientErr)
 	case clientErr.Status == http.StatusTooManyRequests:
 		return NewError(CodeRateLimited, "Wesendall answered that there are too many calls: "+clientErr.Message)
@@ -86,21 +85,13 @@ func classify(clientErr *client.Error) *Error {
 		}
 		return e
 	}
-	e := NewError(CodeBadResponse, "Wesendall answered something that its documents do not describe: "+describe(clientErr))
+	e := NewError(CodeBadResponse, "Wesendall answered something that its documents do not describe: "+describeAnswer(clientErr))
 	e.Retry = clientErr.Advice
 	return e
 }
 
-// isDocumented reports whether the answer has one of Wesendall's codes with its
-// status.
-func isDocumented(clientErr *client.Error) bool {
-	return slices.ContainsFunc(client.ErrorCodes(), func(c client.ErrorCode) bool {
-		return c.Name == clientErr.Code && c.Status == clientErr.Status
-	})
-}
-
-// describe returns the status, the code and the message of an answer in a few words.
-func describe(clientErr *client.Error) string {
+// describeAnswer returns the status, the code and the message of an answer in a few words.
+func describeAnswer(clientErr *client.Error) string {
 	if clientErr.Status == 0 {
 		return clientErr.Message
 	}

@@ -59,7 +59,7 @@ func (g *Guard) execute(ctx context.Context, c spendCall, o SpendOptions) (*Rece
 			return nil, err
 		}
 		if cost.optOuts.nobodyLeft() {
-			return nil, nobodyLeftError(len(cost.optOuts.dropped))
+			return nil, nobodyLeftError(len(cost.optOuts.blocked))
 		}
 		reserved := cost.withoutOptOuts(c)
 		d, err := g.reserve(ctx, g.newIntent(c, reserved, o), policy)
@@ -78,7 +78,7 @@ func (g *Guard) execute(ctx context.Context, c spendCall, o SpendOptions) (*Rece
 		if err != nil {
 			return nil, err
 		}
-		policy.UseQuote, policy.AlsoVoid, policy.Confirmed = quoteID, o.QuoteID, true
+		policy.UseQuote, policy.SupersededQuote, policy.Confirmed = quoteID, o.QuoteID, true
 		confirmed = ConfirmedByUser
 		if cost, err = g.readCost(ctx, c); err != nil {
 			return nil, err
@@ -92,7 +92,7 @@ func (g *Guard) execute(ctx context.Context, c spendCall, o SpendOptions) (*Rece
 // ledger must know the caller by the name that every process gives it.
 func (g *Guard) checkCaller(ctx context.Context, walletID string, o SpendOptions) error {
 	if o.Answer == AnswerYes { // minutes may have passed
-		g.forgetWallet(walletID)
+		g.invalidateWallet(walletID)
 	}
 	if err := g.checkWalletAccess(ctx, walletID); err != nil {
 		return err
@@ -104,7 +104,7 @@ func (g *Guard) checkWalletAccess(ctx context.Context, walletID string) error {
 	if g.callerID == "" {
 		return nil
 	}
-	return g.proveAccess(ctx, walletID)
+	return g.verifyWalletAccess(ctx, walletID)
 }
 
 // newIntent returns the intent of a spend at a cost. The total comes from the cost.
@@ -131,7 +131,7 @@ func (g *Guard) newPolicy(o SpendOptions) ledger.Policy {
 		(g.options.Confirm == ConfirmByQuote || g.options.Confirm == ConfirmOff ||
 			g.options.Confirm == ConfirmAuto && !o.canAsk())
 	return ledger.Policy{
-		UseQuote: o.QuoteID, AlsoVoid: o.PresentedQuoteID,
+		UseQuote: o.QuoteID, SupersededQuote: o.ArgumentQuoteID,
 		UserAnswered: o.Answer == AnswerYes, Confirmed: o.Answer == AnswerYes || quoteConfirms,
 		ConfirmOff: g.options.Confirm == ConfirmOff, AlwaysConfirm: g.options.WalletNotice, AllowDuplicate: o.AllowDuplicate,
 		Limits: g.options.Limits, CallerLimits: g.callerLimits, DuplicateWindow: g.effectiveDuplicateWindow(), QuoteTTL: quoteTTL,
@@ -219,7 +219,7 @@ func (g *Guard) dryRun(ctx context.Context, c spendCall, cost spendCost, o Spend
 		return &Receipt{Quote: &quote}, nil
 	}
 	// The quote tells what a call without an earlier quote would meet.
-	o.QuoteID, o.PresentedQuoteID, o.Answer = "", "", AnswerNone
+	o.QuoteID, o.ArgumentQuoteID, o.Answer = "", "", AnswerNone
 	quote, err := g.storeQuote(ctx, c, cost, o, false)
 	if err != nil {
 		return nil, err
@@ -250,17 +250,17 @@ func (g *Guard) storeQuote(ctx context.Context, c spendCall, cost spendCost, o S
 		return q, g.ledgerError(err)
 	}
 	q.decision = d
-	expiresAt := stored.ExpiresAt.In(kampalaZone).Truncate(time.Second)
+	expiresAt := stored.ExpiresAt.In(ledger.KampalaZone).Truncate(time.Second)
 	q.ID, q.ExpiresAt = stored.ID, &expiresAt
 	if o.AllowDuplicate && d.Duplicates != nil {
 		q.Notes = append(q.Notes, describeDuplicates(d.Duplicates.Spends))
 	}
-	if len(d.Near) > 0 {
-		q.Notes = append(q.Notes, describeNear(d.Near))
+	if len(d.Unsettled) > 0 {
+		q.Notes = append(q.Notes, describeUnsettled(d.Unsettled))
 	}
 	if cost.optOuts.nobodyLeft() {
 		q.LeftTodayUGX = &d.RemainingUGX
-		q.WouldRefuse = expectRefusal(nobodyLeftError(len(cost.optOuts.dropped)))
+		q.WouldRefuse = expectRefusal(nobodyLeftError(len(cost.optOuts.blocked)))
 		return q, nil
 	}
 	if cost.tooLarge != nil {

@@ -95,9 +95,9 @@ func collectLists(value any, lists *[][]any) {
 	}
 }
 
-// lacks reports whether the list shows that no group has the id: it can be read, nothing
+// isCertainlyMissing reports whether the list shows that no group has the id: it can be read, nothing
 // says that it is only a part, and the id is not in it, except as a title.
-func (l groupList) lacks(id string) (lacks bool, groups []listedGroup) {
+func (l groupList) isCertainlyMissing(id string) (lacks bool, groups []listedGroup) {
 	groups, readable := l.groups()
 	if !readable || l.isPartial(len(groups)) {
 		return false, nil
@@ -113,8 +113,8 @@ func (l groupList) lacks(id string) (lacks bool, groups []listedGroup) {
 	return !found, groups
 }
 
-// saysSo reports whether a value is set: not empty, zero, false or null.
-func saysSo(value any) bool {
+// isSet reports whether a value is set: not empty, zero, false or null.
+func isSet(value any) bool {
 	switch v := value.(type) {
 	case nil:
 		return false
@@ -129,7 +129,7 @@ func saysSo(value any) bool {
 		return len(v) > 0
 	case map[string]any:
 		for _, inner := range v {
-			if saysSo(inner) {
+			if isSet(inner) {
 				return true
 			}
 		}

@@ -124,7 +124,7 @@ func TestGroupList_Lacks(t *testing.T) {
 		if len(list.find("g7")) > 0 {
 			t.Errorf("%s: found", raw)
 		}
-		if got, _ := list.lacks("g7"); got != want {
+		if got, _ := list.isCertainlyMissing("g7"); got != want {
 			t.Errorf("%s: lacks %v", raw, got)
 		}
 	}
@@ -263,7 +263,7 @@ func FuzzGroupList(f *testing.F) {
 				t.Error(size)
 			}
 		}
-		if lacks, groups := list.lacks(id); lacks && len(list.find(id)) == 0 {
+		if lacks, groups := list.isCertainlyMissing(id); lacks && len(list.find(id)) == 0 {
 			_ = suggestGroups(id, groups)
 		}
 	})

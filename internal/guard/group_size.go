@@ -23,7 +23,7 @@ func (g *Guard) readGroup(ctx context.Context, c spendCall) (spendCost, error) {
 	list := parseGroupList(response)
 	matches := list.find(c.groupID)
 	if len(matches) == 0 {
-		if lacks, groups := list.lacks(c.groupID); lacks {
+		if lacks, groups := list.isCertainlyMissing(c.groupID); lacks {
 			return spendCost{}, noSuchGroup(c.groupID, groups)
 		}
 	}

@@ -85,7 +85,7 @@ func New(api API, o Options) *Guard {
 func (g *Guard) Balance(ctx context.Context, req client.BalanceRequest) (*client.Response, error) {
 	response, err := callRateLimited(ctx, g, g.api.Balance, req)
 	if err == nil {
-		_, _ = g.cacheBalance(req.WalletID, response) // a spend reports an unusable balance itself
+		_, _ = g.parseAndCachePrice(req.WalletID, response) // a spend reports an unusable balance itself
 	}
 	return response, err
 }

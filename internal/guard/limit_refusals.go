@@ -40,7 +40,7 @@ func limitError(in ledger.Intent, d ledger.Decision) *Error {
 		sentences = append(sentences, "It is more than the limit of a whole day. "+onlyOperator)
 	default:
 		sentences = append(sentences, fmt.Sprintf("The day ends at %s (midnight in Kampala); then it can be done. "+
-			"Before that, only the operator can change the limit.", r.DayEnds.In(kampalaZone).Format(time.RFC3339)))
+			"Before that, only the operator can change the limit.", r.DayEnds.In(ledger.KampalaZone).Format(time.RFC3339)))
 	}
 	return NewError(CodeLimitExceeded, strings.Join(sentences, " "))
 }

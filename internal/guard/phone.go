@@ -56,7 +56,7 @@ var scientificPattern = regexp.MustCompile(`^\+?\d+[eE]\+?\d+$`)
 
 // add parses one piece of a list.
 func (phones *phoneList) add(piece numberPiece) {
-	text, problem := dialable(piece.clean, phones.countries)
+	text, problem := normalizeDialString(piece.clean, phones.countries)
 	if problem != "" {
 		phones.reject(piece, problem)
 		return
@@ -85,8 +85,8 @@ func (phones *phoneList) add(piece numberPiece) {
 	phones.accept(e164, number)
 }
 
-// dialable is a piece in the form that the library parses, or why it is none.
-func dialable(clean string, countries []string) (text, problem string) {
+// normalizeDialString is a piece in the form that the library parses, or why it is none.
+func normalizeDialString(clean string, countries []string) (text, problem string) {
 	text = clean
 	if len(text) > 4 && strings.EqualFold(text[:4], "tel:") {
 		text = text[4:]

@@ -182,7 +182,7 @@ func TestOutage_DeferredVoid(t *testing.T) {
 	proxy := env.useFlakyProxy()
 	id := env.expectError(CodeConfirmationRequired)(env.send("Hi", SpendOptions{}, phone1)).Quote.ID
 	proxy.disconnect()
-	env.expectError(CodeNotConfigured)(env.send("Hi", SpendOptions{QuoteID: id, Answer: AnswerNo, AskLater: true}, phone1))
+	env.expectError(CodeNotConfigured)(env.send("Hi", SpendOptions{QuoteID: id, Answer: AnswerNo, InputRequired: true}, phone1))
 	proxy.reconnect()
 	env.waitBackground()
 	env.expectError(CodeConfirmationRequired)(env.send("Hi", SpendOptions{QuoteID: id}, phone1))

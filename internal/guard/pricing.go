@@ -14,12 +14,12 @@ type spendCost struct {
 	audience    string   // whom it reaches, for a user
 	targets     []string // whom it reaches, if not all that the call names
 	recipients  int
-	sizeUnknown bool     // the group's size could not be read: totalUGX is only reserved
-	groupTitle  string   // "" if it is not known
-	notes       []string // about the group
-	optOuts     optOuts  // of the recipients that the call names
-	optOutNote  string   // about the do-not-text list
-	tooLarge    *Error   // a group of unknown size may be larger than one call may reach
+	sizeUnknown bool            // the group's size could not be read: totalUGX is only reserved
+	groupTitle  string          // "" if it is not known
+	notes       []string        // about the group
+	optOuts     recipientFilter // of the recipients that the call names
+	optOutNote  string          // about the do-not-text list
+	tooLarge    *Error          // a group of unknown size may be larger than one call may reach
 	unitUGX     float64
 	totalUGX    int64
 	quotedUGX   int64 // with targets: the total for all that the call names

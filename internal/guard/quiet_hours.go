@@ -42,7 +42,7 @@ func (q QuietHours) String() string {
 }
 
 func (q QuietHours) contains(t time.Time) bool {
-	hour := t.In(kampalaZone).Hour()
+	hour := t.In(ledger.KampalaZone).Hour()
 	if q.From <= q.Until {
 		return q.From <= hour && hour < q.Until
 	}
@@ -64,5 +64,5 @@ func (g *Guard) disturbsQuietHours(in ledger.Intent) bool {
 func (g *Guard) describeQuietHours() string {
 	return fmt.Sprintf("it is %s in Kampala, and in the quiet hours (WESENDALL_QUIET_HOURS=%s) a message to a group "+
 		"or to more than %d recipients must be confirmed",
-		g.options.Clock().In(kampalaZone).Format("15:04"), g.options.QuietHours, maxQuietRecipients)
+		g.options.Clock().In(ledger.KampalaZone).Format("15:04"), g.options.QuietHours, maxQuietRecipients)
 }

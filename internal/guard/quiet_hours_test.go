@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wesendall/wesendall-mcp/internal/ledger"
 )
 
 func TestQuietHours_Text(t *testing.T) {
@@ -34,7 +36,7 @@ func TestQuietHours_Contains(t *testing.T) {
 		}
 		var got []string
 		for hour := range 24 {
-			if q.contains(time.Date(2026, 11, 24, hour, 59, 59, 0, kampalaZone).UTC()) {
+			if q.contains(time.Date(2026, 11, 24, hour, 59, 59, 0, ledger.KampalaZone).UTC()) {
 				got = append(got, fmt.Sprint(hour))
 			}
 		}

@@ -70,11 +70,11 @@ func TestQuote_VoidedAfterUse(t *testing.T) {
 	for name, how := range map[string]func(presented, asked string) SpendOptions{
 		"the user says no at once": func(p, _ string) SpendOptions { return SpendOptions{QuoteID: p, Elicit: elicitNo} },
 		"the user says no later": func(p, a string) SpendOptions {
-			return SpendOptions{QuoteID: a, PresentedQuoteID: p, Answer: AnswerNo, AskLater: true}
+			return SpendOptions{QuoteID: a, ArgumentQuoteID: p, Answer: AnswerNo, InputRequired: true}
 		},
 		"the user says yes at once": func(p, _ string) SpendOptions { return SpendOptions{QuoteID: p, Elicit: elicitYes} },
 		"the user says yes later": func(p, a string) SpendOptions {
-			return SpendOptions{QuoteID: a, PresentedQuoteID: p, Answer: AnswerYes, AskLater: true}
+			return SpendOptions{QuoteID: a, ArgumentQuoteID: p, Answer: AnswerYes, InputRequired: true}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestQuote_VoidedAfterUse(t *testing.T) {
 			q := env.expectOK(env.send("Hi", SpendOptions{DryRun: true}, phone1)).Quote
 			asked := ""
 			if strings.Contains(name, "later") {
-				later := SpendOptions{QuoteID: q.ID, AskLater: true}
+				later := SpendOptions{QuoteID: q.ID, InputRequired: true}
 				asked = env.expectError(CodeConfirmationRequired)(env.send("Hi", later, phone1)).Quote.ID
 			}
 			_, _ = env.send("Hi", how(q.ID, asked), phone1)

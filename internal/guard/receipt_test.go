@@ -19,8 +19,8 @@ func TestReceipt_Confirmed(t *testing.T) {
 			t.Errorf("%s, want %s", receipt.Confirmed, want)
 		}
 	}
-	quote := env.expectError(CodeConfirmationRequired)(env.topUp(600, SpendOptions{AskLater: true}, phone2)).Quote
-	receipt := env.expectOK(env.topUp(600, SpendOptions{AskLater: true, QuoteID: quote.ID, Answer: AnswerYes}, phone2))
+	quote := env.expectError(CodeConfirmationRequired)(env.topUp(600, SpendOptions{InputRequired: true}, phone2)).Quote
+	receipt := env.expectOK(env.topUp(600, SpendOptions{InputRequired: true, QuoteID: quote.ID, Answer: AnswerYes}, phone2))
 	if receipt.Confirmed != ConfirmedByUser {
 		t.Error(receipt.Confirmed)
 	}

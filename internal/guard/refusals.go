@@ -38,8 +38,8 @@ func (g *Guard) refusalError(in ledger.Intent, d ledger.Decision) *Error {
 		problem = "nobody was asked about this quote"
 	case ledger.RefusedQuoteDuplicates:
 		problem = "the quote does not say that " + describeDuplicates(d.Duplicates.Spends)
-	case ledger.RefusedQuoteNear:
-		problem = "the quote does not say that " + describeNear(d.Near)
+	case ledger.RefusedQuoteUnsettled:
+		problem = "the quote does not say that " + describeUnsettled(d.Unsettled)
 	case ledger.RefusedQuoteQuietHours:
 		problem = "the quote does not say that " + g.describeQuietHours()
 	}
@@ -48,25 +48,25 @@ func (g *Guard) refusalError(in ledger.Intent, d ledger.Decision) *Error {
 }
 
 // describeDuplicates says which spends are repeated, as part of a sentence.
-func describeDuplicates(spends []ledger.DuplicateSpend) string {
+func describeDuplicates(spends []ledger.EarlierSpend) string {
 	return "it repeats " + listSpends(spends, maxNamedDuplicates)
 }
 
 // maxNamedDuplicates is how many repeated spends a sentence names.
 const maxNamedDuplicates = 3
 
-// describeNear says which open spends went to the same target, as part of a
+// describeUnsettled says which open spends went to the same target, as part of a
 // sentence.
-func describeNear(spends []ledger.DuplicateSpend) string {
+func describeUnsettled(spends []ledger.EarlierSpend) string {
 	if spends[0].Tool == client.ToolTopUpWallet {
-		return "the same payer was asked before: " + listSpends(spends, ledger.MaxNear)
+		return "the same payer was asked before: " + listSpends(spends, ledger.MaxUnsettled)
 	}
-	return "an earlier send to the same number or group may or may not have arrived: " + listSpends(spends, ledger.MaxNear)
+	return "an earlier send to the same number or group may or may not have arrived: " + listSpends(spends, ledger.MaxUnsettled)
 }
 
 // listSpends names spends by time and amount, and open ones by id: at most maxNamed,
 // and how many more.
-func listSpends(spends []ledger.DuplicateSpend, maxNamed int) string {
+func listSpends(spends []ledger.EarlierSpend, maxNamed int) string {
 	var names []string
 	for _, s := range spends[:min(len(spends), maxNamed)] {
 		arrival := "arrive"
@@ -86,9 +86,7 @@ func listSpends(spends []ledger.DuplicateSpend, maxNamed int) string {
 	return strings.TrimSuffix(strings.Join(names, " and "), ",")
 }
 
-var kampalaZone = time.FixedZone("Africa/Kampala", 3*60*60)
-
-func kampalaTime(t time.Time) string { return t.In(kampalaZone).Format(time.RFC3339) }
+func kampalaTime(t time.Time) string { return t.In(ledger.KampalaZone).Format(time.RFC3339) }
 
 // describeUnknown adds the spend and its id to the error of an unknown outcome.
 func (g *Guard) describeUnknown(err error, c spendCall, cost spendCost, d ledger.Decision) error {
@@ -105,7 +103,7 @@ func (g *Guard) describeUnknown(err error, c spendCall, cost spendCost, d ledger
 		what = fmt.Sprintf("a request to %s for UGX %s", cost.audience, sanitize.FormatThousands(d.TotalUGX))
 	}
 	e.SpendID = d.Spend.ID
-	e.Message += fmt.Sprintf(" It was %s; in the ledger it is %s. ", what, e.SpendID) + g.wayOut(c.intent.Tool, e.SpendID)
+	e.Message += fmt.Sprintf(" It was %s; in the ledger it is %s. ", what, e.SpendID) + g.unknownOutcomeAdvice(c.intent.Tool, e.SpendID)
 	return &e
 }
 

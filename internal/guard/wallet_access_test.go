@@ -21,7 +21,7 @@ func TestWalletAccess_Denied(t *testing.T) {
 	quotes := map[string]string{}
 	for name, spend := range a.spendFuncs() {
 		quotes[name+" fresh"] = env.expectOK(spend(SpendOptions{DryRun: true})).Quote.ID
-		quotes[name+" asked"] = env.expectError(CodeConfirmationRequired)(spend(SpendOptions{AskLater: true})).Quote.ID
+		quotes[name+" asked"] = env.expectError(CodeConfirmationRequired)(spend(SpendOptions{InputRequired: true})).Quote.ID
 		env.expectOK(spend(SpendOptions{Elicit: elicitYes}))
 	}
 	before := env.dumpLedger()
@@ -41,9 +41,9 @@ func TestWalletAccess_Denied(t *testing.T) {
 				{}, {DryRun: true}, {Elicit: elicitYes}, {QuoteID: fresh}, {QuoteID: "unknown"},
 				{AllowDuplicate: true, Elicit: elicitYes},
 				{AllowDuplicate: true, DryRun: true},
-				{QuoteID: asked, AskLater: true, Answer: AnswerYes},
-				{QuoteID: asked, AskLater: true, Answer: AnswerNo},
-				{QuoteID: asked, AskLater: true, Answer: AnswerNo, PresentedQuoteID: fresh},
+				{QuoteID: asked, InputRequired: true, Answer: AnswerYes},
+				{QuoteID: asked, InputRequired: true, Answer: AnswerNo},
+				{QuoteID: asked, InputRequired: true, Answer: AnswerNo, ArgumentQuoteID: fresh},
 			} {
 				failure := env.expectError(c.code)(spend(opts))
 				if failure.HTTPStatus < 401 || strings.Contains(failure.Message, "UGX") {
@@ -58,7 +58,7 @@ func TestWalletAccess_Denied(t *testing.T) {
 	for name, spend := range a.spendFuncs() {
 		env.advance(time.Minute)
 		// The owner's quote is still there, and does not cover a duplicate.
-		yes := SpendOptions{QuoteID: quotes[name+" asked"], Answer: AnswerYes, AskLater: true, AllowDuplicate: true}
+		yes := SpendOptions{QuoteID: quotes[name+" asked"], Answer: AnswerYes, InputRequired: true, AllowDuplicate: true}
 		if _, failure := spend(yes); failure == nil || failure.Code != CodeConfirmationRequired {
 			t.Errorf("%s: %v", name, failure)
 		}
@@ -92,9 +92,9 @@ func TestWalletAccess_SingleUser(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, nil)
 	balances := env.countGets("/balance")
-	id := env.expectError(CodeConfirmationRequired)(env.topUp(500, SpendOptions{AskLater: true}, phone1)).Quote.ID
-	env.expectOK(env.topUp(500, SpendOptions{QuoteID: id, Answer: AnswerYes, AskLater: true}, phone1))
-	env.expectError(CodeDeclined)(env.topUp(600, SpendOptions{QuoteID: id, Answer: AnswerNo, AskLater: true}, phone1))
+	id := env.expectError(CodeConfirmationRequired)(env.topUp(500, SpendOptions{InputRequired: true}, phone1)).Quote.ID
+	env.expectOK(env.topUp(500, SpendOptions{QuoteID: id, Answer: AnswerYes, InputRequired: true}, phone1))
+	env.expectError(CodeDeclined)(env.topUp(600, SpendOptions{QuoteID: id, Answer: AnswerNo, InputRequired: true}, phone1))
 	if got := balances.Load(); got != 2 {
 		t.Errorf("the balance was asked for %d times", got)
 	}
@@ -112,7 +112,7 @@ func TestQuote_OtherCaller(t *testing.T) {
 			env.setResponse("/groups", mutableBody(groupsBody(2))) // B has no group of its own
 			spend := a.spendFuncs()[kind]
 			freshID := env.expectOK(spend(SpendOptions{DryRun: true})).Quote.ID
-			asked := env.expectError(CodeConfirmationRequired)(spend(SpendOptions{AskLater: true})).Quote.ID
+			asked := env.expectError(CodeConfirmationRequired)(spend(SpendOptions{InputRequired: true})).Quote.ID
 			usedID := env.expectOK(spend(SpendOptions{DryRun: true})).Quote.ID
 			env.expectOK(spend(SpendOptions{QuoteID: usedID}))
 			env.advance(time.Second)
@@ -121,15 +121,15 @@ func TestQuote_OtherCaller(t *testing.T) {
 				spendAsOther := caller.spendFuncs()[kind]
 				unknown := env.expectError(CodeConfirmationRequired)(spendAsOther(SpendOptions{QuoteID: "none"})).Message
 				for _, id := range []string{freshID, asked, usedID} {
-					for _, opts := range []SpendOptions{{QuoteID: id}, {QuoteID: id, Answer: AnswerYes, AskLater: true}} {
+					for _, opts := range []SpendOptions{{QuoteID: id}, {QuoteID: id, Answer: AnswerYes, InputRequired: true}} {
 						got := env.expectError(CodeConfirmationRequired)(spendAsOther(opts))
 						if got.Message != unknown || got.Quote != nil {
 							t.Errorf("%s: %s", caller.id, got.Message)
 						}
 					}
 					for _, opts := range []SpendOptions{
-						{QuoteID: id, Answer: AnswerNo, AskLater: true},
-						{QuoteID: "none", PresentedQuoteID: id, Answer: AnswerNo, AskLater: true},
+						{QuoteID: id, Answer: AnswerNo, InputRequired: true},
+						{QuoteID: "none", ArgumentQuoteID: id, Answer: AnswerNo, InputRequired: true},
 					} {
 						env.expectError(CodeDeclined)(spendAsOther(opts))
 					}
@@ -142,10 +142,10 @@ func TestQuote_OtherCaller(t *testing.T) {
 			a.wallet, a.api = walletB, b.api
 			onOther := a.spendFuncs()[kind]
 			env.expectError(CodeConfirmationRequired)(onOther(SpendOptions{QuoteID: freshID})).says("there is no such quote")
-			env.expectError(CodeDeclined)(onOther(SpendOptions{QuoteID: freshID, Answer: AnswerNo, AskLater: true}))
+			env.expectError(CodeDeclined)(onOther(SpendOptions{QuoteID: freshID, Answer: AnswerNo, InputRequired: true}))
 			env.expectOK(spend(SpendOptions{QuoteID: freshID}))
 			env.advance(time.Second)
-			env.expectOK(spend(SpendOptions{QuoteID: asked, Answer: AnswerYes, AskLater: true}))
+			env.expectOK(spend(SpendOptions{QuoteID: asked, Answer: AnswerYes, InputRequired: true}))
 		})
 	}
 }

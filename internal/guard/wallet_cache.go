@@ -63,8 +63,8 @@ func (g *Guard) isFresh(then time.Time, ttl time.Duration) bool {
 	return age >= 0 && age < ttl
 }
 
-// keepBalance caches the price, and that the caller has access to the wallet.
-func (g *Guard) keepBalance(walletID string, unitCost float64) {
+// cachePriceAndAccess caches the price, and that the caller has access to the wallet.
+func (g *Guard) cachePriceAndAccess(walletID string, unitCost float64) {
 	if s := g.state(); s != nil {
 		now := g.options.Clock()
 		s.prices.put(walletID, cachedPrice{unitCost, now})
@@ -79,9 +79,9 @@ func (g *Guard) invalidatePrice(walletID string) {
 	}
 }
 
-// forgetWallet makes the next spend ask Wesendall again for the price, and whether
+// invalidateWallet makes the next spend ask Wesendall again for the price, and whether
 // the caller may use the wallet.
-func (g *Guard) forgetWallet(walletID string) {
+func (g *Guard) invalidateWallet(walletID string) {
 	if s := g.state(); s != nil {
 		s.prices.remove(walletID)
 		s.access.remove(walletID)
@@ -98,8 +98,8 @@ func (g *Guard) keptPrice(walletID string) (float64, bool) {
 	return p.unitCost, ok && g.isFresh(p.fetchedAt, priceTTL)
 }
 
-// proveAccess returns an error unless Wesendall gives the caller access to the wallet.
-func (g *Guard) proveAccess(ctx context.Context, walletID string) error {
+// verifyWalletAccess returns an error unless Wesendall gives the caller access to the wallet.
+func (g *Guard) verifyWalletAccess(ctx context.Context, walletID string) error {
 	if s := g.state(); s != nil {
 		if provedAt, ok := s.access.get(walletID); ok && g.isFresh(provedAt, accessTTL) {
 			return nil

@@ -77,7 +77,7 @@ func TestWalletNotice_TopUpRefused(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []ConfirmMode{ConfirmOff, ConfirmByQuote, ConfirmAuto, ConfirmElicit} {
 		env := newTestEnv(t, 5000, func(o *Options) { o.Confirm, o.WalletNotice = mode, testNotice })
-		for _, opts := range []SpendOptions{{}, {Elicit: elicitYes}, {DryRun: true}, {AskLater: true}, {QuoteID: "x"}} {
+		for _, opts := range []SpendOptions{{}, {Elicit: elicitYes}, {DryRun: true}, {InputRequired: true}, {QuoteID: "x"}} {
 			env.expectError(CodeNotConfigured)(env.topUp(50_000, opts, phone1)).says(testNotice, "config HOST")
 		}
 		env.expectReadsWork()

@@ -16,18 +16,18 @@ type Limits struct {
 	DuplicateWindow time.Duration
 }
 
-// kampalaZone is where a day of the budget begins and ends.
-var kampalaZone = time.FixedZone("Africa/Kampala", 3*60*60)
+// KampalaZone is where a day of the budget begins and ends.
+var KampalaZone = time.FixedZone("Africa/Kampala", 3*60*60)
 
 // kampalaDay is the number of a day in Kampala.
 func kampalaDay(t time.Time) int64 {
-	_, offset := t.In(kampalaZone).Zone()
+	_, offset := t.In(KampalaZone).Zone()
 	return (t.Unix() + int64(offset)) / 86400
 }
 
 // endOfKampalaDay is the midnight at which a day ends.
 func endOfKampalaDay(day int64) time.Time {
-	return time.Date(1970, 1, 1, 0, 0, 0, 0, kampalaZone).AddDate(0, 0, int(day)+1)
+	return time.Date(1970, 1, 1, 0, 0, 0, 0, KampalaZone).AddDate(0, 0, int(day)+1)
 }
 
 // checkBudgets checks the operator's limits, and the caller's own.

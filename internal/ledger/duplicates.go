@@ -12,12 +12,12 @@ import (
 // Duplicates are the spends that an intent would repeat: those without a known
 // outcome first, then the newest first.
 type Duplicates struct {
-	Spends  []DuplicateSpend
+	Spends  []EarlierSpend
 	Targets []string // of the intent, in its order, that they reached
 }
 
-// DuplicateSpend is one spend that an intent would repeat.
-type DuplicateSpend struct {
+// EarlierSpend is one spend that an intent would repeat.
+type EarlierSpend struct {
 	ID       string
 	Tool     string
 	State    State
@@ -26,7 +26,7 @@ type DuplicateSpend struct {
 }
 
 // joinIDs returns the ids of spends, sorted and separated by spaces.
-func joinIDs(spends []DuplicateSpend) string {
+func joinIDs(spends []EarlierSpend) string {
 	ids := make([]string, len(spends))
 	for i, s := range spends {
 		ids[i] = s.ID
@@ -36,9 +36,9 @@ func joinIDs(spends []DuplicateSpend) string {
 }
 
 // namesAll reports whether namedIDs has the ids of all spends.
-func namesAll(spends []DuplicateSpend, namedIDs string) bool {
+func namesAll(spends []EarlierSpend, namedIDs string) bool {
 	named := strings.Fields(namedIDs)
-	return !slices.ContainsFunc(spends, func(s DuplicateSpend) bool { return !slices.Contains(named, s.ID) })
+	return !slices.ContainsFunc(spends, func(s EarlierSpend) bool { return !slices.Contains(named, s.ID) })
 }
 
 // targetHashes returns the hashes of an intent's targets as a JSON list of hex, and
@@ -70,7 +70,7 @@ func (l *Ledger) findDuplicates(ctx context.Context, tx *sql.Tx, in Intent, sinc
 	var d *Duplicates
 	reached := map[string]bool{}
 	for rows.Next() {
-		var s DuplicateSpend
+		var s EarlierSpend
 		var hash string
 		var created int64
 		if err := rows.Scan(&hash, &s.ID, &s.Tool, &s.State, &created, &s.TotalUGX); err != nil {

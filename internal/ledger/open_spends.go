@@ -41,7 +41,7 @@ func (l *Ledger) ListOpen(ctx context.Context) ([]OpenSpend, error) {
 			&s.State, &s.Confirmed, &s.Code, &s.BalanceBeforeUGX, &s.contentHash); err != nil {
 			return nil, err
 		}
-		s.At, s.State = time.UnixMilli(created).In(kampalaZone), StateUnknown
+		s.At, s.State = time.UnixMilli(created).In(KampalaZone), StateUnknown
 		open = append(open, s)
 	}
 	return open, rows.Err()
@@ -86,7 +86,7 @@ func (l *Ledger) ListAttempts(ctx context.Context, account, tool string, content
 		if err := rows.Scan(&a.ID, &a.State, &a.Code, &created, &target); err != nil {
 			return nil, err
 		}
-		a.At = time.UnixMilli(created).In(kampalaZone)
+		a.At = time.UnixMilli(created).In(KampalaZone)
 		if n := len(attempts); n == 0 || attempts[n-1].ID != a.ID {
 			attempts = append(attempts, a)
 		}

@@ -37,7 +37,7 @@ func (l *Ledger) Quote(ctx context.Context, in Intent, p Policy, asked bool) (Qu
 		}
 		r = newSpendRow(in.quoted(), StateQuoted, now, now.Add(p.QuoteTTL))
 		r.asked = asked
-		named := d.Near
+		named := d.Unsettled
 		if p.AllowDuplicate && d.Duplicates != nil {
 			named = slices.Concat(named, d.Duplicates.Spends)
 		}
@@ -133,7 +133,7 @@ func (l *Ledger) findQuote(ctx context.Context, tx *sql.Tx, in Intent, p Policy,
 		return refuse(RefusedQuoteVoid)
 	case state != StateQuoted:
 		_, d, err := refuse(RefusedDuplicate)
-		d.Duplicates = &Duplicates{Spends: []DuplicateSpend{{p.UseQuote, in.Tool, state, time.UnixMilli(created), totalUGX}}}
+		d.Duplicates = &Duplicates{Spends: []EarlierSpend{{p.UseQuote, in.Tool, state, time.UnixMilli(created), totalUGX}}}
 		return q, d, err
 	case now.UnixMilli() >= deadline:
 		return refuse(RefusedQuoteExpired)

@@ -62,7 +62,7 @@ func (l *Ledger) reserve(ctx context.Context, tx *sql.Tx, in Intent, p Policy) (
 	case d.Verdict == NeedsConfirmation:
 		return d, nil
 	}
-	if err := voidQuote(ctx, tx, in, p.AlsoVoid); err != nil {
+	if err := voidQuote(ctx, tx, in, p.SupersededQuote); err != nil {
 		return Decision{}, err
 	}
 	if err := acknowledge(ctx, tx, d); err != nil {
@@ -126,22 +126,22 @@ func (l *Ledger) checkEarlierSpends(
 	if d.Duplicates, err = l.findDuplicates(ctx, tx, in, since); err != nil {
 		return d, err
 	}
-	if d.Near, err = l.findNear(ctx, tx, in, d.Duplicates, now); err != nil {
+	if d.Unsettled, err = l.findUnsettled(ctx, tx, in, d.Duplicates, now); err != nil {
 		return d, err
 	}
-	named := mustBeNamed(d.Near, in, since)
+	named := mustBeNamed(d.Unsettled, in, since)
 	switch {
 	case d.Duplicates != nil && !p.AllowDuplicate:
 		return d.refuse(Refusal{Reason: RefusedDuplicate}), nil
 	case p.Confirmed && d.Duplicates != nil && !namesAll(d.Duplicates.Spends, namedIDs):
 		return d.refuse(Refusal{Reason: RefusedQuoteDuplicates}), nil
 	case p.Confirmed && !namesAll(named, namedIDs):
-		return d.refuse(Refusal{Reason: RefusedQuoteNear}), nil
+		return d.refuse(Refusal{Reason: RefusedQuoteUnsettled}), nil
 	case p.Confirmed:
 	case d.Duplicates != nil:
 		d.Confirm.Reason = ConfirmDuplicate
 	case len(named) > 0:
-		d.Confirm.Reason = ConfirmNear
+		d.Confirm.Reason = ConfirmUnsettled
 	}
 	return d, nil
 }

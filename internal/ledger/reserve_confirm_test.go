@@ -23,7 +23,7 @@ var confirmCases = []struct {
 		},
 	},
 	{
-		name: "a send near an unknown outcome", want: Confirmation{Reason: ConfirmNear}, always: true,
+		name: "a send near an unknown outcome", want: Confirmation{Reason: ConfirmUnsettled}, always: true,
 		prepare: func(t *testing.T, env *reserveEnv) (Intent, Policy) {
 			env.spend(t, testIntent("first"), testPolicy(), StateUnknown)
 			return testIntent("Hi"), testPolicy()

@@ -60,7 +60,7 @@ func testPolicy() Policy {
 }
 
 // firstMidnight ends the day on which the test clock starts.
-var firstMidnight = time.Date(2026, 11, 25, 0, 0, 0, 0, kampalaZone)
+var firstMidnight = time.Date(2026, 11, 25, 0, 0, 0, 0, KampalaZone)
 
 // refusalCases reach every RefusalReason. prepare returns the intent and the policy
 // of the call that is refused.
@@ -227,7 +227,7 @@ var refusalCases = []struct {
 		},
 	},
 	{
-		name: "the quote does not name a spend near it", want: Refusal{Reason: RefusedQuoteNear}, quote: StateVoid,
+		name: "the quote does not name a spend near it", want: Refusal{Reason: RefusedQuoteUnsettled}, quote: StateVoid,
 		prepare: func(t *testing.T, env *reserveEnv) (Intent, Policy) {
 			env.makeQuote(t, testIntent("Hi"), testPolicy(), false)
 			env.spend(t, testIntent("first"), testPolicy(), StateUnknown)
@@ -271,7 +271,7 @@ func TestReserve_Refused(t *testing.T) {
 			}
 		})
 	}
-	for reason := RefusedDuplicate; reason <= RefusedQuoteNear; reason++ {
+	for reason := RefusedDuplicate; reason <= RefusedQuoteUnsettled; reason++ {
 		if !reached[reason] {
 			t.Errorf("no case reaches reason %d", reason)
 		}

@@ -40,7 +40,7 @@ func (l *Ledger) List(ctx context.Context, since time.Time) ([]Spend, error) {
 			&s.State, &s.Confirmed, &s.Code, &deadline); err != nil {
 			return nil, err
 		}
-		s.At = time.UnixMilli(created).In(kampalaZone)
+		s.At = time.UnixMilli(created).In(KampalaZone)
 		if s.State == StateInProgress && l.clock().UnixMilli() >= deadline {
 			s.State = StateUnknown // its process ended without recording an outcome
 		}

@@ -208,7 +208,7 @@ func (f *Finding) describe(found findings, searched Search) {
 	f.MatchCount = len(all)
 	for _, e := range all[:min(len(all), maxMatches)] {
 		m := Match{Phone: maskPhone(e.phone), Status: sanitize.Truncate(sanitize.Text(e.status.text), maxStatusRunes)}
-		if at := e.at.In(kampalaZone); !e.at.IsZero() {
+		if at := e.at.In(ledger.KampalaZone); !e.at.IsZero() {
 			m.At = &at
 		}
 		f.Matches = append(f.Matches, m)

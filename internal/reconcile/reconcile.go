@@ -174,7 +174,7 @@ func newSearch(entries []entry, complete bool) *Search {
 		if e.at.IsZero() {
 			continue
 		}
-		at := e.at.In(kampalaZone)
+		at := e.at.In(ledger.KampalaZone)
 		if s.From == nil || at.Before(*s.From) {
 			s.From = &at
 		}
@@ -184,5 +184,3 @@ func newSearch(entries []entry, complete bool) *Search {
 	}
 	return s
 }
-
-var kampalaZone = time.FixedZone("Africa/Kampala", 3*60*60)

@@ -43,7 +43,7 @@ CREATE INDEX spends_account ON spends (account, created_ms)
 
 CREATE INDEX spends_open ON spends (created_ms) WHERE state IN ('in_progress', 'unknown');
 
-CREATE INDEX spends_near ON spends (account, kind, created_ms) WHERE state IN ('in_progress', 'unknown', 'requested');
+CREATE INDEX spends_unsettled ON spends (account, kind, created_ms) WHERE state IN ('in_progress', 'unknown', 'requested');
 
 CREATE TABLE spend_targets (
   dedup_hash  BYTEA NOT NULL,

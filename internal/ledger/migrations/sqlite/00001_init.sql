@@ -52,7 +52,7 @@ CREATE INDEX spends_account ON spends (account, created_ms)
 CREATE INDEX spends_open ON spends (created_ms) WHERE state IN ('in_progress', 'unknown');
 
 -- For spends near one whose outcome is not known.
-CREATE INDEX spends_near ON spends (account, kind, created_ms) WHERE state IN ('in_progress', 'unknown', 'requested');
+CREATE INDEX spends_unsettled ON spends (account, kind, created_ms) WHERE state IN ('in_progress', 'unknown', 'requested');
 
 -- Whom a spend reached: a number, a group or a payer.
 CREATE TABLE spend_targets (

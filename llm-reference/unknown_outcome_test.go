@@ -15,7 +15,7 @@ func TestSections_WayOut(t *testing.T) {
 			continue
 		}
 		for _, tool := range []string{client.ToolSendSMS, client.ToolTopUpWallet} {
-			if !strings.Contains(s.Text, client.WayOut(tool)) {
+			if !strings.Contains(s.Text, client.UnknownOutcomeAdvice(tool)) {
 				t.Errorf("the section does not have the way out of %s", tool)
 			}
 		}

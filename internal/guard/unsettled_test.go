@@ -35,7 +35,7 @@ func (env *testEnv) loseTopUp(amount int64) string {
 	return failure.SpendID
 }
 
-func TestNear_AnotherTextAsksAndNamesTheOpenSpend(t *testing.T) {
+func TestUnsettled_AnotherTextAsksAndNamesTheOpenSpend(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []ConfirmMode{ConfirmAuto, ConfirmByQuote, ConfirmOff} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -57,7 +57,7 @@ func TestNear_AnotherTextAsksAndNamesTheOpenSpend(t *testing.T) {
 	}
 }
 
-func TestNear_OneYesIsEnough(t *testing.T) {
+func TestUnsettled_OneYesIsEnough(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, nil)
 	id := env.loseSend("first")
@@ -74,7 +74,7 @@ func TestNear_OneYesIsEnough(t *testing.T) {
 	}
 }
 
-func TestNear_EndsAfterADayAndWhenSettled(t *testing.T) {
+func TestUnsettled_EndsAfterADayAndWhenSettled(t *testing.T) {
 	t.Parallel()
 	for name, settle := range map[string]func(*testEnv, string) error{
 		"a day has passed": func(env *testEnv, _ string) error { env.advance(24*time.Hour + time.Second); return nil },
@@ -98,7 +98,7 @@ func TestNear_EndsAfterADayAndWhenSettled(t *testing.T) {
 
 // A spend whose outcome became unknown after the quote was made is not covered by
 // the quote.
-func TestNear_AQuoteNamesWhatWasOpen(t *testing.T) {
+func TestUnsettled_AQuoteNamesWhatWasOpen(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, func(o *Options) { o.Confirm = ConfirmByQuote })
 	quote := env.expectOK(env.send("second", SpendOptions{DryRun: true}, phoneUnknown)).Quote
@@ -107,7 +107,7 @@ func TestNear_AQuoteNamesWhatWasOpen(t *testing.T) {
 	env.expectError(CodeConfirmationRequired)(env.send("second", withQuote, phoneUnknown)).says(id)
 }
 
-func TestNear_ATopUpOfTheSamePayerNamesTheOpenOne(t *testing.T) {
+func TestUnsettled_ATopUpOfTheSamePayerNamesTheOpenOne(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 5000, nil)
 	id := env.loseTopUp(5_000)
@@ -133,7 +133,7 @@ func TestDuplicate_ConfirmOffNeedsAQuote(t *testing.T) {
 
 // Two top-ups of one payer do not both go out on quotes that know nothing of each
 // other.
-func TestNear_ATopUpQuoteFromBeforeTheOtherTopUp(t *testing.T) {
+func TestUnsettled_ATopUpQuoteFromBeforeTheOtherTopUp(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []ConfirmMode{ConfirmByQuote, ConfirmOff} {
 		env := newTestEnv(t, 5000, func(o *Options) { o.Confirm = mode })
@@ -149,7 +149,7 @@ func TestNear_ATopUpQuoteFromBeforeTheOtherTopUp(t *testing.T) {
 }
 
 // One yes covers the spends that it named, and no others.
-func TestNear_AYesCoversWhatWasNamed(t *testing.T) {
+func TestUnsettled_AYesCoversWhatWasNamed(t *testing.T) {
 	t.Parallel()
 	env := newTestEnv(t, 1_000_000, func(o *Options) { o.Limits.ConfirmAbove = 1_000_000 })
 	env.setFault(func(w http.ResponseWriter, r *http.Request, pass func(http.ResponseWriter)) {
@@ -160,7 +160,7 @@ func TestNear_AYesCoversWhatWasNamed(t *testing.T) {
 		reset(hijack(w))
 	})
 	var numbers []string
-	for i := range ledger.MaxNear + 2 {
+	for i := range ledger.MaxUnsettled + 2 {
 		numbers = append(numbers, fmt.Sprintf("+2567000000%02d", i+10))
 		_, failure := env.send("first", SpendOptions{}, numbers[i])
 		if codeOf(failure) != CodeOutcomeUnknown {
@@ -171,7 +171,7 @@ func TestNear_AYesCoversWhatWasNamed(t *testing.T) {
 	var asked string
 	elicit := func(_ context.Context, question string) (Answer, error) { asked = question; return AnswerYes, nil }
 	env.expectOK(env.send("second", SpendOptions{Elicit: elicit}, numbers...))
-	if got := strings.Count(asked, "unknown outcome (id "); got != ledger.MaxNear {
+	if got := strings.Count(asked, "unknown outcome (id "); got != ledger.MaxUnsettled {
 		t.Errorf("%d spends are named", got)
 	}
 	env.expectOK(env.send("third", SpendOptions{}, numbers[len(numbers)-1]))

@@ -33,9 +33,9 @@ func TestWayOut_ResultAndRefusal(t *testing.T) {
 			if refused == nil || refused.Code != CodeDuplicateSend || refused.SpendID != id {
 				t.Fatalf("%+v", refused)
 			}
-			expectedError{refused, t}.says(client.WayOut(name), "ledger reconcile", settle)
+			expectedError{refused, t}.says(client.UnknownOutcomeAdvice(name), "ledger reconcile", settle)
 			if unknown != nil {
-				expectedError{unknown, t}.says(client.WayOut(name), "ledger reconcile", settle)
+				expectedError{unknown, t}.says(client.UnknownOutcomeAdvice(name), "ledger reconcile", settle)
 			}
 		})
 	}
@@ -53,7 +53,7 @@ func TestWayOut_LedgerInMemory(t *testing.T) {
 	if failure == nil || failure.Code != CodeOutcomeUnknown {
 		t.Fatal(failure)
 	}
-	expectedError{failure, t}.says(client.WayOut(client.ToolSendSMS))
+	expectedError{failure, t}.says(client.UnknownOutcomeAdvice(client.ToolSendSMS))
 	if strings.Contains(failure.Message, "ledger resolve") {
 		t.Error(failure.Message)
 	}

@@ -1,8 +1,8 @@
 package client
 
-// WayOut says what to do about a send or a top-up whose outcome is unknown. Results,
+// UnknownOutcomeAdvice says what to do about a send or a top-up whose outcome is unknown. Results,
 // refusals and documents show this text, so that all of them say the same.
-func WayOut(endpoint string) string {
+func UnknownOutcomeAdvice(endpoint string) string {
 	if endpoint == ToolTopUpWallet {
 		return "Do not ask the payer again. Wait a minute, then look at " + ToolGetBalance + ", have the payer say what the " +
 			"phone shows, and tell your user both: an unchanged balance proves nothing yet. Then your user decides: " +
