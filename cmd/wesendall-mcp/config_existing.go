@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/wesendall/wesendall-mcp/internal/hostconfig"
@@ -73,10 +74,5 @@ func withEntryCredentials(env environment, servers []hostconfig.ServerEntry) (en
 }
 
 func isCredential(name string) bool {
-	for _, known := range credentialVariables() {
-		if name == known {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(credentialVariables(), name)
 }

@@ -63,7 +63,8 @@ func TestDoctor_Healthy(t *testing.T) {
 		}
 	}
 	got := runInHome(t, home, nil, "doctor", "--sandbox") // the host is live
-	if got.exitCode != exitError || !strings.Contains(got.stdout, "; doctor checks sandbox here") || !strings.Contains(got.stdout, "ok       credentials  accepted") ||
+	if got.exitCode != exitError || !strings.Contains(got.stdout, "; doctor checks sandbox here") ||
+		!strings.Contains(got.stdout, "ok       credentials  accepted") ||
 		!strings.Contains(got.stdout, "the sandbox's own") {
 		t.Errorf("%+v", got)
 	}

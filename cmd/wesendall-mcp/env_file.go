@@ -62,7 +62,7 @@ func fillPlaceholders(env environment, path string, mode fs.FileMode) error {
 		return nil
 	}
 	logf(env, "The credentials that were missing in %s are filled in.", path)
-	return os.WriteFile(path, []byte(text), mode)
+	return os.WriteFile(path, []byte(text), mode) //nolint:gosec // the operator's own path
 }
 
 // createEnvFile writes the file with the credentials of the environment, and placeholders

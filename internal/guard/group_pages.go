@@ -115,7 +115,7 @@ func (h *pageHints) readScalar(words []string, value any) {
 		h.more = h.more || isSet(value)
 	case !isNumber:
 		isStatus := slices.Contains(words, "status") && slices.Contains(goodStatuses, strings.ToLower(anyText(value)))
-		h.more = h.more || isSet(value) && !isStatus && !(has("wallet") && has("id"))
+		h.more = h.more || isSet(value) && !isStatus && (!has("wallet") || !has("id"))
 	case has("contact", "member", "recipient", "message"):
 	case has("per", "limit", "size"):
 		h.fullPage = h.fullPage || number > 0 && number <= int64(h.count)

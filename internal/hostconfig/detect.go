@@ -213,7 +213,7 @@ func sameBinary(command, program string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	programInfo, err := os.Stat(program)
+	programInfo, err := os.Stat(program) //nolint:gosec // the operator's own path
 	return err == nil && os.SameFile(info, programInfo), nil
 }
 

@@ -45,39 +45,46 @@ func TestOpen_FileRefused(t *testing.T) {
 			write(path)
 			must(os.Symlink("other.db", path+"-wal"))
 		}, "-wal is a symbolic link", false},
-		"a log without a ledger":   {func(_, path string) { must(os.Symlink("other.db", path+"-shm")) }, "-shm is a symbolic link", false},
-		"writable by others":       {func(_, path string) { write(path); must(os.Chmod(path, 0o602)) }, "can be written by every user", false},
-		"open to all":              {func(_, path string) { write(path); must(os.Chmod(path, 0o666)) }, "mode 0666", false},
+		"a log without a ledger": {func(_, path string) { must(os.Symlink("other.db", path+"-shm")) }, "-shm is a symbolic link", false},
+		"writable by others":     {func(_, path string) { write(path); must(os.Chmod(path, 0o602)) }, "can be written by every user", false},
+		"open to all":            {func(_, path string) { write(path); must(os.Chmod(path, 0o666)) }, "mode 0666", false},
 		"a log writable by others": {func(_, path string) {
 			write(path)
 			write(path + "-wal")
 			must(os.Chmod(path+"-wal", 0o666))
 		}, "-wal can be written", false},
-		"another owner's":          {func(_, path string) { write(path); must(os.Chown(path, 12345, -1)) }, "belongs to user 12345", true},
-		"a folder":                 {func(_, path string) { must(os.Mkdir(path, 0o700)) }, "is not a file", false},
+		"another owner's": {func(_, path string) { write(path); must(os.Chown(path, 12345, -1)) }, "belongs to user 12345", true},
+		"a folder":        {func(_, path string) { must(os.Mkdir(path, 0o700)) }, "is not a file", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.needRoot && os.Geteuid() != 0 {
 				t.Skip("only root can give a file away")
 			}
-			dir := t.TempDir()
-			path := filepath.Join(dir, "l.db")
-			c.prepare(dir, path)
-			before, _ := filepath.Glob(filepath.Join(dir, "*"))
-			l, err := Open(context.Background(), path, Options{})
-			if err == nil {
-				_ = l.Close(context.Background())
-			}
-			if err == nil || !strings.Contains(err.Error(), c.says) || FixFor(err) == "" {
-				t.Errorf("%v", err)
-			}
-			if after, _ := filepath.Glob(filepath.Join(dir, "*")); len(after) != len(before) {
-				t.Errorf("created: %v", after)
-			}
-			if stat, err := os.Stat(path); err == nil && stat.Mode().IsRegular() && stat.Size() > 0 {
-				t.Error("something was written")
-			}
+			expectRefused(t, c.prepare, c.says)
 		})
+	}
+}
+
+// expectRefused prepares a ledger's path, and checks that opening it fails and creates
+// nothing.
+func expectRefused(t *testing.T, prepare func(dir, path string), says string) {
+	t.Helper()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "l.db")
+	prepare(dir, path)
+	before, _ := filepath.Glob(filepath.Join(dir, "*"))
+	l, err := Open(context.Background(), path, Options{})
+	if err == nil {
+		_ = l.Close(context.Background())
+	}
+	if err == nil || !strings.Contains(err.Error(), says) || FixFor(err) == "" {
+		t.Errorf("%v", err)
+	}
+	if after, _ := filepath.Glob(filepath.Join(dir, "*")); len(after) != len(before) {
+		t.Errorf("created: %v", after)
+	}
+	if stat, err := os.Stat(path); err == nil && stat.Mode().IsRegular() && stat.Size() > 0 {
+		t.Error("something was written")
 	}
 }
 
