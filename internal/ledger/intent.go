@@ -74,7 +74,7 @@ func (l *Ledger) argumentsHash(in Intent) []byte {
 // Policy is how an intent may be reserved.
 type Policy struct {
 	UseQuote        string // id of the quote to use, if any
-	SupersededQuote        string // id of another quote, void once this intent is reserved
+	SupersededQuote string // id of another quote, void once this intent is reserved
 	UserAnswered    bool   // the user was asked about UseQuote and said yes
 	Confirmed       bool   // the user agreed, or UseQuote counts as agreement
 	ConfirmOff      bool   // only duplicates and spends near an unknown outcome need a confirmation
@@ -112,8 +112,8 @@ type Decision struct {
 	CallLimitUGX int64     // what one call may cost
 	Refusal      Refusal   // of Refused
 	Confirm      Confirmation
-	Duplicates   *Duplicates      // that were refused, or need a confirmation
-	Unsettled         []EarlierSpend // spends with an unknown outcome that reached some of the same targets
+	Duplicates   *Duplicates    // that were refused, or need a confirmation
+	Unsettled    []EarlierSpend // spends with an unknown outcome that reached some of the same targets
 
 	countedAt time.Time // by which the day and the hour are counted; see accountTime
 }
@@ -135,7 +135,7 @@ const (
 	RefusedQuoteExpired
 	RefusedQuoteNotAsked   // the user was not asked about this quote
 	RefusedQuoteDuplicates // the quote does not name all Duplicates
-	RefusedQuoteUnsettled       // the quote does not name all of Near
+	RefusedQuoteUnsettled  // the quote does not name all of Near
 	RefusedQuoteQuietHours // the quote is from before the quiet hours
 )
 
@@ -158,7 +158,7 @@ const (
 	_ ConfirmReason = iota
 	ConfirmTopUp
 	ConfirmDuplicate       // see Decision.Duplicates
-	ConfirmUnsettled            // see Decision.Near
+	ConfirmUnsettled       // see Decision.Near
 	ConfirmThreshold       // the total is above ThresholdUGX
 	ConfirmHourlyThreshold // the total with UnconfirmedUGX of the last hour is
 	ConfirmAlways          // only for what Confirmation.Always says
