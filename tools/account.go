@@ -14,7 +14,7 @@ func accountTools() []Tool {
 	return []Tool{
 		newTool(client.ToolGetBalance, "Check balance",
 			"Reads the wallet's balance in UGX and the cost of one SMS unit. "+
-				"Use it when your user asks, after a top-up, or after outcome_unknown; dry_run prices a send better. "+
+				"Use it when your user asks, after a top-up, or after outcome_unknown. "+
 				"Free. It shows no pending top-up.",
 			getBalance),
 		newTool(client.ToolTopUpWallet, "Top up by Mobile Money",

@@ -15,8 +15,8 @@ import (
 // SpendArgs are the arguments that every spending tool adds to those of the API.
 type SpendArgs struct {
 	DryRun         bool   `json:"dry_run,omitempty" jsonschema_description:"Quote the price; send nothing."`
-	Quote          string `json:"quote,omitempty" jsonschema_description:"Id of the quote your user agreed to."`
-	AllowDuplicate bool   `json:"allow_duplicate,omitempty" jsonschema_description:"Send although the same was sent; your user is asked."`
+	Quote          string `json:"quote,omitempty" jsonschema_description:"Id of the agreed quote."`
+	AllowDuplicate bool   `json:"allow_duplicate,omitempty" jsonschema_description:"Repeat what was sent; your user is asked."`
 }
 
 // spendOptions are the options of the guard for this call.

@@ -14,8 +14,8 @@ import (
 // historyArgs are those of the API, and two of ours that make a search of the call.
 type historyArgs struct {
 	client.HistoryRequest
-	PhoneNumber string `json:"phone_number,omitempty" jsonschema_description:"Search up to 10 pages for it."`
-	Status      string `json:"status,omitempty" jsonschema_description:"Search up to 10 pages for it."`
+	PhoneNumber string `json:"phone_number,omitempty" jsonschema_description:"Searches up to 10 pages."`
+	Status      string `json:"status,omitempty" jsonschema_description:"Searches up to 10 pages."`
 }
 
 // HistoryResult is the result of list_sms_history.

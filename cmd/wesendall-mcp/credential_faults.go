@@ -2,23 +2,23 @@ package main
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 
+	"github.com/wesendall/wesendall-mcp/internal/lazyregexp"
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 // The forms of values that nothing has replaced, or that are no credentials at all.
 var (
-	shellReference = regexp.MustCompile(`^\$(?:(?i:env):)?(?:[A-Z_][A-Z0-9_]*|[A-Za-z_]+)$|^\$\(.*\)$|^%[A-Za-z_][A-Za-z0-9_]*%$|` +
+	shellReference = lazyregexp.New(`^\$(?:(?i:env):)?(?:[A-Z_][A-Z0-9_]*|[A-Za-z_]+)$|^\$\(.*\)$|^%[A-Za-z_][A-Za-z0-9_]*%$|` +
 		`^!?\{\{?.*\}\}?$|^![A-Za-z_]+!$`)
-	managerReference = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://|^(?i:env|file|keychain|vault):`)
-	exampleValue     = regexp.MustCompile(`(?i)x{6,}|[-_]x{3,}$|^x+$|\*{3,}|\.{3}|…|0{8,}|` +
+	managerReference = lazyregexp.New(`^[A-Za-z][A-Za-z0-9+.-]*://|^(?i:env|file|keychain|vault):`)
+	exampleValue     = lazyregexp.New(`(?i)x{6,}|[-_]x{3,}$|^x+$|\*{3,}|\.{3}|…|0{8,}|` +
 		`^_*(?:change[-_ ]?me|todo|tbd|example|placeholder|` +
 		`replace[-_ ].*|my[-_ ].*|insert[-_ ].*|(?:api[-_ ]?)?(?:key|secret)|wallet(?:[-_ ]?id)?)_*$`)
-	assignedValue = regexp.MustCompile(`^(?:(?i:export|setx?)\s+)?[A-Z][A-Z0-9_]*\s*=[^=]`)
-	keyPattern    = regexp.MustCompile(`^(?:sk|pk)_(?:live|test)_`)
+	assignedValue = lazyregexp.New(`^(?:(?i:export|setx?)\s+)?[A-Z][A-Z0-9_]*\s*=[^=]`)
+	keyPattern    = lazyregexp.New(`^(?:sk|pk)_(?:live|test)_`)
 )
 
 // credentialFault says why a value cannot be a credential; "" if it may be one. It continues a
@@ -37,14 +37,14 @@ func credentialFault(value string) string {
 	case hidden >= 0:
 		r := []rune(value[hidden:])[0]
 		return fmt.Sprintf(" contains a character that cannot be seen (U+%04X): copy it again, or type it", r)
-	case assignedValue.MatchString(value):
+	case assignedValue().MatchString(value):
 		return " contains NAME=value: only the value belongs there"
-	case shellReference.MatchString(value):
+	case shellReference().MatchString(value):
 		return " is a variable that nothing has replaced: write the value itself"
-	case managerReference.MatchString(value):
+	case managerReference().MatchString(value):
 		return " is a reference for a password manager that nothing has replaced: start the server through its command, " +
 			"or write the value itself"
-	case exampleValue.MatchString(value):
+	case exampleValue().MatchString(value):
 		return " is an example, not a real value"
 	case strings.ContainsFunc(value, unicode.IsSpace):
 		return " has a space in it"

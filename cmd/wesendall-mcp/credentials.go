@@ -138,7 +138,7 @@ func readCredentials(lookup lookupFunc, origin string) credentials {
 	}
 	// A secret in the wrong place would be shown: nothing of it is kept.
 	isSecret := func(text string) bool {
-		return secretPattern.MatchString(text) || len(secret) >= minRedactedLen && strings.Contains(text, secret)
+		return secretPattern().MatchString(text) || len(secret) >= minRedactedLen && strings.Contains(text, secret)
 	}
 	if areSwapped(c.key, secret) {
 		problems = append(problems, envAPIKey+" and "+envAPISecret+" are swapped: the key begins with sk_")
@@ -159,7 +159,7 @@ func readCredentials(lookup lookupFunc, origin string) credentials {
 
 // areSwapped tells whether the secret is where the key belongs, and the other way round.
 func areSwapped(key, secret string) bool {
-	return keyPattern.MatchString(secret) && !keyPattern.MatchString(key)
+	return keyPattern().MatchString(secret) && !keyPattern().MatchString(key)
 }
 
 // readSecretFile reads a file that holds only the secret, with or without a byte order mark.

@@ -31,14 +31,16 @@ var allowedImports = map[string][]string{
 	"internal/fold": {"internal/sanitize"},
 	// It imports only the standard library, so that Go initializes it before the others.
 	"internal/startup": {},
+	// Packages on the way to the first answer compile no regular expression before main.
+	"internal/lazyregexp": {},
 	// The sandbox imports nothing else of ours, so that it can prove the client wrong.
 	"internal/sandbox": {"internal/loopback", "internal/sqlitedb"},
 	// The ledger stores; it knows neither HTTP nor phone numbers.
 	"internal/ledger": {"internal/loopback", "internal/sqlitedb"},
 	// The guard decides: it prices with the client and records in the ledger.
-	"internal/guard": {"client", "internal/fold", "internal/ledger", "internal/sanitize"},
+	"internal/guard": {"client", "internal/fold", "internal/lazyregexp", "internal/ledger", "internal/sanitize"},
 	// It looks for a spend in the history that the client reads, and matches by the ledger's hashes.
-	"internal/reconcile": {"client", "internal/fold", "internal/ledger", "internal/sanitize"},
+	"internal/reconcile": {"client", "internal/fold", "internal/lazyregexp", "internal/ledger", "internal/sanitize"},
 	// A tool decodes arguments, asks the guard and declares its schema.
 	"tools": {"internal/guard", "client", "internal/sanitize", protocolPath},
 	// Documents and prompts are texts about the client's endpoints.
@@ -70,7 +72,7 @@ var allowedImports = map[string][]string{
 	"cmd/wesendall-mcp": {
 		"internal/mcpserver", "internal/auth", "tools", "prompts", "llm-reference", "internal/guard", "internal/ledger",
 		"client", "internal/sandbox", "internal/hostconfig", "internal/doctor", "internal/observability", "internal/reconcile",
-		"internal/loopback", "internal/sanitize", "internal/startup",
+		"internal/lazyregexp", "internal/loopback", "internal/sanitize", "internal/startup",
 	},
 }
 

@@ -4,13 +4,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/adrg/xdg"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/lazyregexp"
 	"github.com/wesendall/wesendall-mcp/internal/ledger"
 )
 
@@ -57,7 +57,7 @@ func ledgerPath(value, home string) (string, error) {
 	case !inHome && looksLikeDatabaseURL(value):
 		return "", usageErrorf("--ledger: this looks like a database: write it as postgres://USER@HOST/DATABASE, "+
 			"without quotes. For a file %s", absolute)
-	case unexpandedPattern.MatchString(value):
+	case unexpandedPattern().MatchString(value):
 		return "", usageErrorf("--ledger: $NAME and %%NAME%% are not expanded here: %s", absolute)
 	case inHome && !filepath.IsAbs(home):
 		return "", usageErrorf("--ledger: your home folder is not known: write the absolute path of a file")
@@ -70,7 +70,7 @@ func ledgerPath(value, home string) (string, error) {
 }
 
 // unexpandedPattern matches $NAME, ${NAME}, $(command) and %NAME%.
-var unexpandedPattern = regexp.MustCompile(`\$[A-Za-z_{(]|%[A-Za-z_][A-Za-z0-9_()]*%`)
+var unexpandedPattern = lazyregexp.New(`\$[A-Za-z_{(]|%[A-Za-z_][A-Za-z0-9_()]*%`)
 
 // looksLikeMemory tells whether a value that is not a path probably means memory.
 func looksLikeMemory(value string) bool {
@@ -86,7 +86,7 @@ func looksLikeMemory(value string) bool {
 
 // databaseURLPattern matches the start of a URL, a list of connection parameters, and either of
 // them in quotes.
-var databaseURLPattern = regexp.MustCompile(
+var databaseURLPattern = lazyregexp.New(
 	`(?i)^[\s"']|://|^[a-z][a-z0-9+.-]+\s*:|^postgres(ql)?\s*/|` +
 		`(^|[\s;])(pg)?(host|hostaddr|port|user|password|dbname|service)\s*=`)
 
@@ -94,6 +94,6 @@ var databaseURLPattern = regexp.MustCompile(
 // contain a password, so it must not be used as a file name or shown.
 func looksLikeDatabaseURL(value string) bool {
 	isPath := filepath.IsAbs(value) || strings.HasPrefix(value, ".")
-	isDatabase := databaseURLPattern.MatchString(value) || !isPath && strings.Contains(value, "@")
+	isDatabase := databaseURLPattern().MatchString(value) || !isPath && strings.Contains(value, "@")
 	return isDatabase && !ledger.IsPostgresURL(value)
 }

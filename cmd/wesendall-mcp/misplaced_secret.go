@@ -3,17 +3,17 @@ package main
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/lazyregexp"
 )
 
 // minRedactedLen keeps a short test secret from blanking out ordinary words.
 const minRedactedLen = 8
 
 // secretPattern matches what looks like an API secret, where the secret itself is not known.
-var secretPattern = regexp.MustCompile(`(?i)\bws_(secret|live|test)_\w`)
+var secretPattern = lazyregexp.New(`(?i)\bws_(secret|live|test)_\w`)
 
 // secret returns the API secret that the variables set, if it is long enough to look for.
 func (v *variables) secret() string {
@@ -36,7 +36,7 @@ func (v *variables) secret() string {
 // not be shown.
 func (v *variables) holdsSecret(value string) bool {
 	secret := v.secret()
-	return secretPattern.MatchString(value) || secret != "" && strings.Contains(value, secret)
+	return secretPattern().MatchString(value) || secret != "" && strings.Contains(value, secret)
 }
 
 // misplacedSecretError names a setting that has the API secret as its value.

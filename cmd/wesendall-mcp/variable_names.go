@@ -2,12 +2,12 @@ package main
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/wesendall/wesendall-mcp/internal/guard"
 	"github.com/wesendall/wesendall-mcp/internal/hostconfig"
+	"github.com/wesendall/wesendall-mcp/internal/lazyregexp"
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
@@ -70,14 +70,14 @@ func containsWords(name, part string) bool {
 }
 
 // assignmentPattern is a line that sets a variable, with what shells write in front.
-var assignmentPattern = regexp.MustCompile(
+var assignmentPattern = lazyregexp.New(
 	`^\s*(?:(?i:export|setx?)\s+)?((?i:\$env:)?[A-Za-z_][A-Za-z0-9_.]*(?:[ \t]+[A-Za-z_][A-Za-z0-9_.]*)?)\s*[=:]`)
 
 // linesOfNames returns the line of each variable in a file of NAME=value lines.
 func linesOfNames(text string) map[string]int {
 	lines := map[string]int{}
 	for i, line := range strings.Split(text, "\n") {
-		if match := assignmentPattern.FindStringSubmatch(line); match != nil {
+		if match := assignmentPattern().FindStringSubmatch(line); match != nil {
 			lines[match[1]] = i + 1
 		}
 	}

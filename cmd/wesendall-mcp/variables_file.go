@@ -50,7 +50,7 @@ func firstBadLine(text string) string {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		match := assignmentPattern.FindStringSubmatch(line)
+		match := assignmentPattern().FindStringSubmatch(line)
 		if match == nil {
 			return fmt.Sprintf(": see line %d", i+1)
 		}

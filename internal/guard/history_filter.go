@@ -3,10 +3,10 @@ package guard
 import (
 	"bytes"
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/wesendall/wesendall-mcp/internal/lazyregexp"
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
@@ -58,9 +58,9 @@ func (f entryFilter) pick(entries []json.RawMessage) (matches []json.RawMessage,
 type entryFields struct{ phoneFits, statusFits, hasPhone, hasStatus bool }
 
 var (
-	entryPhoneName  = regexp.MustCompile(`(?i)phone|recipient|msisdn|mobile|number|^to$`)
-	entrySenderName = regexp.MustCompile(`(?i)sender|from|short`)
-	entryStatusName = regexp.MustCompile(`(?i)^(delivery|message|sms)?_?(status|state)$`)
+	entryPhoneName  = lazyregexp.New(`(?i)phone|recipient|msisdn|mobile|number|^to$`)
+	entrySenderName = lazyregexp.New(`(?i)sender|from|short`)
+	entryStatusName = lazyregexp.New(`(?i)^(delivery|message|sms)?_?(status|state)$`)
 )
 
 // fits reports whether an object, or one inside it, fits. What an object does not say,
@@ -72,9 +72,9 @@ func (f entryFilter) fits(object map[string]any, seen *entryFields, depth int) b
 	for name, value := range object {
 		text, isText := value.(string)
 		switch {
-		case isText && entryStatusName.MatchString(name):
+		case isText && entryStatusName().MatchString(name):
 			own.statusFits, seen.hasStatus = f.status == "" || strings.EqualFold(strings.TrimSpace(text), f.status), true
-		case entryPhoneName.MatchString(name) && !entrySenderName.MatchString(name):
+		case entryPhoneName().MatchString(name) && !entrySenderName().MatchString(name):
 			phones = append(phones, f.phonesIn(value)...)
 		}
 		inner = append(inner, objectsIn(value)...)

@@ -8,12 +8,13 @@ import (
 	"strings"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/lazyregexp"
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
 var (
-	literalEscape = regexp.MustCompile(`\\[nrt]`)
-	htmlEntity    = regexp.MustCompile(`&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});`)
+	literalEscape = lazyregexp.New(`\\[nrt]`)
+	htmlEntity    = lazyregexp.New(`&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});`)
 	// placeholderPatterns find what templates leave where nobody filled in a value.
 	placeholderPatterns = []*regexp.Regexp{
 		regexp.MustCompile(`\{\{[^{}]*\}\}`),
@@ -23,7 +24,7 @@ var (
 		regexp.MustCompile(`%\([A-Za-z_]\w*\)[sd]`),
 	}
 	// A percent sign after a digit is a percentage.
-	formatVerb = regexp.MustCompile(`(?:^|[^\w%])(%(?:[0-9]\$)?[sd])(?:\W|$)`)
+	formatVerb = lazyregexp.New(`(?:^|[^\w%])(%(?:[0-9]\$)?[sd])(?:\W|$)`)
 )
 
 // maxListedFindings is how many findings of a kind a note shows.
@@ -32,7 +33,7 @@ const maxListedFindings = 3
 // messageNotes says what in a message was probably not meant to be sent as it is.
 // It never keeps the message from being sent.
 func messageNotes(message string, carrier client.GSMInfo) (notes []string) {
-	if found := literalEscape.FindAllString(message, -1); found != nil {
+	if found := literalEscape().FindAllString(message, -1); found != nil {
 		notes = append(notes, fmt.Sprintf("The message has %s as two characters, not as a line break or tab.", listFindings(found)))
 	}
 	if found := htmlEntities(message); found != nil {
@@ -48,7 +49,7 @@ func messageNotes(message string, carrier client.GSMInfo) (notes []string) {
 }
 
 func htmlEntities(message string) (entities []string) {
-	for _, entity := range htmlEntity.FindAllString(message, -1) {
+	for _, entity := range htmlEntity().FindAllString(message, -1) {
 		if html.UnescapeString(entity) != entity {
 			entities = append(entities, entity)
 		}
@@ -61,7 +62,7 @@ func placeholders(message string) (found []string) {
 		found = append(found, pattern.FindAllString(message, -1)...)
 		message = pattern.ReplaceAllString(message, " ") // {{name}} is not {name} as well
 	}
-	for _, match := range formatVerb.FindAllStringSubmatch(message, -1) {
+	for _, match := range formatVerb().FindAllStringSubmatch(message, -1) {
 		found = append(found, match[1])
 	}
 	return found

@@ -2,13 +2,13 @@ package guard
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 
 	"github.com/nyaruka/phonenumbers"
+	"github.com/wesendall/wesendall-mcp/internal/lazyregexp"
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
@@ -52,7 +52,7 @@ func parseNumbers(list, countries []string) phoneList {
 	return phones
 }
 
-var scientificPattern = regexp.MustCompile(`^\+?\d+[eE]\+?\d+$`)
+var scientificPattern = lazyregexp.New(`^\+?\d+[eE]\+?\d+$`)
 
 // add parses one piece of a list.
 func (phones *phoneList) add(piece numberPiece) {
@@ -92,9 +92,9 @@ func normalizeDialString(clean string, countries []string) (text, problem string
 		text = text[4:]
 	}
 	switch {
-	case scientificPattern.MatchString(text):
+	case scientificPattern().MatchString(text):
 		return "", "looks like a number from a spreadsheet, which has lost its last digits: format the column as text"
-	case strings.ContainsAny(text, "#*") || extensionPattern.MatchString(text):
+	case strings.ContainsAny(text, "#*") || extensionPattern().MatchString(text):
 		return "", "has an extension or a code, which an SMS cannot reach"
 	case strings.ContainsFunc(text, unicode.IsLetter): // would be read as the keys that they are on
 		return "", "is not a phone number"
@@ -112,7 +112,7 @@ func normalizeDialString(clean string, countries []string) (text, problem string
 	return text, ""
 }
 
-var extensionPattern = regexp.MustCompile(`(?i)\d(x|ext)\d+$`)
+var extensionPattern = lazyregexp.New(`(?i)\d(x|ext)\d+$`)
 
 // nationalLength is how many digits a Ugandan number has without a prefix.
 const nationalLength = 9

@@ -2,7 +2,6 @@ package guard
 
 import (
 	"iter"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +9,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/wesendall/wesendall-mcp/internal/lazyregexp"
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
 
@@ -71,10 +71,10 @@ func isSoftSeparator(r rune) bool { return unicode.IsSpace(r) || r == '/' }
 var wordSeparators = []string{"and", "or", "na", "ne", "&"}
 
 // numberingPattern is the numbering of a list, such as 1. or 2).
-var numberingPattern = regexp.MustCompile(`^\(?(\d{1,3})[.):]$`)
+var numberingPattern = lazyregexp.New(`^\(?(\d{1,3})[.):]$`)
 
 // attachedNumberingPattern is numbering without a space before its number.
-var attachedNumberingPattern = regexp.MustCompile(`^(\d{1,2}[.)])((?:\+|0)[\d().-]{8,})$`)
+var attachedNumberingPattern = lazyregexp.New(`^(\d{1,2}[.)])((?:\+|0)[\d().-]{8,})$`)
 
 // add takes the next token between spaces.
 func (s *numberSplitter) add(token string) {
@@ -100,10 +100,10 @@ func (s *numberSplitter) add(token string) {
 	if s.stopped {
 		return
 	}
-	if m := attachedNumberingPattern.FindStringSubmatch(token); m != nil && s.piece.clean == "" {
+	if m := attachedNumberingPattern().FindStringSubmatch(token); m != nil && s.piece.clean == "" {
 		token, clean = m[2], cleanNumber(m[2])
 	}
-	if s.piece.clean == "" && s.numbering == "" && numberingPattern.MatchString(token) {
+	if s.piece.clean == "" && s.numbering == "" && numberingPattern().MatchString(token) {
 		s.numbering = token // decided by what follows
 		return
 	}
@@ -119,7 +119,7 @@ func (s *numberSplitter) add(token string) {
 func (s *numberSplitter) resolveNumbering(next string) {
 	token := s.numbering
 	s.numbering = ""
-	n, _ := strconv.Atoi(numberingPattern.FindStringSubmatch(token)[1])
+	n, _ := strconv.Atoi(numberingPattern().FindStringSubmatch(token)[1])
 	if n == s.count+1 || strings.HasPrefix(next, "0") || strings.HasPrefix(next, "+") || strings.HasPrefix(next, "256") {
 		return
 	}

@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/wesendall/wesendall-mcp/client"
+	"github.com/wesendall/wesendall-mcp/internal/lazyregexp"
 	"github.com/wesendall/wesendall-mcp/internal/ledger"
 	"github.com/wesendall/wesendall-mcp/internal/sanitize"
 )
@@ -111,7 +111,7 @@ var (
 		"today", "daily", "day", "month", "monthly", "year", "week", "lifetime", "id", "count", "at", "time", "date", "rate", "percent",
 	}
 	// joinedCostName matches a name whose words have no border, such as TOTALCOST.
-	joinedCostName = regexp.MustCompile(`^(total)?(cost|charged?|charges|price)(total)?(ugx)?$`)
+	joinedCostName = lazyregexp.New(`^(total)?(cost|charged?|charges|price)(total)?(ugx)?$`)
 )
 
 // isCostName recognises the names of what the whole call cost, such as total_cost and
@@ -121,7 +121,7 @@ func isCostName(name string) bool {
 	switch {
 	case len(words) == 0 || hasWord(words, notCostWords):
 		return false
-	case hasWord(words, costWords), joinedCostName.MatchString(strings.Join(words, "")):
+	case hasWord(words, costWords), joinedCostName().MatchString(strings.Join(words, "")):
 		return true
 	}
 	isOther := func(word string) bool { return !slices.Contains(totalWords, singular(word)) }
@@ -129,7 +129,7 @@ func isCostName(name string) bool {
 }
 
 // plainNumberPattern matches an amount in UGX as texts have it: 3500, 3,500.00, UGX 3500, 3,500/=.
-var plainNumberPattern = regexp.MustCompile(
+var plainNumberPattern = lazyregexp.New(
 	`(?i)^(?:ugx|ush|shs?)?\.?\s*(\d{1,3}(?:,\d{3})+|\d{1,16})(\.\d+)?\s*(?:ugx|ush|shs?|/[=-])?$`)
 
 // plainNumber is a number, or a text with an amount; 0 for anything else.
@@ -138,7 +138,7 @@ func plainNumber(value any) float64 {
 	case float64:
 		return v
 	case string:
-		if match := plainNumberPattern.FindStringSubmatch(strings.TrimSpace(v)); match != nil {
+		if match := plainNumberPattern().FindStringSubmatch(strings.TrimSpace(v)); match != nil {
 			number, _ := strconv.ParseFloat(strings.ReplaceAll(match[1], ",", "")+match[2], 64) // always matches
 			return number
 		}

@@ -3,12 +3,12 @@ package reconcile
 import (
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/nyaruka/phonenumbers"
+	"github.com/wesendall/wesendall-mcp/internal/lazyregexp"
 )
 
 // entry is one message of the history, as far as it can be read. The history's form is
@@ -66,10 +66,10 @@ func readValue(value any, outer entry, depth int) (entries []entry) {
 }
 
 var (
-	messageName = regexp.MustCompile(`(?i)message|text|body|content`)
-	phoneName   = regexp.MustCompile(`(?i)phone|recipient|msisdn|mobile|number|^to$`)
-	senderName  = regexp.MustCompile(`(?i)sender|from`)
-	timeName    = regexp.MustCompile(`(?i)time|date|created|_at$|At$`)
+	messageName = lazyregexp.New(`(?i)message|text|body|content`)
+	phoneName   = lazyregexp.New(`(?i)phone|recipient|msisdn|mobile|number|^to$`)
+	senderName  = lazyregexp.New(`(?i)sender|from`)
+	timeName    = lazyregexp.New(`(?i)time|date|created|_at$|At$`)
 )
 
 // readObject reads an object's own fields. What it does not say, outer says.
@@ -94,7 +94,7 @@ func readObject(object map[string]any, outer entry) (own entry, phones []string)
 		text, isText := value.(string)
 		switch {
 		case !isText:
-		case messageName.MatchString(name):
+		case messageName().MatchString(name):
 			texts = append(texts, text)
 		case isStatus:
 		default:
@@ -118,7 +118,7 @@ func readObject(object map[string]any, outer entry) (own entry, phones []string)
 
 func hasMessage(object map[string]any) bool {
 	for name, value := range object {
-		if _, isText := value.(string); isText && messageName.MatchString(name) {
+		if _, isText := value.(string); isText && messageName().MatchString(name) {
 			return true
 		}
 	}
@@ -126,27 +126,27 @@ func hasMessage(object map[string]any) bool {
 }
 
 // phonePattern matches what may be a phone number and nothing else.
-var phonePattern = regexp.MustCompile(`^\+?[0-9][0-9 ()-]{7,20}$`)
+var phonePattern = lazyregexp.New(`^\+?[0-9][0-9 ()-]{7,20}$`)
 
 // readPhones reads the numbers of a field: one, or a list of them.
 func readPhones(name string, value any) (phones []string) {
 	switch v := value.(type) {
 	case []any:
 		for _, inner := range v {
-			if _, isObject := inner.(map[string]any); !isObject && phoneName.MatchString(name) {
+			if _, isObject := inner.(map[string]any); !isObject && phoneName().MatchString(name) {
 				phones = append(phones, readPhones(name, inner)...)
 			}
 		}
 		return phones
 	case json.Number:
-		if !phoneName.MatchString(name) {
+		if !phoneName().MatchString(name) {
 			return nil
 		}
 		value = v.String()
 	}
 	text, _ := value.(string)
 	text = strings.TrimSpace(text)
-	if senderName.MatchString(name) || messageName.MatchString(name) || !phonePattern.MatchString(text) {
+	if senderName().MatchString(name) || messageName().MatchString(name) || !phonePattern().MatchString(text) {
 		return nil
 	}
 	number, err := phonenumbers.Parse(text, "UG")
@@ -158,7 +158,7 @@ func readPhones(name string, value any) (phones []string) {
 
 // readTime reads a time with a zone, or one in Unix seconds or milliseconds.
 func readTime(name string, value any) (time.Time, bool) {
-	if !timeName.MatchString(name) {
+	if !timeName().MatchString(name) {
 		return time.Time{}, false
 	}
 	switch v := value.(type) {

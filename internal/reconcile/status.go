@@ -2,9 +2,10 @@ package reconcile
 
 import (
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/wesendall/wesendall-mcp/internal/lazyregexp"
 )
 
 // status is what the history says about one message. Only an entry that says clearly
@@ -15,13 +16,13 @@ type status struct {
 }
 
 var (
-	statusName = regexp.MustCompile(`(?i)status|state`)
+	statusName = lazyregexp.New(`(?i)status|state`)
 	// faultName matches fields that are set where a message was not sent, such as error
 	// and failed_at.
-	faultName = regexp.MustCompile(`(?i)error|fail|reject|refund|cancel|declin|blocked|bounce|expired|undeliver|unsent|notsent|not_sent`)
+	faultName = lazyregexp.New(`(?i)error|fail|reject|refund|cancel|declin|blocked|bounce|expired|undeliver|unsent|notsent|not_sent`)
 	// sentName matches fields that are false where a message was not sent.
-	sentName    = regexp.MustCompile(`(?i)sent|deliver|accept|success|^(is_?)?ok$`)
-	statusWords = regexp.MustCompile(`[a-z0-9]+`)
+	sentName    = lazyregexp.New(`(?i)sent|deliver|accept|success|^(is_?)?ok$`)
+	statusWords = lazyregexp.New(`[a-z0-9]+`)
 )
 
 // sentWords say that Wesendall or a mobile network took a message. neutralWords may
@@ -46,13 +47,13 @@ func (s *status) add(name string, value any) (isStatus bool) {
 	switch {
 	case value == nil:
 		return false
-	case faultName.MatchString(name):
+	case faultName().MatchString(name):
 		s.isFault = s.isFault || isSet(value)
 		return false // its text may be what another reader of the entry wants
-	case value == false && sentName.MatchString(name):
+	case value == false && sentName().MatchString(name):
 		s.isFault = true
 		return true
-	case !statusName.MatchString(name):
+	case !statusName().MatchString(name):
 		return false
 	}
 	text, isText := value.(string)
@@ -74,7 +75,7 @@ func (s *status) add(name string, value any) (isStatus bool) {
 // saysSent reports whether a status says that the message was sent, and nothing else.
 func saysSent(text string) bool {
 	isSent := false
-	for _, word := range statusWords.FindAllString(strings.ToLower(text), -1) {
+	for _, word := range statusWords().FindAllString(strings.ToLower(text), -1) {
 		switch {
 		case slices.Contains(sentWords, word):
 			isSent = true
