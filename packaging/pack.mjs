@@ -49,7 +49,7 @@ const { env } = manifest.server.mcp_config;
 const variables = Object.entries(env).map(([name, value]) => {
   const option = manifest.user_config[value.match(/^\$\{user_config\.(\w+)\}$/)[1]];
   if (option.type === 'number') { // the default that its flag has
-    const told = help.match(new RegExp(`\\((\\d+)\\) \\(\\$${name}\\)`));
+    const told = help.match(new RegExp(`default (\\d+) \\(\\$${name}\\)`));
     if (!told) fail(`${name} has no default in --help`);
     option.default = Number(told[1]);
   }
