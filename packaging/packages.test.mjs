@@ -26,7 +26,7 @@ const bundles = files.map((file) => {
 });
 const native = bundles.find(({ file, manifest }) =>
   manifest.compatibility.platforms.includes(process.platform) && file.includes(process.arch.replace('x64', 'amd64')));
-const filled = { api_key: 'key', api_secret: 'secret', wallet_id: 'wal_1' };
+const filled = { api_key: 'sk_test_0001', api_secret: 'ws_secret_0001', wallet_id: 'wal_1' };
 
 // config returns what a host makes of the manifest: all that the program gets.
 async function config(userConfig, change = () => {}) {
