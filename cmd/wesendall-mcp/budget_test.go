@@ -20,7 +20,7 @@ const (
 
 const (
 	spawnsPerRound  = 40
-	maxSpawnRounds  = 10
+	maxSpawnRounds  = 25
 	warmUpSpawns    = 3
 	closedPortURL   = "http://127.0.0.1:1"
 	walletIDSetting = "WESENDALL_WALLET_ID="
